@@ -1,6 +1,6 @@
 """Generates pages: benchmarks from results, keys from their kinds, the reference from the public names.
 
-`python .ci/site.py` writes the pages that are kept (docs/keys.md, docs/benchmarks.md, docs/quality.md); a test holds
+`python .ci/site.py` writes the pages that are kept (`PAGES`), figures among them; a test holds
 them up to date. MkDocs loads this file as a hook and adds the reference, which nobody would read as a file.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from mkdocs.structure.files import Files
 
 ROOT = Path(__file__).parent.parent
+sys.path.append(str(ROOT / ".ci"))  # MkDocs and the tests load this file by its path
+import plots  # noqa: E402
+
 REPOSITORY = {"changelog.md": "CHANGELOG.md", "contributing.md": "CONTRIBUTING.md"}
 """Files above docs/ that are pages of the site, too."""
 ROOMS = {
@@ -65,17 +69,32 @@ SPEED = ("history", "checkpoint", "store", "cache", "limits", "values", "tasks")
 """The benchmarks of speed, in the order of the page."""
 
 
+MORE = {"of 1": "recall", "items": "found", "namespaces": "found"}
+"""Units of which more is better, and what is said of them."""
+
+
 def compared(name: str, told: dict[str, Any]) -> dict[str, Any]:
-    """What a benchmark of speed wrote, as a table: ours, and ours divided by each peer's; what we lose is bold."""
-    ours, *peers = (one for one, version in told["versions"].items() if version)
-    rows = []
+    """What a benchmark of speed wrote, as a table: ours, and ours divided by each peer's; what we lose is bold.
+
+    Trips, and what was found, stand behind the time that they belong to. A peer that found less did other work, so its
+    ratio is told and not counted as lost.
+    """
+    _, *peers = (one for one, version in told["versions"].items() if version)
+    measures: list[list[dict[str, Any]]] = []
     for row in told["rows"]:
-        values, spread = row["values"], row.get("spread")
-        own = f"{values[ours]:.3g} {row['unit']}".strip() + (f" ± {spread:.0%}" if spread else "")
-        ratios = {peer: values[ours] / values[peer] for peer in peers if values.get(peer)}
-        shown = [f"**{ratios[peer]:.2f}x**" if ratios[peer] > 1 else f"{ratios[peer]:.2f}x" for peer in ratios]
-        cells = dict(zip(ratios, shown, strict=True))
-        rows.append([row["name"], own, *(cells.get(peer, "") for peer in peers)])
+        before = measures[-1][0]["name"] if measures else ""
+        belongs = row["unit"] == "trips" and row["name"] == before
+        if belongs or (row["unit"] in MORE and row["name"].rpartition(": ")[0] == before):
+            measures[-1].append(row)
+        else:
+            measures.append([row])
+    rows = []
+    for row, *more in measures:
+        own, value = next(iter(row["values"].items()))
+        spread = f" ± {row['spread']:.0%}" if row.get("spread") else ""
+        said = [f"{_number(value)} {row['unit']}".strip() + spread, *(_beside(each, own) for each in more)]
+        cells = ["" if peer == own else _against(row, more, own, peer) for peer in peers]
+        rows.append([row["name"], ", ".join(said), *cells])
     names = ", ".join(f"{peer} {told['versions'][peer]}" for peer in peers)
     about = f"Against {names}. {told['machine']}."
     columns = ["", "this package", *(f"/ {peer}" for peer in peers)]
@@ -90,22 +109,48 @@ def compared(name: str, told: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def lost(results: list[dict[str, Any]]) -> dict[str, Any]:
-    """The rows of all tables of speed in which a peer is better."""
-    rows = [
-        [
-            told["title"],
-            row[0],
-            row[1],
-            "; ".join(
-                f"{cell} {name}" for name, cell in zip(told["columns"][2:], row[2:], strict=True) if "**" in cell
-            ),
-        ]
-        for told in results
-        if "benchmarks.speed" in told["command"] and told["columns"][1] == "this package"
-        for row in told["rows"]
-        if any("**" in cell for cell in row[2:])
-    ]
+def _number(value: float) -> str:
+    """Three digits that count."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+
+
+def _beside(row: dict[str, Any], of: str) -> str:
+    """Trips, or what was found, in words."""
+    value = row["values"].get(of, 0)
+    if row["unit"] in MORE:
+        return f"{MORE[row['unit']]} {value:.3g}"
+    return "1 trip" if value == 1 else f"{value:.3g} trips"
+
+
+def _against(row: dict[str, Any], more: list[dict[str, Any]], own: str, peer: str) -> str:
+    """Ours divided by a peer's, and what it does otherwise."""
+    theirs = row["values"].get(peer)
+    if not theirs:
+        return ""
+    known = [(each, each["values"][own], each["values"][peer]) for each in more if peer in each["values"]]
+    less = any(each["unit"] in MORE and other < 0.9 * value for each, value, other in known)
+    said = []
+    for each, value, other in known:
+        if other != value:
+            fewer = each["unit"] == "trips" and 0 < other < value and not less
+            said.append(f"**{_beside(each, peer)}**" if fewer else _beside(each, peer))
+    ratio = row["values"][own] / theirs
+    lost = ratio < 1 if row["unit"] in MORE else ratio > 1 and not less
+    return (f"**{ratio:.2f}x**" if lost else f"{ratio:.2f}x") + (f" ({', '.join(said)})" if said else "")
+
+
+def lost(tables: list[dict[str, Any]]) -> dict[str, Any]:
+    """The rows of all tables of speed in which a peer is better; what has no server at all is no peer."""
+    rows = []
+    for told in tables:
+        if "benchmarks.speed" in told["command"] and told["columns"][1] == "this package":
+            for name, own, *cells in told["rows"]:
+                peers = zip(told["columns"][2:], cells, strict=True)
+                worse = [
+                    f"{cell} {peer}" for peer, cell in peers if "**" in cell and peer[2:] not in told.get("floors", ())
+                ]
+                if worse:
+                    rows.append([told["title"], name, own, "; ".join(worse)])
     about = "Every row of the tables below in which a peer is better. Below 1 is in our favour."
     columns = ["", "measure", "this package", "against"]
     return {
@@ -119,19 +164,39 @@ def lost(results: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def benchmarks_page() -> str:
-    """What was measured, from `benchmarks/results`; what we lose comes first."""
+def results() -> list[dict[str, Any]]:
+    """What was measured, as tables in the order of the page; what we lose comes first."""
     folder = ROOT / "benchmarks" / "results"
-    results = []
+    found = []
     for path in (folder.parent / "counts.json", *folder.glob("*.json")):
         told = json.loads(path.read_text("utf-8"))
-        results.append(counts(told) if "counts" in told else compared(path.stem, told) if "versions" in told else told)
-    results.sort(key=lambda one: one["order"])
-    parts = [(folder / "about.md").read_text("utf-8").strip()]
-    for told in (lost(results), *results):
-        parts += [f"## {told['title']}", told["about"], f"`{told['command']}`", table(told["columns"], told["rows"])]
-        parts += told["notes"]
+        found.append(counts(told) if "counts" in told else compared(path.stem, told) if "versions" in told else told)
+    found.sort(key=lambda one: one["order"])
+    return [lost(found), *found]
+
+
+def benchmarks_page() -> str:
+    """What was measured, from `benchmarks/results`."""
+    parts = [(ROOT / "benchmarks" / "results" / "about.md").read_text("utf-8").strip()]
+    for told in results():
+        parts += [f"## {told['title']}", told["about"], f"`{told['command']}`"]
+        parts += [f"![{told['title']}](assets/{PLOTS[told['title']]})"] if told["title"] in PLOTS else []
+        parts += [table(told["columns"], told["rows"]), *told["notes"]]
     return "\n\n".join(parts) + "\n"
+
+
+PLOTS = {"What we lose": "speed.svg", "How costs grow": "growth.svg"}
+"""The figures of a section."""
+
+
+def speed_plot() -> str:
+    """The ratios of all tables of speed."""
+    return plots.speed([told for told in results()[1:] if told["columns"][1] == "this package"])
+
+
+def growth_plot() -> str:
+    """The costs over sizes of `benchmarks.scale`."""
+    return plots.growth([told for told in results() if "costs" in told])
 
 
 def quality_page() -> str:
@@ -172,7 +237,13 @@ def keys_page() -> str:
     return (ROOT / ".ci" / "keys.md").read_text("utf-8").replace("{table}", listed)
 
 
-PAGES = {"docs/keys.md": keys_page, "docs/benchmarks.md": benchmarks_page, "docs/quality.md": quality_page}
+PAGES = {
+    "docs/keys.md": keys_page,
+    "docs/benchmarks.md": benchmarks_page,
+    "docs/quality.md": quality_page,
+    "docs/assets/speed.svg": speed_plot,
+    "docs/assets/growth.svg": growth_plot,
+}
 
 
 def reference_pages() -> dict[str, str]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from benchmarks.counts import STORED, measure, python, worse
+from benchmarks.speed import sizes
 
 
 def test_no_hot_path_became_worse(real_url: str) -> None:
@@ -25,3 +28,12 @@ def test_what_became_worse_is_seen() -> None:
         "a path: 111 calls, 100 are stored",
     ]
     assert worse({"a path": {"calls": 1000}}, {**stored, "python": "2.7"}) == []
+
+
+@pytest.mark.parametrize("fill", [sizes.history, sizes.values, sizes.vectors])
+def test_what_is_stored_takes_no_more_than_the_page_of_benchmarks_says(real_url: str, fill: sizes.Fill) -> None:
+    told = json.loads((STORED.parent / "results" / "sizes.json").read_text("utf-8"))
+    said = {name: int(size.replace(",", "")) for name, size in told["rows"]}
+    (name, many), *_ = [(name, many) for name, of, many in sizes.ROWS if of is fill]
+    port = int(real_url.rsplit(":", 1)[1].split("/", maxsplit=1)[0])
+    assert sizes.bytes_each(port, fill, many) <= 1.05 * said[name] + 2

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import runpy
 from collections.abc import Iterator
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
+from xml.etree.ElementTree import fromstring
 
 import pytest
 import yaml
@@ -148,6 +150,47 @@ def test_generated_pages_are_up_to_date() -> None:
         assert (ROOT / name).read_text("utf-8") == make(), f"{name}: python .ci/site.py"
 
 
+def test_a_table_of_speed_tells_what_is_lost_and_what_was_other_work() -> None:
+    rows = [
+        ("get", "ms", {"ours": 2, "peer": 1, "memory": 0.01}, 0.1),
+        ("get", "trips", {"ours": 1, "peer": 3, "memory": 0}, 0),
+        ("search", "ms", {"ours": 3000, "peer": 1, "memory": 6000}, 0),
+        ("search: recall", "of 1", {"ours": 1, "peer": 0.01, "memory": 1}, 0),
+        ("another way", "us", {"memory": 5}, 0),
+    ]
+    told = {
+        "title": "T",
+        "versions": {"ours": "1", "peer": "2", "memory": "3", "absent": None},
+        "machine": "m",
+        "floors": ["memory"],
+        "notes": [],
+        "rows": [dict(zip(("name", "unit", "values", "spread"), row, strict=True)) for row in rows],
+    }
+    pages = site()
+    made = pages.compared("store", told)
+    assert made["rows"] == [
+        ["get", "2 ms ± 10%, 1 trip", "**2.00x** (3 trips)", "**200.00x** (0 trips)"],
+        ["search", "3,000 ms, recall 1", "3000.00x (recall 0.01)", "0.50x"],
+        ["another way", "5 us", "", ""],
+    ]
+    assert pages.lost([made])["rows"] == [["T", "get", "2 ms ± 10%, 1 trip", "**2.00x** (3 trips) / peer"]]
+    drawn = fromstring(pages.plots.speed([made]))
+    assert [mark.get("class") for mark in drawn.iter("{http://www.w3.org/2000/svg}circle")] == [
+        "shape",
+        "lost",
+        "shape",
+    ]
+
+
+def test_figures_are_drawn_whole() -> None:
+    pages = site()
+    for name in ("docs/assets/speed.svg", "docs/assets/growth.svg"):
+        assert fromstring(pages.PAGES[name]()).get("viewBox")
+    said = " ".join(fromstring(pages.growth_plot()).itertext())
+    for told in (told for told in pages.results() if "costs" in told):
+        assert all(f"{one['operation']}: " in said and one["axis"] in said for one in told["costs"])
+
+
 def test_figures_that_other_pages_repeat_are_those_of_the_benchmarks() -> None:
     measured = (ROOT / "docs" / "benchmarks.md").read_text("utf-8")
     conversations = measured.partition("## Conversations")[2].partition("## ")[0]
@@ -167,7 +210,13 @@ def test_figures_that_other_pages_repeat_are_those_of_the_benchmarks() -> None:
         int(size.replace(",", ""))
         for size in re.findall(r"\| ([\d,]+) \|$", measured.partition("## What things")[2], re.M)
     ]
-    planned = re.findall(r" x ([\d.]+) (bytes|KB) =", TEXTS["docs/operations.md"].read_text("utf-8"))
+    operations = TEXTS["docs/operations.md"].read_text("utf-8")
+    run = json.loads((ROOT / "benchmarks" / "results" / "conversations_bytes.json").read_text("utf-8"))
+    cluster = run["figures"]["cluster"]
+    assert f"{cluster['users']:,} users and {cluster['turns']:,} turns" in operations
+    assert f"{100 * (cluster['calculated / keys'] - 1):.0f} % above what the keys take" in operations
+    assert f"{100 * (1 - cluster['calculated / used_memory']):.0f} % below what `used_memory` grew by" in operations
+    planned = re.findall(r" x ([\d.]+) (bytes|KB) =", operations)
     assert len(planned) == 4
     for number, unit in planned:
         per_unit = 1000 if unit == "KB" else 1

@@ -25,7 +25,7 @@ from benchmarks.quality.audience_quality import audiences
 from benchmarks.quality.conversation_quality import recalls
 from benchmarks.quality.conversations import Case, cases, turns
 from benchmarks.quality.needs import HELD, MISS, UNTOUCHED, need_pairs
-from benchmarks.quality.needs.served import served
+from benchmarks.quality.needs.served import served, service_pairs
 from benchmarks.quality.reader_quality import families
 from benchmarks.quality.semantic_quality import rate_at, shares
 from benchmarks.quality.turns import half
@@ -61,6 +61,15 @@ def conversations() -> Rows:
             for cache, kinds in served(hard, NeedPolicy(0.05, scorer=scorer)).items():
                 found[f"{cache}{title}, {source}"] = kinds
     return found
+
+
+def service() -> Rows:
+    """The share of customer-service conversations served the answer of an equal need, or of a look-alike."""
+    return {
+        f"{cache}{title}": kinds
+        for title, scorer in (("", None), (" with the reader", LocalReader()))
+        for cache, kinds in served(service_pairs(), NeedPolicy(0.05, scorer=scorer)).items()
+    }
 
 
 def questions(data: Path, vectors: Path | None, limit: int) -> Iterator[tuple[str, Rows]]:
@@ -124,6 +133,7 @@ def dependence(data: Path, limit: int) -> Rows:
 def tables(data: Path, vectors: Path | None, limit: int) -> dict[str, Rows]:
     """All tables, by title."""
     found = {"Conversations: the share that is served another one's answer": conversations()}
+    found["Customer service: equal needs and look-alikes that are served"] = service()
     found |= dict(questions(data, vectors, limit))
     found["Dependent turns that are called self-contained"] = dependence(data, limit)
     found[SERVED] = audiences(data)

@@ -19,8 +19,9 @@ Costs = Mapping[str, float]
 COUNTED = ("trips", "commands", "bytes")
 TIMED = ("server", "client")
 """The costs whose growth is judged; the wall time of a busy machine is only shown."""
-NOISE = 2.5
-"""A time that grows less than this, in all, may be noise."""
+NOISE, JITTER = 2.5, 1.5
+"""A time that grows less than the first, in all, may be noise; a count less than the second: which calls share a trip
+is a matter of chance."""
 
 
 def slope(points: Mapping[float, float]) -> float:
@@ -70,7 +71,7 @@ class Growth:
     axis: str
     operation: str
     stated: Stated
-    costs: Mapping[int, Costs]
+    costs: dict[int, Costs]
     most: float = 0.25
 
     @property
@@ -87,7 +88,12 @@ class Growth:
         """The costs that grow although it is stated that they do not."""
         most = {"graph": BELOW_LINEAR, "O(n)": inf}.get(self.stated, self.most)
         found = [what for what, power in self.exponents.items() if power > most]
-        return [what for what in found if what in COUNTED or self._times(what) > NOISE]
+        return [what for what in found if self._times(what) > (JITTER if what in COUNTED else NOISE)]
+
+    def again(self, costs: Costs) -> None:
+        """Keeps the better of two measurements at the largest size: other work may have hit the first."""
+        largest = max(self.costs)
+        self.costs[largest] = {what: min(cost, costs[what]) for what, cost in self.costs[largest].items()}
 
     def _times(self, what: str) -> float:
         """How many times the smallest of its costs the last is."""

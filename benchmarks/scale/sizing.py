@@ -1,10 +1,11 @@
 """Bytes of real conversations, and the calculator of `size` against a cluster that really holds them.
 
-python -m benchmarks.scale.sizing --data DIR [--share 0.0001] [--write FILE]
+python -m benchmarks.scale.sizing --data DIR [--share 0.01] [--write FILE]
 
 DIR holds `conversation_turns.jsonl`: the turns of CANARD (aagohary/canard, CC BY-SA 4.0) with their answers. Only
 figures leave this: no text of the data is stored. The share is of a million users with twenty turns a day, kept for 30
-days; a cluster of six nodes is filled with it, and the calculator's bytes stand beside those of the servers.
+days; a cluster of six nodes is filled with it, and the calculator's bytes stand beside those of the servers. What sixty
+conversations, fifty answers and a profile take is stored by the classes, the rest are copies of their bytes.
 """
 
 from __future__ import annotations
@@ -12,23 +13,32 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from binascii import unhexlify
 from collections.abc import Callable
+from hashlib import sha1
 from itertools import count, cycle, islice
 from pathlib import Path
 from statistics import mean
 from typing import Any
+from uuid import uuid4
 
 import redis
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.graph import START, MessagesState, StateGraph
+from redis.crc import key_slot
 
+from benchmarks.scale.loader import Copier
 from benchmarks.scale.width import cluster
-from benchmarks.speed.harness import bytes_of_keys, server
+from benchmarks.speed.harness import PATIENCE_S, bytes_of_keys, connected, server
 from langchain_redis_memory import Client, ConversationMemory, RedisChatMessageHistory, RedisSaver, UserProfile
 from langchain_redis_memory.operate.sizing import Load, size
 
 USERS, TURNS_PER_DAY, DAYS, NODES = 1e6, 20, 30, 6
+TEMPLATES, ANSWERS = 60, 50
+"""Conversations and answers that are stored by the classes; the others are copies."""
+JOINED = (1, 4, 14)
+"""How many answers make one, for turns of three lengths."""
 ABOUT = {"finish_reason": "stop", "model_name": "gpt-5", "token_usage": {"prompt_tokens": 120, "total_tokens": 220}}
 Talk = list[tuple[str, str]]
 """Questions and their answers."""
@@ -47,14 +57,14 @@ def talks(data: Path) -> list[Talk]:
     return [talk for talk in found.values() if len(talk) >= 4]
 
 
-def messages(talk: Talk, name: str) -> list[Any]:
-    """A conversation as messages, with ids and what a provider tells of an answer."""
+def messages(talk: Talk) -> list[Any]:
+    """A conversation as messages; an answer has what LangChain and a provider give it, a question what we give it."""
     return [
         message
-        for at, (question, answer) in enumerate(talk)
+        for question, answer in talk
         for message in (
-            HumanMessage(question, id=f"{name}-q{at:04}"),
-            AIMessage(answer, id=f"{name}-a{at:04}", response_metadata=ABOUT),
+            HumanMessage(question),
+            AIMessage(answer, id=f"lc_run--{uuid4()}", response_metadata=ABOUT),
         )
     ]
 
@@ -62,11 +72,6 @@ def messages(talk: Talk, name: str) -> list[Any]:
 def characters(turns: Talk) -> float:
     """Characters of a turn."""
     return mean(len(question) + len(answer) for question, answer in turns)
-
-
-def lasting(port: int, prefix: str) -> int:
-    """Bytes of the keys of a prefix, without what answers a trip that is sent again, for a minute."""
-    return bytes_of_keys(port, f"{prefix}:*") - bytes_of_keys(port, f"{prefix}:*:trip:*")
 
 
 # --- bytes of one more --------------------------------------------------------------------------------------------
@@ -81,57 +86,120 @@ def each(port: int, fill: Fill) -> float:
     sizes, counts = [], []
     for many in (10, 60):
         prefix = f"each{next(PREFIXES)}"
-        with Client.from_url(f"redis://127.0.0.1:{port}/0", prefix=prefix, timeout_s=60) as client:
+        with connected(f"redis://127.0.0.1:{port}/0", prefix=prefix) as client:
             counts.append(fill(client, many))
             client.settle()
-        sizes.append(lasting(port, prefix))
+        sizes.append(bytes_of_keys(port, f"{prefix}:*"))
     return (sizes[1] - sizes[0]) / (counts[1] - counts[0])
 
 
-def rows(port: int, known: list[Talk]) -> dict[str, float]:
-    """Bytes of one more of each."""
+def joined(known: list[Talk], times: int) -> list[tuple[str, str]]:
+    """Turns whose answers are so many of the conversation's answers joined: longer turns, real ones still."""
+    made = []
+    for talk in known:
+        for at in range(0, len(talk), times):
+            some = talk[at : at + times]
+            made.append((some[0][0], " ".join(answer for _, answer in some)))
+    return made
 
-    left = cycle(pair for talk in known for pair in talk)
 
-    def conversations(turns: int) -> Fill:
-        def fill(client: Client, many: int) -> float:
-            for at in range(many):
-                history = RedisChatMessageHistory(f"session-{at:08}", client, user=f"user-{at % 10}")
-                history.add_messages(messages(list(islice(left, turns)), f"{at}"))
-            return many
+def conversations(turns: list[tuple[str, str]], length: int) -> Fill:
+    """Conversations of so many turns."""
 
-        return fill
+    def fill(client: Client, many: int) -> float:
+        left = cycle(turns)
+        for at in range(many):
+            history = RedisChatMessageHistory(f"session-{at:08}", client, user=f"user-{at % 10}")
+            history.add_messages(messages(list(islice(left, length))))
+        return many
 
-    def checkpoint(client: Client, many: int) -> float:
-        asked = [pair for talk in islice(cycle(known), many) for pair in talk][:many]
-        model = FakeListChatModel(responses=[answer for _, answer in asked])
+    return fill
+
+
+def answers(turns: list[tuple[str, str]]) -> Fill:
+    """Answers of conversations' cache, whose conversations are gone."""
+    return lambda client, many: len(asked(client, [answer for _, answer in islice(cycle(turns), many)]))
+
+
+def asked(client: Client, texts: list[str]) -> list[str]:
+    """Stores answers, asking for each in a conversation of its own that is erased again.
+
+    Returns:
+        The ids of what is stored.
+    """
+    memory = ConversationMemory(client)
+    chat = memory.wrap(FakeListChatModel(responses=texts), scope="s")
+    for at in range(len(texts)):
+        chat.invoke(f"What is said in book {at} of its author?", {"configurable": {"session_id": f"extra{at}"}})
+        memory.history(f"extra{at}").clear()
+    client.settle()
+    found: list[str] = []
+    cursor = -1
+    while cursor:
+        page = memory.answers.entries(max(cursor, 0))
+        found += [answer.entry for answer in page.answers]
+        cursor = page.cursor
+    return found
+
+
+def thread(known: list[Talk]) -> Fill:
+    """Checkpoints of a thread."""
+
+    def fill(client: Client, many: int) -> float:
+        said = [pair for talk in islice(cycle(known), many) for pair in talk][:many]
+        model = FakeListChatModel(responses=[answer for _, answer in said])
         builder = StateGraph(MessagesState)
         builder.add_node("answer", lambda state: {"messages": [model.invoke(state["messages"])]})
         saver = RedisSaver(client)
         graph = builder.add_edge(START, "answer").compile(checkpointer=saver)
         config: Any = {"configurable": {"thread_id": "t"}}
-        for question, _ in asked:
+        for question, _ in said:
             graph.invoke({"messages": [HumanMessage(question)]}, config)
         return len(list(saver.list(config)))
 
-    def answer(client: Client, many: int) -> float:
-        chat = ConversationMemory(client).wrap(
-            FakeListChatModel(responses=[answer for _, answer in islice(left, many)]), scope="s"
-        )
-        for at in range(many):
-            chat.invoke(f"What is said in book {at} of its author?", {"configurable": {"session_id": f"s{at}"}})
-            ConversationMemory(client).history(f"s{at}").clear()
-        return many
+    return fill
 
-    short, long = (each(port, conversations(turns)) for turns in (1, TURNS_PER_DAY))
+
+def rows(port: int, known: list[Talk]) -> dict[str, float]:
+    """Bytes of one more of each, with turns as they are."""
+    turns = joined(known, 1)
+    short, long = (each(port, conversations(turns, length)) for length in (1, TURNS_PER_DAY))
     a_turn = (long - short) / (TURNS_PER_DAY - 1)
     return {
         "message": a_turn / 2,
         "turn": a_turn,
         "conversation, without its turns": short - a_turn,
-        "checkpoint": each(port, checkpoint),
-        "answer": each(port, answer),
+        "checkpoint": each(port, thread(known)),
+        "answer": each(port, answers(turns)),
     }
+
+
+def lengths(port: int, known: list[Talk]) -> dict[str, list[dict[str, float]]]:
+    """Bytes of turns and answers of three lengths, beside what the calculator takes them to be."""
+    found: dict[str, list[dict[str, float]]] = {"turn": [], "turn of a long conversation": [], "answer": []}
+    for times in JOINED:
+        turns = joined(known, times)
+        text = characters(turns)
+        for name, (first, last) in {"turn": (1, 20), "turn of a long conversation": (80, 120)}.items():
+            few, many = (each(port, conversations(turns, length)) for length in (first, last))
+            parts = _parts(text, last)
+            found[name].append({
+                "characters": text,
+                "measured": (many - few) / (last - first),
+                "calculated": parts["turns of conversations"],
+            })  # fmt: skip
+        found["answer"].append({
+            "characters": text,
+            "measured": each(port, answers(turns)),
+            "calculated": _parts(text, 20)["cached answers"],
+        })  # fmt: skip
+    return found
+
+
+def _parts(text: float, turns: float) -> dict[str, float]:
+    """The calculator's bytes of one of each."""
+    made = size(Load(1, 1, 86_400, characters=text, turns_per_conversation=turns))
+    return {part.name: part.each for part in made.parts}
 
 
 # --- a real cluster -----------------------------------------------------------------------------------------------
@@ -142,50 +210,60 @@ def load(share: float, text: float) -> Load:
     return Load(USERS * share, TURNS_PER_DAY, DAYS * 86_400, characters=text, turns_per_conversation=TURNS_PER_DAY)
 
 
-def filled(client: Client, known: list[Talk], asked: Load) -> int:
-    """Fills a server with a load: a conversation of each user and day, his profile, and the answers of half a day.
+def filled(client: Client, nodes: list[redis.Redis], known: list[Talk], asked_for: Load) -> tuple[int, float]:
+    """Fills a cluster with a load: a conversation of each user and day, his profile, and the answers of half a day.
 
     Returns:
-        How many turns were stored.
+        How many turns are stored, and what a copied conversation takes as a share of its template, in bytes.
     """
+    users = round(asked_for.users)
+    names = [f"u{user:06}-{day:02}" for user in range(users) for day in range(DAYS)]
     left = cycle(pair for talk in known for pair in talk)
-    turns = 0
-    for user in range(round(asked.users)):
-        for day in range(DAYS):
-            talk = list(islice(left, TURNS_PER_DAY))
-            history = RedisChatMessageHistory(f"u{user:06}-{day:02}", client, ttl_s=DAYS * 86_400)
-            history.add_messages(messages(talk, f"{user}-{day}"))
-            turns += len(talk)
-        profile = UserProfile(f"u{user:06}", client)
-        for trait, value in (("language", "de"), ("length", "short"), ("format", "list")):
-            profile.set(trait, value)
-    answers = round(asked.users * TURNS_PER_DAY * asked.cacheable * (1 - asked.hit_rate) * asked.answers_ttl_s / 86_400)
-    memory = ConversationMemory(client)
-    chat = memory.wrap(FakeListChatModel(responses=[answer for _, answer in islice(left, answers)]), scope="s")
-    for at in range(answers):
-        chat.invoke(f"What is said in book {at} of its author?", {"configurable": {"session_id": f"extra{at}"}})
-        memory.history(f"extra{at}").clear()
+    for name in names[:TEMPLATES]:
+        history = RedisChatMessageHistory(name, client, ttl_s=DAYS * 86_400)
+        history.add_messages(messages(list(islice(left, TURNS_PER_DAY))))
+    profile = UserProfile("p000000", client)
+    for trait, value in (("language", "de"), ("length", "short"), ("format", "list")):
+        profile.set(trait, value)
+    stored = asked(client, [answer for _, answer in islice(left, ANSWERS)])
     client.settle()
-    return turns
+    copiers = [Copier(nodes, name) for name in names[:TEMPLATES]]
+    answered = [Copier(nodes, name, unhexlify) for name in stored]
+    Copier(nodes, "p000000").copy(f"p{user:06}" for user in range(1, users))
+    for at, copier in enumerate(copiers):
+        copier.copy(names[TEMPLATES + at :: TEMPLATES])
+    share = asked_for.cacheable * (1 - asked_for.hit_rate) * asked_for.answers_ttl_s / 86_400
+    wanted = round(users * TURNS_PER_DAY * share)
+    for at, copier in enumerate(answered):
+        copier.copy(sha1(f"{n}".encode()).hexdigest() for n in range(at, wanted - len(stored), len(stored)))
+    same = [sum(_bytes(nodes, name) for name in some) for some in (names[:TEMPLATES], names[TEMPLATES : 2 * TEMPLATES])]
+    return len(names) * TURNS_PER_DAY, same[1] / same[0]
+
+
+def _bytes(nodes: list[redis.Redis], name: str) -> int:
+    """Bytes of a conversation's own keys, on whichever node it is."""
+    keys = [f"lrm:{{//{name}}}:{kind}" for kind in ("messages", "ids", "meta")]
+    node = nodes[((key_slot(keys[0].encode()) + 1) * len(nodes) - 1) // 16384]
+    return sum(int(node.memory_usage(key, samples=0) or 0) for key in keys)
 
 
 def checked(known: list[Talk], share: float) -> dict[str, Any]:
     """The calculator's bytes and those of a cluster."""
-    asked = load(share, characters([pair for talk in known for pair in talk]))
+    asked_for = load(share, characters([pair for talk in known for pair in talk]))
     begun = time.monotonic()
     with cluster(NODES) as ports:
-        admins = [redis.Redis(port=port) for port in ports]
+        admins = [redis.Redis(port=port, socket_timeout=PATIENCE_S) for port in ports]
         before = sum(admin.info("memory")["used_memory"] for admin in admins)
-        with Client.from_url(f"redis+cluster://127.0.0.1:{ports[0]}", timeout_s=60) as client:
-            turns = filled(client, known, asked)
-        keys = [lasting(port, "lrm") for port in ports]
+        with connected(f"redis+cluster://127.0.0.1:{ports[0]}") as client:
+            turns, equal = filled(client, admins, known, asked_for)
+        keys = [bytes_of_keys(port, "lrm:*") for port in ports]
         used = sum(admin.info("memory")["used_memory"] for admin in admins) - before
-    told = size(asked).bytes
+    told = size(asked_for).bytes
     return {
         "share": share,
-        "users": round(asked.users),
+        "users": round(asked_for.users),
         "turns": turns,
-        "characters": round(asked.characters),
+        "characters": round(asked_for.characters),
         "nodes": NODES,
         "calculated": round(told),
         "keys": sum(keys),
@@ -193,32 +271,41 @@ def checked(known: list[Talk], share: float) -> dict[str, Any]:
         "fullest / mean node": round(max(keys) / mean(keys), 2),
         "calculated / keys": round(told / sum(keys), 3),
         "calculated / used_memory": round(told / used, 3),
+        "a copy / what the classes stored": round(equal, 4),
         "seconds": round(time.monotonic() - begun),
     }
 
 
 NOTE = (
-    "`used_memory` also counts the tables that keys are in, buffers and scripts. Which share of it stays at full size "
-    "was not measured. The calculator's constants were fitted to these conversations."
+    "Turns of three lengths are CANARD's with the answers of one, up to 4 and up to 14 turns joined; an answer "
+    "has an id of LangChain's and what a provider tells of its model and tokens. `used_memory` also counts the tables "
+    "that keys are in, buffers and scripts. The calculator's constants were fitted to such turns."
 )
 
 
-def told(known: list[Talk], found: dict[str, int], run: dict[str, Any]) -> dict[str, Any]:
+def told(
+    known: list[Talk], found: dict[str, int], sized: dict[str, list[dict[str, float]]], run: dict[str, Any]
+) -> dict[str, Any]:
     """What the page of benchmarks is generated from."""
     text = characters([pair for talk in known for pair in talk])
-    gib = 2**20
+    mib = 2**20
     about = (
         f"Redis 8.2, {len(known)} conversations of CANARD with turns of {text:.0f} characters on average; a "
         f"conversation has {TURNS_PER_DAY} turns. Then the calculator of `size` against a cluster of {NODES} nodes "
-        f"with {run['share']:.3%} of a million users, {TURNS_PER_DAY} turns a day and {DAYS} days: {run['users']} "
-        f"users, {run['turns']:,} turns."
+        f"with {run['share']:.3%} of a million users, {TURNS_PER_DAY} turns a day and {DAYS} days: {run['users']:,} "
+        f"users, {run['turns']:,} turns. {TEMPLATES} conversations of it were stored by the classes; the others are "
+        f"copies, which take {run['a copy / what the classes stored']:.2%} of their bytes."
     )
     rows = [[f"bytes of one more {name}", f"{size:,}"] for name, size in found.items()]
+    for name, of in sized.items():
+        told_of = {what: " / ".join(f"{one[what]:.0f}" for one in of) for what in of[0]}
+        measured = f"{told_of['measured']} (calculated: {told_of['calculated']})"
+        rows.append([f"bytes of one more {name}, of {told_of['characters']} characters", measured])
     rows += [
-        ["calculated", f"{run['calculated'] / gib:.1f} MiB"],
-        ["keys of the cluster (`MEMORY USAGE`)", f"{run['keys'] / gib:.1f} MiB"],
+        ["calculated", f"{run['calculated'] / mib:,.1f} MiB"],
+        ["keys of the cluster (`MEMORY USAGE`)", f"{run['keys'] / mib:,.1f} MiB"],
         ["calculated / keys", f"{run['calculated / keys']:.2f}"],
-        ["growth of `used_memory` of all nodes", f"{run['used_memory'] / gib:.1f} MiB"],
+        ["growth of `used_memory` of all nodes", f"{run['used_memory'] / mib:,.1f} MiB"],
         ["calculated / growth of `used_memory`", f"{run['calculated / used_memory']:.2f}"],
         ["keys of the fullest node / of the mean one", f"{run['fullest / mean node']:.2f}"],
     ]
@@ -230,7 +317,7 @@ def told(known: list[Talk], found: dict[str, int], run: dict[str, Any]) -> dict[
         "columns": ["", "measured"],
         "rows": rows,
         "notes": [NOTE],
-        "figures": {"each": found, "cluster": run},
+        "figures": {"each": found, "lengths": sized, "cluster": run},
     }
 
 
@@ -238,7 +325,7 @@ def main() -> None:
     """Measures, prints, writes."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale.sizing", description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="where conversation_turns.jsonl is")
-    parser.add_argument("--share", type=float, default=0.0001, help="of a million users; 0.0001 takes 60 MB")
+    parser.add_argument("--share", type=float, default=0.01, help="of a million users; 0.01 takes 2 GB")
     parser.add_argument("--write", metavar="FILE", help="also write the figures as JSON")
     options = parser.parse_args()
     known = talks(options.data)
@@ -246,11 +333,12 @@ def main() -> None:
     print(f"{len(known)} conversations, {len(every)} turns of {characters(every):.0f} characters")
     with server(query_engine=False) as port:
         found = {name: round(size) for name, size in rows(port, known).items()}
-    print(json.dumps(found, indent=1))
+        sized = lengths(port, known)
+    print(json.dumps([found, sized], indent=1))
     run = checked(known, options.share)
     print(json.dumps(run, indent=1))
     if options.write:
-        text = json.dumps(told(known, found, run), indent=1, ensure_ascii=False)
+        text = json.dumps(told(known, found, sized, run), indent=1, ensure_ascii=False)
         Path(options.write).write_text(f"{text}\n", "utf-8")
 
 

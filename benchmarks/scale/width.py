@@ -17,12 +17,12 @@ import redis
 from langchain_core.outputs import Generation
 
 from benchmarks.scale.axes import checkpoint, config, turn
-from benchmarks.scale.fit import Growth
+from benchmarks.scale.fit import Costs, Growth
 from benchmarks.scale.meter import Meter, metered
 from benchmarks.speed.harness import in_wheel
 from langchain_redis_memory import RedisCache, RedisChatMessageHistory, RedisSaver
 
-TASKS = {True: (1, 10, 100, 1_000), False: (1, 10, 100, 500, 2_000)}
+TASKS = (1, 10, 100, 500, 2_000)
 NODES = (1, 3, 6)
 SMALL_RANGE = 0.5
 """The largest exponent over the nodes: there are few of them, each with a background of its own."""
@@ -51,10 +51,13 @@ def tasks(meter: Meter, sizes: Sequence[int]) -> list[Growth]:
         return meter.costs(lambda _: loop.run_until_complete(run()), size, 5 if size > 100 else 30)
 
     try:
-        return [
-            Growth("tasks at once", name, "O(1)", {size: at_once(work, size) for size in sizes})
-            for name, work in works.items()
-        ]
+        found = []
+        for name, work in works.items():
+            growth = Growth("tasks at once", name, "O(1)", {size: at_once(work, size) for size in sizes})
+            if growth.broken:
+                growth.again(at_once(work, sizes[-1]))
+            found.append(growth)
+        return found
     finally:
         loop.run_until_complete(meter.client.aclose())
         loop.close()
@@ -62,7 +65,7 @@ def tasks(meter: Meter, sizes: Sequence[int]) -> list[Growth]:
 
 def nodes(sizes: Sequence[int] = NODES) -> list[Growth]:
     """What an operation costs on clusters of so many nodes."""
-    costs: dict[str, dict[int, dict[str, float]]] = {}
+    costs: dict[str, dict[int, Costs]] = {}
     for size in sizes:
         with cluster(size) as ports, metered(f"redis+cluster://127.0.0.1:{ports[0]}", ports) as meter:
             saver, cache = RedisSaver(meter.client), RedisCache(meter.client)

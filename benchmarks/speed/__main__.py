@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from benchmarks.speed.harness import QUICK
@@ -36,16 +38,28 @@ def main() -> int:
         options.json = str(ROOT / "benchmarks" / "results")
     if unknown := set(options.names) - set(NAMES):
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
-    failed, environment = 0, os.environ | ({QUICK: "1"} if options.quick else {})
+    failed: list[str] = []
+    environment = os.environ | ({QUICK: "1"} if options.quick else {})
     for name in options.names or NAMES:
         command = [sys.executable, "-m", f"benchmarks.speed.{name}"]
         if options.json:
             command += ["--write" if name == "sizes" else "--json", str(Path(options.json) / f"{name}.json")]
         print(f"== {name}", flush=True)
-        failed |= subprocess.run(command, check=False, env=environment).returncode != 0
+        begun, worked = time.monotonic(), processors()
+        if subprocess.run(command, check=False, env=environment).returncode:
+            failed.append(name)
+        print(f"== {name}: {time.monotonic() - begun:.0f} s, {processors() - worked:.0f} s of processors", flush=True)
     if options.write:
-        failed |= subprocess.run([sys.executable, ".ci/site.py"], check=False, cwd=ROOT).returncode != 0
-    return int(failed)
+        subprocess.run([sys.executable, ".ci/site.py"], check=True, cwd=ROOT)
+    if failed:
+        print(f"failed: {', '.join(failed)}")
+    return int(bool(failed))
+
+
+def processors() -> float:
+    """Seconds of processors that what ran so far used, its servers too: what it takes where nothing else runs."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":

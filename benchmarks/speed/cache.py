@@ -29,13 +29,15 @@ from benchmarks.speed.harness import (
     Report,
     ainterleaved,
     bytes_of_keys,
+    connected,
     installed,
     interleaved,
+    often,
     server,
     trips,
     used_memory,
 )
-from langchain_redis_memory import Client, RedisCache, RedisSemanticCache, VectorOptions
+from langchain_redis_memory import RedisCache, RedisSemanticCache, VectorOptions
 from langchain_redis_memory.vectors.engine import EngineName
 
 OURS, OFFICIAL, COMMUNITY = "langchain-redis-memory", "langchain-redis", "langchain-community"
@@ -66,7 +68,7 @@ Work = Callable[[BaseCache], Any]
 def contenders(port: int, *, json: bool) -> dict[str, BaseCache]:
     """Empty caches by contender; ours is the first."""
     url = f"redis://127.0.0.1:{port}/0"
-    found: dict[str, BaseCache] = {OURS: RedisCache(Client.from_url(url), ttl_s=TTL_S)}
+    found: dict[str, BaseCache] = {OURS: RedisCache(connected(url), ttl_s=TTL_S)}
     if json and installed(OFFICIAL):
         from langchain_redis import RedisCache as Official
 
@@ -196,7 +198,7 @@ async def awaited(where: str, caches: dict[str, BaseCache], report: Report) -> N
     await caches[OURS]._client.aclose()  # type: ignore[attr-defined]
 
 
-def clearing(where: str, caches: dict[str, BaseCache], report: Report, times: int = 7) -> None:
+def clearing(where: str, caches: dict[str, BaseCache], report: Report, times: int = often(7)) -> None:
     """Clearing 1,000 answers, which are stored anew each time."""
     taken: dict[str, list[float]] = {name: [] for name in caches if name != COMMUNITY}
     for _ in range(times):
@@ -246,7 +248,7 @@ class Vectors(Embeddings):
 ENGINES: tuple[EngineName, ...] = ("query_engine", "vector_sets", "exact")
 
 
-def semantic(report: Report, entries: int = 10_000, engines: tuple[EngineName, ...] = ENGINES) -> None:
+def semantic(report: Report, entries: int = often(10_000), engines: tuple[EngineName, ...] = ENGINES) -> None:
     """The caches by meaning among many answers, on each of our engines; langchain-redis' needs the Query Engine."""
     embeddings = Vectors()
     stored = [f"What is the use of item {number} in the catalogue of {words(3, number)}?" for number in range(entries)]
@@ -263,9 +265,7 @@ def semantic(report: Report, entries: int = 10_000, engines: tuple[EngineName, .
         where, modules = f"by meaning, {engine}: ", engine == "query_engine"
         with server(query_engine=modules) as port:
             url, before = f"redis://127.0.0.1:{port}/0", used_memory(port)
-            ours = RedisSemanticCache(
-                Client.from_url(url), embeddings, ttl_s=TTL_S, vectors=VectorOptions(engine=engine)
-            )
+            ours = RedisSemanticCache(connected(url), embeddings, ttl_s=TTL_S, vectors=VectorOptions(engine=engine))
             ours.warm(zip(stored, answers, strict=True), MODEL)
             caches: dict[str, BaseCache] = {OURS: ours}
             sizes = {OURS: (used_memory(port) - before) / entries}

@@ -23,7 +23,16 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph, add_messages
 
-from benchmarks.speed.harness import Report, bytes_of_keys, counted_trips, installed, interleaved, server
+from benchmarks.speed.harness import (
+    Report,
+    bytes_of_keys,
+    connected,
+    counted_trips,
+    installed,
+    interleaved,
+    often,
+    server,
+)
 from benchmarks.speed.history import prose
 from langchain_redis_memory import RedisSaver
 
@@ -34,7 +43,8 @@ OURS, MEMORY, PLAIN, OFFICIAL = (
     "langgraph-checkpoint-redis",
 )
 PATTERNS = {OURS: "lrm:*", PLAIN: "plainredis:*", OFFICIAL: "checkpoint*"}
-TURNS, THREADS = 50, 2
+TURNS, THREADS = often(50), 2
+LONG, CROWD = often(520), often(50)
 NOTES = [
     "A turn is one invoke of a graph of two nodes: the first puts 4 documents of about 420 characters into the state, "
     "the second answers with about 400 characters; the messages accumulate. 50 turns in each of 2 threads, the "
@@ -99,7 +109,7 @@ def config(thread: str) -> dict[str, Any]:
 def contenders(port: int) -> dict[str, Make]:
     """Constructors of savers; ours is the first."""
     url = f"redis://127.0.0.1:{port}/0"
-    found: dict[str, Make] = {OURS: lambda: RedisSaver(url), MEMORY: InMemorySaver}
+    found: dict[str, Make] = {OURS: lambda: RedisSaver(connected(url)), MEMORY: InMemorySaver}
     if installed(PLAIN):
         from langgraph_checkpoint_plainredis import RedisSaver as Plain
 
@@ -162,8 +172,8 @@ def growth(make: dict[str, Make], report: Report, port: int) -> None:
         compiled = graph(make[name]())
         sizes = [bytes_of_keys(port, PATTERNS[name])]
         for half in range(2):
-            for turn in range(50):
-                compiled.invoke(question(50 * half + turn), config("growing"))
+            for turn in range(TURNS):
+                compiled.invoke(question(TURNS * half + turn), config("growing"))
             sizes.append(bytes_of_keys(port, PATTERNS[name]))
         ratios[name] = (sizes[2] - sizes[0]) / (sizes[1] - sizes[0])
     report.add("bytes of 100 turns / of 50 turns", "", ratios, 2.3, "2.3")
@@ -198,11 +208,12 @@ def long_thread(make: dict[str, Make], report: Report) -> None:
         spent = own_part(saver)
         compiled = graph(saver)
         each: list[float] = []
-        for turn in range(520):
+        for turn in range(LONG):
             before = spent[0]
             compiled.invoke(question(turn), config("long"), durability="sync")
             each.append((spent[0] - before) * 1000)
-        at_50[name], at_500[name] = fmean(each[40:60]), fmean(each[500:])
+        tenth = LONG // 10  # the twenty around the fiftieth turn, and those from the 500th on
+        at_50[name], at_500[name] = fmean(each[tenth - tenth // 4 :][: tenth // 2]), fmean(each[-tenth // 2 :])
         ratios[name] = at_500[name] / at_50[name]
     report.add("the saver's own part of a turn, at 50 turns", "ms", at_50)
     report.add("the saver's own part of a turn, at 500 turns", "ms", at_500)
@@ -212,7 +223,7 @@ def long_thread(make: dict[str, Make], report: Report) -> None:
 async def crowd(port: int, report: Report) -> None:
     """50 threads at once, 20 turns each, async."""
     url = f"redis://127.0.0.1:{port}/0"
-    make: dict[str, Make] = {OURS: lambda: RedisSaver(url), MEMORY: InMemorySaver}
+    make: dict[str, Make] = {OURS: lambda: RedisSaver(connected(url)), MEMORY: InMemorySaver}
 
     def wide() -> Any:
         return redis.asyncio.Redis.from_url(url, max_connections=1000)
@@ -241,8 +252,8 @@ async def crowd(port: int, report: Report) -> None:
         await talk("crowd warm-up")
         gc.collect()
         started = time.perf_counter()
-        missing = await asyncio.gather(*(talk(f"crowd {i}") for i in range(50)))
-        rates[name] = time.perf_counter() - started  # 1,000 turns, so seconds are ms a turn
+        missing = await asyncio.gather(*(talk(f"crowd {i}") for i in range(CROWD)))
+        rates[name] = (time.perf_counter() - started) * 1000 / (20 * CROWD)
         lost[name] = float(sum(missing))
     best = min((rate for name, rate in rates.items() if name not in (OURS, MEMORY)), default=None)
     report.add("async, 50 threads at once: a turn", "ms", rates, best and best / 2, "0.5x the faster Redis peer")

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
@@ -25,6 +26,8 @@ import redis
 import redis.asyncio
 from rich.console import Console
 from rich.table import Table
+
+from langchain_redis_memory import Client
 
 # --- a server -----------------------------------------------------------------------------------------------------
 
@@ -81,10 +84,29 @@ def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
     sys.exit(f"the server did not start (exit code {process.poll()})")
 
 
+PATIENCE_S = 60
+"""Deadline of calls that are measured: on a busy machine a slow one is a figure, not an error."""
+
+
+def connected(url: str, **options: Any) -> Client:
+    """A client of ours that waits as long as it takes; everything else is as by default, or as asked."""
+    return Client.from_url(url, timeout_s=PATIENCE_S, **options)
+
+
 def bytes_of_keys(port: int, pattern: str) -> int:
-    """Bytes that the keys of a pattern take, by MEMORY USAGE with SAMPLES 0 (everything is counted)."""
-    with redis.Redis(port=port) as client:
-        return sum(client.memory_usage(key, samples=0) or 0 for key in client.scan_iter(pattern, count=1000))
+    """Bytes that the keys of a pattern take, by MEMORY USAGE with SAMPLES 0 (everything is counted).
+
+    What answers a trip that is sent again is left out: it lives for a minute, however many keys there are.
+    """
+    total = 0
+    with redis.Redis(port=port, socket_timeout=PATIENCE_S) as client:
+        keys = (key for key in client.scan_iter(pattern, count=1000) if b":trip:" not in key)
+        while some := list(islice(keys, 1000)):
+            pipe = client.pipeline(transaction=False)
+            for key in some:
+                pipe.memory_usage(key, samples=0)
+            total += sum(size or 0 for size in pipe.execute())
+    return total
 
 
 def used_memory(port: int) -> int:
@@ -124,7 +146,8 @@ class Median(float):
         return self * (1 / other)
 
 
-def _often(times: int) -> int:
+def often(times: int) -> int:
+    """So many, or a twentieth of it in a quick run."""
     return max(2, times // 20) if os.environ.get(QUICK) else times
 
 
@@ -136,7 +159,7 @@ def interleaved(works: Mapping[str, Work], times: int, warm_up: int = 5) -> dict
     names = list(works)
     taken: dict[str, list[float]] = {name: [] for name in works}
     gc.collect()
-    times = _often(times)
+    times = often(times)
     for turn in range(warm_up + times):
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
             started = time.perf_counter()
@@ -152,7 +175,7 @@ def processor_time(works: Mapping[str, Work], times: int, rounds: int = 11) -> d
     What else the machine does weighs less here than on a clock, and what the server does not at all.
     """
     taken: dict[str, list[float]] = {name: [] for name in works}
-    times = _often(times)
+    times = often(times)
     for turn in range(1 + rounds):
         for name, work in works.items():
             started = time.process_time()
@@ -168,7 +191,7 @@ async def ainterleaved(works: Mapping[str, AsyncWork], times: int, warm_up: int 
     names = list(works)
     taken: dict[str, list[float]] = {name: [] for name in works}
     gc.collect()
-    times = _often(times)
+    times = often(times)
     for turn in range(warm_up + times):
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
             started = time.perf_counter()
@@ -232,6 +255,10 @@ def installed(package: str) -> str | None:
         return None
 
 
+MORE = ("of 1", "items", "namespaces")
+"""Units of which more is better."""
+
+
 @dataclass
 class Row:
     """One measure: a value for each contender, and what we want of ours.
@@ -264,7 +291,8 @@ class Row:
     def verdict(self) -> str:
         """Whether the target is met; what we lose to is named in any case."""
         ours = next(iter(self.values.values()))
-        worse = [peer for peer, value in list(self.values.items())[1:] if ours > value]
+        better = (lambda value: ours < value) if self.unit in MORE else (lambda value: ours > value)
+        worse = [peer for peer, value in list(self.values.items())[1:] if better(value)]
         met = "" if self.most is None else "met" if ours <= self.most else "MISSED"
         return "; ".join(part for part in (met, f"we lose to {', '.join(worse)}" if worse else "") if part)
 
@@ -277,11 +305,13 @@ class Report:
         title: Its title.
         versions: Contender -> version, None where it is not installed; ours is the first.
         notes: What a reader must know to judge the numbers.
+        floors: Contenders without a server, which show what is there to gain and are not called peers.
     """
 
     title: str
     versions: dict[str, str | None]
     notes: list[str]
+    floors: tuple[str, ...] = ()
     rows: list[Row] = field(default_factory=list)
 
     def add(
@@ -328,6 +358,7 @@ class Report:
             "versions": self.versions,
             "rows": [{**asdict(row), "verdict": row.verdict, "spread": row.spread} for row in self.rows],
             "notes": self.notes,
+            "floors": self.floors,
         }
         Path(path).write_text(json.dumps(told, indent=2) + "\n", "utf-8")
 
@@ -336,7 +367,8 @@ class Report:
         """What it ran on."""
         return (
             f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}, "
-            f"redis-py {redis.__version__}, hiredis {installed('hiredis') or 'not installed'}"
+            f"redis-py {redis.__version__}, hiredis {installed('hiredis') or 'not installed'}, "
+            f"load average {os.getloadavg()[1]:.1f}"
         )
 
 

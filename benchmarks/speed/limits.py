@@ -15,8 +15,17 @@ from typing import Any
 
 import redis
 
-from benchmarks.speed.harness import Report, ainterleaved, installed, interleaved, processor_time, server, trips
-from langchain_redis_memory import Client, Limit, RedisRateLimiter
+from benchmarks.speed.harness import (
+    Report,
+    ainterleaved,
+    connected,
+    installed,
+    interleaved,
+    processor_time,
+    server,
+    trips,
+)
+from langchain_redis_memory import Limit, RedisRateLimiter
 
 OURS, LIMITS, PYRATE, THROTTLED = "langchain-redis-memory", "limits", "pyrate-limiter", "throttled-py"
 RATE = 1_000_000
@@ -33,7 +42,7 @@ NOTES = [
 def contenders(port: int, rates: list[int]) -> dict[str, Callable[[], bool]]:
     """A decision by contender, over rates for one, two, ... minutes; ours is the first."""
     url, name = f"redis://127.0.0.1:{port}/0", f"bench-{len(rates)}"
-    ours = RedisRateLimiter(Client.from_url(url), [Limit(n, 60 * (i + 1)) for i, n in enumerate(rates)], scope=name)
+    ours = RedisRateLimiter(connected(url), [Limit(n, 60 * (i + 1)) for i, n in enumerate(rates)], scope=name)
     found: dict[str, Callable[[], bool]] = {OURS: lambda: ours.check("ana").allowed}
     if installed(LIMITS):
         from limits import RateLimitItemPerMinute
@@ -79,7 +88,7 @@ def measure(port: int, report: Report) -> None:
         report.add(f"{name}: client's processor time", "us", used, fastest, "the fastest's")
         report.add(f"{name}: trips", "trips", {each: trips(work) for each, work in works.items()}, 1, "one trip")
     tokens = RedisRateLimiter(
-        Client.from_url(f"redis://127.0.0.1:{port}/0"),
+        connected(f"redis://127.0.0.1:{port}/0"),
         [Limit(RATE, "1m"), Limit(RATE, "1m", unit="tokens"), Limit(50, unit="concurrent")],
     )
     reserve = {OURS: lambda: tokens.reserve("ana", 10).settle({"total_tokens": 5})}
@@ -90,7 +99,7 @@ def measure(port: int, report: Report) -> None:
 
 async def asynchronous(port: int, report: Report) -> None:
     """A decision with await, and who comes first."""
-    client = Client.from_url(f"redis://127.0.0.1:{port}/0")
+    client = connected(f"redis://127.0.0.1:{port}/0")
     limiter = RedisRateLimiter(client, [Limit(RATE, "1m")], scope="async")
     report.add("async: a decision", "ms", await ainterleaved({OURS: lambda: limiter.acheck("ana")}, 300))
     waiting, order = RedisRateLimiter(client, [Limit(1, "10ms")], scope="fifo"), list[float]()

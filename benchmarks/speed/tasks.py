@@ -12,8 +12,16 @@ from typing import Any
 
 import redis.asyncio as aredis
 
-from benchmarks.speed.harness import AsyncWork, Report, ainterleaved, at_once, counted_trips, installed, server
-from langchain_redis_memory import Client
+from benchmarks.speed.harness import (
+    AsyncWork,
+    Report,
+    ainterleaved,
+    at_once,
+    connected,
+    counted_trips,
+    installed,
+    server,
+)
 from langchain_redis_memory.ops import Op
 
 OURS, REDIS_PY = "langchain-redis-memory", "redis-py"
@@ -39,7 +47,7 @@ def worker(get: AsyncWork) -> AsyncWork:
 async def measure(port: int, report: Report) -> None:
     """All measures."""
     url = f"redis://127.0.0.1:{port}/0"
-    async with Client.from_url(url, max_connections=PLACES) as client:
+    async with connected(url, max_connections=PLACES) as client:
         bare = aredis.Redis.from_url(url, max_connections=PLACES)
         await bare.set("small", "x" * 100)
         read: Op[Any] = Op((("GET", "small"),), lambda replies: replies[0])

@@ -14,8 +14,18 @@ from typing import Any
 import redis
 import redis.asyncio
 
-from benchmarks.speed.harness import Report, ainterleaved, atrips, installed, interleaved, processor_time, server, trips
-from langchain_redis_memory import Client, RedisValueCache
+from benchmarks.speed.harness import (
+    Report,
+    ainterleaved,
+    atrips,
+    connected,
+    installed,
+    interleaved,
+    processor_time,
+    server,
+    trips,
+)
+from langchain_redis_memory import RedisValueCache
 
 OURS, NEAR, BARE = "langchain-redis-memory", "ours, near_s=60", "redis-py GET"
 CASHEWS, AIOCACHE, DOGPILE, CLIENT_SIDE = "cashews", "aiocache", "dogpile.cache", "redis-py, client-side cache"
@@ -31,7 +41,7 @@ NOTES = [
 def sync(port: int) -> dict[str, Callable[[], Any]]:
     """A read by contender; ours is the first."""
     url = f"redis://127.0.0.1:{port}/0"
-    ours, near = RedisValueCache(Client.from_url(url), "v"), RedisValueCache(Client.from_url(url), "n", near_s=60)
+    ours, near = RedisValueCache(connected(url), "v"), RedisValueCache(connected(url), "n", near_s=60)
     bare = redis.Redis(port=port)
     for cache in (ours, near):
         cache.set("k", VALUE)
@@ -56,7 +66,7 @@ def sync(port: int) -> dict[str, Callable[[], Any]]:
 
 def loading(port: int) -> dict[str, Callable[[], Any]]:
     """A read of what is loaded where it is missing; a bare GET is the last."""
-    cache, bare = RedisValueCache(Client.from_url(f"redis://127.0.0.1:{port}/0"), "l"), redis.Redis(port=port)
+    cache, bare = RedisValueCache(connected(f"redis://127.0.0.1:{port}/0"), "l"), redis.Redis(port=port)
 
     @cache.cached(key="user:{user}")
     def named(user: str) -> Any:
@@ -79,7 +89,7 @@ def loading(port: int) -> dict[str, Callable[[], Any]]:
 
 def fifty(port: int) -> dict[str, Callable[[], Any]]:
     """A read of fifty values; MGET gives bytes and decodes nothing."""
-    cache, bare = RedisValueCache(Client.from_url(f"redis://127.0.0.1:{port}/0"), "m"), redis.Redis(port=port)
+    cache, bare = RedisValueCache(connected(f"redis://127.0.0.1:{port}/0"), "m"), redis.Redis(port=port)
     names = [f"k{number}" for number in range(50)]
     cache.set_many(dict.fromkeys(names, VALUE))
     bare.mset(dict.fromkeys(names, b"x" * 400))
@@ -89,7 +99,7 @@ def fifty(port: int) -> dict[str, Callable[[], Any]]:
 async def asynchronous(port: int, report: Report) -> None:
     """Reads with await."""
     url = f"redis://127.0.0.1:{port}/0"
-    client = Client.from_url(url)
+    client = connected(url)
     ours, near = RedisValueCache(client, "av"), RedisValueCache(client, "an", near_s=60)
     bare = redis.asyncio.Redis(port=port)
     await bare.set("bare", b"x" * 400)
@@ -153,7 +163,7 @@ def main() -> None:
     versions: dict[str, Any] = {name: installed(name) for name in (OURS, CASHEWS, AIOCACHE, DOGPILE)}
     versions[CLIENT_SIDE] = versions[BARE] = installed("redis")
     versions[NEAR] = versions[OURS]
-    report = Report("A cache of values", versions, NOTES)
+    report = Report("A cache of values", versions, NOTES, floors=(NEAR,))
     with server(query_engine=False) as port:
         measure(port, report)
     report.show()

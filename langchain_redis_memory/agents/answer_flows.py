@@ -175,11 +175,7 @@ class AnswerFlows:
                 self._answered.popitem(last=False)
 
     def misplaced(self, changed: Set[str]) -> None:
-        """Stops caching, as middleware behind the cache makes other requests than its keys hold.
-
-        Args:
-            changed: What it changes of them.
-        """
+        """Stops caching, as middleware behind the cache makes other requests than its keys hold."""
         if not self._behind:
             self._behind = f"middleware behind the cache changes {', '.join(sorted(changed))}"
             _log.warning("nothing is cached: %s; put AnswerCacheMiddleware last", self._behind)
@@ -303,8 +299,8 @@ def _why(plan: Plan, turn: AgentTurn, sharing: SharingRule) -> str:
     """Names the reason why a planned question bypasses the cache, "" where it does not."""
     if plan.reads is None or not plan.rule.write_cache:
         shared = replace(sharing, words=plan.verdict.audience or sharing.words)
-        told = plan.verdict.reasons[-1:] if plan.rule.read_cache and plan.rule.write_cache else ()
-        return shared.bypass() or "".join(told) or f"{plan.verdict.type} by policy"
+        last_reason = plan.verdict.reasons[-1:] if plan.rule.read_cache and plan.rule.write_cache else ()
+        return shared.bypass() or "".join(last_reason) or f"{plan.verdict.type} by policy"
     if plan.verdict.type is QuestionType.NEW_TOPIC and any(
         instructs(str(said.text)) for said in turn.before if isinstance(said, HumanMessage)
     ):

@@ -160,7 +160,7 @@ class SharingRule:
             return ""
         judged: Iterable[AudienceVerdict] = map(self.judge, texts)
         if not self.opaque:
-            judged = (_told(words, asks=asks_to_know(question)) for words in judged)
+            judged = (_clearly(words, asks=asks_to_know(question)) for words in judged)
         continued = (SharingRule(self.asker, words, self.opaque, self.share).bypass() for words in judged)
         return next((f"continues what {why.removeprefix('its answer ')}" for why in continued if why), "")
 
@@ -184,7 +184,7 @@ class SharingRule:
         return "" if self.words.audience is Audience.EVERYONE and not dependent else self.asker.name
 
 
-def _told(words: AudienceVerdict, *, asks: bool) -> AudienceVerdict:
+def _clearly(words: AudienceVerdict, *, asks: bool) -> AudienceVerdict:
     """What words said before mean for a question to a model, which does nothing by itself: only what is clear."""
     clear = _clear(words)
     return replace(words, volatile="volatile" in clear, effect="effect" in clear and not asks, vary="vary" in clear)
@@ -226,9 +226,6 @@ def asks_for_anybody(text: str) -> bool:
     "How long does a refund take?" is, whoever asks; "What should I cook?" is not, of a model that was told of an
     allergy; and in "How do I reset my phone?" what was told says which phone.
 
-    Args:
-        text: The question, which stands alone.
-
     Returns:
         False also where it cannot be told.
     """
@@ -251,10 +248,6 @@ LIKELY = 0.85
 
 def check_share(share: Any, grounding: Any) -> None:
     """Refuses a choice that does not exist.
-
-    Args:
-        share: See `Share`.
-        grounding: See `Grounding`.
 
     Raises:
         ConfigError: It is none of the words.

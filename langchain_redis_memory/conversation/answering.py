@@ -23,12 +23,6 @@ def answer_flow(
     A cached answer is served only if its documents are still those that the retriever finds for this asker, and if the
     chain's output can be built from it.
 
-    Args:
-        turn: The request.
-        planned: The planned turn.
-        started: When the turn began.
-        guard: Guards a step against interruption.
-
     Returns:
         The answered turn. What the retriever or the model raises passes through.
     """

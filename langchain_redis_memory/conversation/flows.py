@@ -168,9 +168,6 @@ class TurnFlows:
     def load_flow(self, turn: TurnRequest) -> Flow[LoadedTurn]:
         """Reads the conversation, and the cache under the key that the conversation as last seen here would give.
 
-        Returns:
-            The loaded turn.
-
         **Keys:** `messages`, `meta`, `state`; `answer`.
         **Trips:** 1; 1 more to store what waits; those of the loader.
         """
@@ -211,9 +208,6 @@ class TurnFlows:
 
     def plan_flow(self, turn: TurnRequest, loaded: LoadedTurn) -> Flow[PlannedTurn]:
         """Decides what is done with the question, and looks for a cached answer where the plan allows one.
-
-        Returns:
-            The planned turn.
 
         **Keys:** `messages`; `answer`.
         **Trips:** none where the plan from before the first trip stands; 1 to load the whole conversation; 1 to read

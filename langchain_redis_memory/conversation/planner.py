@@ -125,8 +125,8 @@ class Planner:
         else:
             bounds = (sharing.lifetime_s(), rule.answer_ttl_s)
             asked = replace(asked, audience=audience, ttl_s=min(filter(None, bounds), default=None))
-        told = history or asked.context or asked.given is not None or state.begun
-        if shares and alone and not told and points_outside(text):
+        has_context = history or asked.context or asked.given is not None or state.begun
+        if shares and alone and not has_context and points_outside(text):
             why = "points at what was never told, so its answer is not shared"
             return Plan(replace(verdict, reasons=(*verdict.reasons, why)), rule, [], text, None)
         shown: list[BaseMessage] = []

@@ -107,9 +107,9 @@ def tell_flow(on_turn: Callable[[TurnReport], object] | None, report: TurnReport
     if on_turn is None:
         return
     try:
-        told = on_turn(report)
-        if isinstance(told, Coroutine):
-            yield Invoke(lambda: run_coroutine(told), lambda: told)
+        result = on_turn(report)
+        if isinstance(result, Coroutine):
+            yield Invoke(lambda: run_coroutine(result), lambda: result)
     except Exception:  # noqa: BLE001 - whatever a metrics callback raises is its own
         _log.exception("on_turn failed; the turn itself is not")
 

@@ -20,6 +20,8 @@ SERVER_S_OF_A_TURN = 0.0009
 """Time of the server's one thread that a turn takes."""
 DENSE_TURNS = 64
 """Turns up to which a conversation's index is a packed list: two messages each, at Redis' own bound of 128."""
+DENSE_INDEX = 128
+"""Conversations up to which their own index is a packed list."""
 BUSY = 0.5
 """How busy a node may be at the peak."""
 FULL = 0.6
@@ -136,16 +138,13 @@ class Sizing:
 
 
 def size(load: Load) -> Sizing:
-    """Works out what a deployment needs.
-
-    Returns:
-        Memory, nodes, operations, connections, and what drives them.
-    """
+    """Works out what a deployment needs."""
     text, turns = load.characters, load.users * load.turns_per_day
     kept = turns * load.retention_s / DAY_S
     dense = load.turns_per_conversation <= DENSE_TURNS
-    parts = [Part("turns of conversations", kept, (215 if dense else 350) + 0.55 * text)]
-    parts.append(Part("conversations", kept / load.turns_per_conversation, 450))
+    parts = [Part("turns of conversations", kept, (225 if dense else 350) + 0.57 * text)]
+    conversations = kept / load.turns_per_conversation
+    parts.append(Part("conversations", conversations, 450 if conversations <= DENSE_INDEX else 600))
     stored = turns * load.cacheable * (1 - load.hit_rate) * load.answers_ttl_s / DAY_S
     parts.append(Part("cached answers", stored, 330 + 0.58 * text))
     if load.semantic:
@@ -153,7 +152,7 @@ def size(load: Load) -> Sizing:
     if load.threads:
         parts.append(Part("turns of LangGraph threads", kept, 3_600 + 1.1 * text))
     if load.profiles:
-        parts.append(Part("profiles", load.users, 580))
+        parts.append(Part("profiles", load.users, 310))
     peak = turns / DAY_S * load.peak
     memory = ceil(sum(part.bytes for part in parts) / (load.node_bytes * FULL))
     work = ceil(peak * SERVER_S_OF_A_TURN / BUSY)

@@ -21,7 +21,7 @@ from langchain_redis_memory.conversation.turn import TurnReport
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.redis.client.client import Client, Trip
-from tests.conftest import Both, keys_where, url_of
+from tests.conftest import Both, lifetimes, url_of
 from tests.support.chains import Broken, Desk, Marked, Switch, for_everyone, stream_of
 from tests.support.servers import TWO, Farm, wait_for
 
@@ -229,8 +229,7 @@ async def test_a_question_that_is_not_shared_waits_for_nobody(client: Client, bo
 
 def leases(url: str, prefix: str) -> list[str]:
     """The leases that somebody holds."""
-    keys = keys_where(url, prefix, "EXISTS", bool)
-    return [key for key in keys if ":lease" in key]
+    return [key for key in lifetimes(url, prefix) if ":lease" in key]
 
 
 @pytest.mark.parametrize("said", ["N: a", "S: a", "F: a", "R: a"])

@@ -230,10 +230,10 @@ def _bars(levels: Sequence[CacheOutcome]) -> str:
         parts.append(_text(_LEFT, top + bar / 2 + 4, f"risk {one.risk:g}", "end"))
         for (name, kind), count in zip(series, counts, strict=True):
             width = count / max(1, one.turns) * (_WIDTH - _RIGHT - _LEFT - 8)
-            told = f"{one.name}, {name}: {count} of {one.turns}"
+            tooltip = f"{one.name}, {name}: {count} of {one.turns}"
             parts.append(
                 f'<rect x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" height="{bar:.1f}" class="{kind}">'
-                f"<title>{escape(told)}</title></rect>"
+                f"<title>{escape(tooltip)}</title></rect>"
             )
             left += width
     for row, (name, kind) in enumerate(series):

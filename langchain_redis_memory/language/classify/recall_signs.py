@@ -45,10 +45,6 @@ def asking_part(text: str, language: Lexicon) -> str:
 
     What was said is often only the occasion of another question: "You recommended yoga. Does it help?" asks about yoga.
 
-    Args:
-        text: The turn, with single spaces.
-        language: The lexicon.
-
     Returns:
         The sentences that ask; the whole turn where they ask for what the other ones tell ("I mentioned a book. Which
         one was it?"); "" where none asks.
@@ -65,7 +61,7 @@ def _tells_of_the_past(parts: list[str], asking: list[str], language: Lexicon) -
         return False
     for part in parts:
         low = [word.lower() for word in WORD.findall(part[:200])]
-        for place, (one, two) in enumerate(pairwise(low[:6])):
+        for place, (one, two) in enumerate(pairwise(low[:9])):
             if one.partition("'")[0] in language.party and (two in language.said or two in language.deed):
                 return one != "i" or "you" in low[place + 2 : place + 4] or two in _SAID_ALONE
     return False
@@ -85,7 +81,7 @@ def _clauses(sentence: str, language: Lexicon) -> list[str]:
 
 
 def _asks(part: str, language: Lexicon) -> bool:
-    if part.endswith("?") or _WH_BEHIND.search(part):
+    if part.endswith("?") or _WH_BEHIND.search(part) or _WONDERS.match(part):
         return True
     low = [word.lower() for word in WORD.findall(part[:400])]
     start = 0
@@ -102,10 +98,14 @@ _SAID_ALONE = frozenset("named listed mentioned described said dictated brought"
 _QUOTES = ' "\u201c\u201d'
 _SENTENCE = re.compile(r"(?<=[.!?]) ")
 _TELLS = frozenset("since as when after because if although i i've you you've we we've my".split())
+_WONDERS = re.compile(
+    r"i(?:'d| would)? (?:wonder|(?:like|want) to (?:know|hear|see)|'?a?m (?:curious|trying to re\w+))\b", re.IGNORECASE
+)
 _WH_BEHIND = re.compile(r", ?(?:what|which|who|whom|where|when|how)\b", re.IGNORECASE)
 _IDENTITY = re.compile(
     r"^(?:and |so |but )?(?:what|which|who|where|when|how)\b[\w' ]{0,20}"
-    r"(?:'s|\b(?:was|were|is|are)) (?:(?:it|they|that|those|he|she|number \w+)\b[\w ,]{0,14}|(?:its|their) \w+)\W*$"
+    r"(?:'s|\b(?:was|were|is|are)) "
+    r"(?:(?:it|they|that|those|he|she|number \w+)\b[\w ,]{0,14}|(?:its|their|his|her) \w+)\W*$"
     r"|^how did (?:it|that) go\b|^do you (?:still )?(?:have|know|remember) (?:it|them|that)\b",
     re.IGNORECASE,
 )

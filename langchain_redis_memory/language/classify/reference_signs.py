@@ -127,7 +127,7 @@ def _pronoun(reading: TurnTokens, kinds: WordKinds, place: int, language: Lexico
     """A pronoun: what before it in the turn can it mean?
 
     A name or a noun of an earlier clause that says something (a bare heading does not), or one that the same clause
-    gives a possessive. "It" and "they" also mean nouns that agree in number; "he" and "she" mean persons.
+    gives a possessive. "It" and "they" also mean nouns that agree in number; "he" and "she" mean persons and no places.
     """
     word, here = reading.low[place], kinds.clause[place]
     personal = word in ("he", "she", "him", "her", "his", "hers", "himself", "herself", "he's", "she's")
@@ -138,6 +138,8 @@ def _pronoun(reading: TurnTokens, kinds: WordKinds, place: int, language: Lexico
         one = reading.low[at]
         earlier = kinds.clause[at] < here and kinds.clause[at] in kinds.telling
         if kinds.name[at]:
+            if personal and _is_place(reading, kinds, at):
+                continue
             named = True
         elif (
             not kinds.noun[at]
@@ -160,6 +162,13 @@ def _pronoun(reading: TurnTokens, kinds: WordKinds, place: int, language: Lexico
         reading.sign("pronoun", place, why="points back")
         if personal:
             reading.sign("pronoun_personal", place)
+
+
+def _is_place(reading: TurnTokens, kinds: WordKinds, at: int) -> bool:
+    """Whether a name is where something is, and so nobody: "I live in Berlin. Is he nearby?"."""
+    while at and kinds.name[at - 1] and not reading.stop[at - 1]:
+        at -= 1
+    return at > 0 and reading.low[at - 1] in ("at", "in", "near")
 
 
 def definites(reading: TurnTokens, kinds: WordKinds, before: HistoryWords, language: Lexicon) -> None:

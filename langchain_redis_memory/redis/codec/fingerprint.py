@@ -68,9 +68,6 @@ class _Findings:
 def describe(part: Any) -> Description:
     """Describes a runnable by what decides its answers.
 
-    Args:
-        part: A model, a chain, a prompt.
-
     Returns:
         Its description, with the names of what could not be described.
     """
@@ -81,9 +78,6 @@ def describe(part: Any) -> Description:
 
 def fingerprint(part: Any) -> str | None:
     """Describes a runnable, if all of it can be described.
-
-    Args:
-        part: A model, a chain, a prompt.
 
     Returns:
         Hexadecimal digits, equal in every process; None where something in it cannot be described.
@@ -280,9 +274,6 @@ def _plain(value: Any) -> Any:
 
 def describable(value: Any) -> bool:
     """Returns whether a value's bytes identify it, so that different values never share a key.
-
-    Args:
-        value: What a chain is given besides the question.
 
     Returns:
         False for what cannot be stored, and for an enum or another subclass, which would be stored as what it extends.

@@ -205,6 +205,8 @@ def on_the_train(turn: str) -> Verdict:
         "We have a cat, a dog and a rabbit at home. Are these cars quiet?",
         "I have asthma and a nut allergy. Is the second one safe for me?",
         "My parents own a small hotel near the harbour of Bergen. What about the other line?",
+        "I work at Siemens in Munich. Does he live nearby?",
+        "We live in Berlin near Potsdam. Does she deliver there?",
     ],
 )
 def test_what_points_back_is_not_bought_off_by_an_earlier_sentence(turn: str) -> None:
@@ -215,6 +217,7 @@ def test_what_points_back_is_not_bought_off_by_an_earlier_sentence(turn: str) ->
     "turn",
     [
         "The second one is too cheap.",
+        "The middle one sounds good, what does it weigh?",
         "Number 2 sounds good to me.",
         "What about the last two options?",
         "I would take option B for my parents.",
@@ -255,6 +258,8 @@ def test_a_turn_that_does_not_say_where_or_of_what_is_dependent(turn: str) -> No
         "Are dogs allowed in the restaurants of Paris?",
         "Which documents do I need for a visa to Brazil?",
         "My dog ate chocolate. Is chocolate poisonous for dogs?",
+        "I met Karl Popper in Vienna. Where was he born?",
+        "Is it illegal to jaywalk in Germany?",
     ],
 )
 def test_a_turn_that_says_it_stands_alone(turn: str) -> None:

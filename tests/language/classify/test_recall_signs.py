@@ -27,9 +27,11 @@ List all the questions I asked|What were my exact words?|Didn't you say it was f
 Before we talked about hotels, what were we discussing?|what is my preferred airline?|which of my friends is vegetarian?
 What was the trick you used for the crust?|which formula did you apply|You gave me two dates. What was the later one?
 I sent you a draft. What was the title?|Again, which street was it?|Was it red or blue that I wanted?|Where had we left off?
-What has this conversation been about?|Tell me the three points you made.|What medication am I on?|What was my argument again?"""
+What has this conversation been about?|Tell me the three points you made.|What medication am I on?|What was my argument again?
+What were you about to explain?|Which question of mine was the hardest?|I wonder which wine you recommended.
+I mentioned a colleague, what's his name?|In your reply before last you named a law. Which one?"""
 
-NOT_ASKED = """what is my balance|how do I reset my password?|when did we land on the moon?|what did Einstein say about god?
+NOT_ASKED = """I wonder which wine goes with trout.|what is my balance|how do I reset my password?|when did we land on the moon?|what did Einstein say about god?
 Why was I charged twice?|What did I do wrong?|how many people did the US send to the moon?|What is my IP address?
 when will my card arrive?|What is my account number?|Where is my order?|When did we start using money?
 what do you recommend for dinner?|Can you recommend a good book?|What did the president say yesterday?
