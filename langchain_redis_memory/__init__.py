@@ -129,6 +129,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.language.need.policy import SameNeed as SameNeed
     from langchain_redis_memory.language.need.policy import same_need as same_need
     from langchain_redis_memory.language.reader import LocalReader as LocalReader
+    from langchain_redis_memory.language.reader import ReadingAudience as ReadingAudience
     from langchain_redis_memory.language.reader import ReadingClassifier as ReadingClassifier
     from langchain_redis_memory.language.turn_state import PastTurn as PastTurn
     from langchain_redis_memory.language.turn_state import TurnState as TurnState
@@ -282,6 +283,7 @@ _HOMES = {
     "QuestionOptions": "conversation.options",
     "QuestionType": "language.classify.question_type",
     "RagCache": "cache.rag.rag_cache",
+    "ReadingAudience": "language.reader",
     "ReadingClassifier": "language.reader",
     "RateLimitedError": "errors",
     "Receipt": "operate.receipt",

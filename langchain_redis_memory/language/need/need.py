@@ -47,7 +47,8 @@ _OPENING = lazy_pattern(
     re.IGNORECASE,
 )
 _CLOSING = lazy_pattern(
-    r"(?:[\s,.!]+(?:thanks(?: a lot| in advance)?|thank you(?: very much)?|please|okay|cheers)[\s.!]*)+$", re.IGNORECASE
+    r"(?<![\s,.!])(?:[\s,.!]+(?:thanks(?: a lot| in advance)?|thank you(?: very much)?|please|okay|cheers))+[\s.!]*$",
+    re.IGNORECASE,
 )
 
 
