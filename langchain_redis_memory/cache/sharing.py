@@ -242,6 +242,22 @@ _ADVICE = re.compile(
 )
 """Words of questions whose answer is fitted to who asks, where the model knows anything of him."""
 
+
+def instructs(text: str) -> bool:
+    """Checks whether a user says how to answer from then on; such answers are made for him."""
+    return _INSTRUCTS.search(text) is not None
+
+
+_INSTRUCTS = re.compile(
+    r"\bfrom now on\b|\b(?:answer|respond|reply|talk|speak)(?: \w+){0,3} (?:in|like|as|with|without|only)\b"
+    r"|\byou(?:'re| are)(?: now)? (?:a|an|my|the)\b|\bin (?:one|two|a few|\d+) (?:words?|sentences?)\b"
+    r"|(?:^|[.!?,;:] *|\b(?:please|and|but) )"
+    r"(?:always|never|use|avoid|act|pretend|assume|suppose|imagine|keep|write|explain"
+    r"|be (?:brief|concise|short|polite|rude|funny|formal|honest|more|less|as))\b",
+    re.IGNORECASE,
+)
+"""What a user says of all answers to come: they are another user's only where he said it too."""
+
 LIKELY = 0.85
 """From which probability on a question asks for an effect or for what changes, in caches that take any text."""
 

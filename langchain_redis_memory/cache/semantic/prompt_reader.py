@@ -20,7 +20,7 @@ from langchain_core.messages import HumanMessage
 
 from langchain_redis_memory.cache.prompts import Prompt, PromptMessage, Template, model_of, parse_prompt
 from langchain_redis_memory.cache.semantic.search import SemanticQuery
-from langchain_redis_memory.cache.sharing import asks_for_anybody, asks_to_know, unrepeatable
+from langchain_redis_memory.cache.sharing import asks_for_anybody, asks_to_know, instructs, unrepeatable
 from langchain_redis_memory.language.classify import Classifier, Verdict, points_outside
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.classify.standalone import spoken
@@ -274,17 +274,6 @@ _SELF = re.compile(
 )
 
 
-_INSTRUCTS = re.compile(
-    r"\bfrom now on\b|\b(?:answer|respond|reply|talk|speak)(?: \w+){0,3} (?:in|like|as|with|without|only)\b"
-    r"|\byou(?:'re| are)(?: now)? (?:a|an|my|the)\b|\bin (?:one|two|a few|\d+) (?:words?|sentences?)\b"
-    r"|(?:^|[.!?,;:] *|\b(?:please|and|but) )"
-    r"(?:always|never|use|avoid|act|pretend|assume|suppose|imagine|keep|write|explain"
-    r"|be (?:brief|concise|short|polite|rude|funny|formal|honest|more|less|as))\b",
-    re.IGNORECASE,
-)
-"""What a user says of all answers to come: they are another user's only where he said it too."""
-
-
 def tells_of_self(text: str) -> bool:
     """Checks whether a user's words contain a personal statement, which an answer may then be built from.
 
@@ -297,8 +286,3 @@ def tells_of_self(text: str) -> bool:
     """
     plain = text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
     return _SELF.search(_REQUEST.sub(" ", plain)) is not None
-
-
-def instructs(text: str) -> bool:
-    """Checks whether a user says how to answer from then on; such answers are made for him."""
-    return _INSTRUCTS.search(text) is not None
