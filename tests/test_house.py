@@ -325,3 +325,14 @@ def test_a_riddle_is_seen() -> None:
     assert faults_of_words("def plan() -> Flow[int]: ...\n") == []
     assert faults_of_words('@app.command()\ndef f():\n    """Read it."""\n') == []
     assert len(faults_of_words('@cache\ndef f():\n    """Read it."""\n')) == 1
+
+
+# --- the map for newcomers ------------------------------------------------------------------------------------------
+
+
+def test_the_files_that_the_architecture_names_exist() -> None:
+    named = re.findall(
+        r"^\| .+ \| `([\w/]+\.py)` \|$", (ROOT.parent / "docs/architecture.md").read_text("utf-8"), re.MULTILINE
+    )
+    assert len(named) >= 10
+    assert [name for name in named if not (ROOT / name).is_file()] == []

@@ -78,7 +78,7 @@ class Prompt:
         return [kinds[said.role](said.text) for said in self.history if said.role in kinds]
 
 
-def read(prompt: str) -> Prompt:
+def parse_prompt(prompt: str) -> Prompt:
     """Takes a prompt apart."""
     if not prompt.startswith("[{") or '"lc"' not in prompt[:40]:
         return Prompt((), (), prompt if prompt.strip() else None)
@@ -100,7 +100,7 @@ def asked_again(prompt: str) -> Any:
     Returns:
         A text or messages of which LangChain makes that very prompt; None where that is not sure.
     """
-    parsed = read(prompt)
+    parsed = parse_prompt(prompt)
     if not prompt.startswith("[{"):
         return parsed.question
     if parsed.question is None or any(said.more for said in parsed.history) or any(parsed.system_more):

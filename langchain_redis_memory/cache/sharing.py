@@ -160,7 +160,7 @@ class SharingRule:
             return ""
         judged: Iterable[AudienceVerdict] = map(self.judge, texts)
         if not self.opaque:
-            judged = (_told(words, asks=asks_to_know(question)) for words in judged)
+            judged = (_clearly(words, asks=asks_to_know(question)) for words in judged)
         continued = (SharingRule(self.asker, words, self.opaque, self.share).bypass() for words in judged)
         return next((f"continues what {why.removeprefix('its answer ')}" for why in continued if why), "")
 
@@ -184,7 +184,7 @@ class SharingRule:
         return "" if self.words.audience is Audience.EVERYONE and not dependent else self.asker.name
 
 
-def _told(words: AudienceVerdict, *, asks: bool) -> AudienceVerdict:
+def _clearly(words: AudienceVerdict, *, asks: bool) -> AudienceVerdict:
     """What words said before mean for a question to a model, which does nothing by itself: only what is clear."""
     clear = _clear(words)
     return replace(words, volatile="volatile" in clear, effect="effect" in clear and not asks, vary="vary" in clear)
@@ -226,9 +226,6 @@ def asks_for_anybody(text: str) -> bool:
     "How long does a refund take?" is, whoever asks; "What should I cook?" is not, of a model that was told of an
     allergy; and in "How do I reset my phone?" what was told says which phone.
 
-    Args:
-        text: The question, which stands alone.
-
     Returns:
         False also where it cannot be told.
     """
@@ -245,16 +242,28 @@ _ADVICE = re.compile(
 )
 """Words of questions whose answer is fitted to who asks, where the model knows anything of him."""
 
+
+def instructs(text: str) -> bool:
+    """Checks whether a user says how to answer from then on; such answers are made for him."""
+    return _INSTRUCTS.search(text) is not None
+
+
+_INSTRUCTS = re.compile(
+    r"\bfrom now on\b|\b(?:answer|respond|reply|talk|speak)(?: \w+){0,3} (?:in|like|as|with|without|only)\b"
+    r"|\byou(?:'re| are)(?: now)? (?:a|an|my|the)\b|\bin (?:one|two|a few|\d+) (?:words?|sentences?)\b"
+    r"|(?:^|[.!?,;:] *|\b(?:please|and|but) )"
+    r"(?:always|never|use|avoid|act|pretend|assume|suppose|imagine|keep|write|explain"
+    r"|be (?:brief|concise|short|polite|rude|funny|formal|honest|more|less|as))\b",
+    re.IGNORECASE,
+)
+"""What a user says of all answers to come: they are another user's only where he said it too."""
+
 LIKELY = 0.85
 """From which probability on a question asks for an effect or for what changes, in caches that take any text."""
 
 
 def check_share(share: Any, grounding: Any) -> None:
     """Refuses a choice that does not exist.
-
-    Args:
-        share: See `Share`.
-        grounding: See `Grounding`.
 
     Raises:
         ConfigError: It is none of the words.

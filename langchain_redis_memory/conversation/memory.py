@@ -77,7 +77,8 @@ class ConversationMemory(Conversations):
         learn: Whether profiles are learned (see `UserProfile`) of the users that turns name in their config:
             `{"metadata": {"user_id": ...}}`; an extractor says how. It happens in the background.
         tenant: The tenant, unless a turn's config names another.
-        on_turn: Called with the `TurnReport` of every turn, also of one that fails; a coroutine function is awaited.
+        on_turn: Called with the `TurnReport` of every turn, also of one that fails or is interrupted; a coroutine
+            function is awaited.
             For metrics: it must be fast, and what it raises is logged.
         questions: How questions are understood: rewriter, policy, audience.
         answers: Which answers are kept and shared: trusted rewrites, lifetimes, the log.

@@ -48,11 +48,7 @@ class TurnTokens:
 
 
 def read(turn: str) -> TurnTokens:
-    """Tokenises a turn; of a long one its start and its end.
-
-    Returns:
-        The reading, without signs yet.
-    """
+    """Tokenises a turn; of a long one its start and its end."""
     cuts = [(0, turn)] if len(turn) <= HEAD + TAIL else [(0, turn[:HEAD]), (len(turn) - TAIL, turn[-TAIL:])]
     words: list[str] = []
     places: list[tuple[int, int]] = []

@@ -91,9 +91,6 @@ class AdoptFrom:
     def conversations(self) -> Adoptable:
         """Makes the source of a history.
 
-        Returns:
-            The source.
-
         Raises:
             ConfigError: It has no conversations.
         """
@@ -105,9 +102,6 @@ class AdoptFrom:
         Args:
             serde: Reads LangGraph's MessagePack.
 
-        Returns:
-            The source.
-
         Raises:
             ConfigError: It has no threads.
         """
@@ -115,9 +109,6 @@ class AdoptFrom:
 
     def answers(self) -> ExactAnswers:
         """Makes the source of an exact cache.
-
-        Returns:
-            The source.
 
         Raises:
             ConfigError: No exact cache has that name.
@@ -128,9 +119,6 @@ class AdoptFrom:
     def near_answers(self) -> NearAnswers:
         """Makes the source of a cache that is searched by meaning.
 
-        Returns:
-            The source.
-
         Raises:
             ConfigError: No such cache has that name.
         """
@@ -140,26 +128,19 @@ class AdoptFrom:
     def vectors(self) -> LangChainEmbeddings:
         """Makes the source of cached vectors.
 
-        Returns:
-            The source.
-
         Raises:
             ConfigError: It is something else, or lacks a prefix.
         """
         self._check(VECTORS, "vectors are")
         if not self._prefix:
-            msg = (
+            raise ConfigError(
                 f"{LANGCHAIN_EMBEDDINGS} needs the prefix of its keys, as the namespaces of the byte store and of the "
                 'embeddings make it: AdoptFrom("langchain-embeddings", prefix="cache/my-model")'
             )
-            raise ConfigError(msg)
         return LangChainEmbeddings(self._prefix)
 
     def items(self) -> LangGraphRedisStore:
         """Makes the source of a store's items.
-
-        Returns:
-            The source.
 
         Raises:
             ConfigError: No store has that name.
@@ -188,11 +169,7 @@ AdoptLike: TypeAlias = "AdoptFrom | str | None"
 
 
 class AtOrigin:
-    """Runs flows on the server that data are adopted from.
-
-    Args:
-        client: The client of that server.
-    """
+    """Runs flows on the server that data are adopted from."""
 
     def __init__(self, client: Client) -> None:
         self._origin = client
@@ -204,11 +181,6 @@ class AtOrigin:
 
     def found_flow(self, what: str, flow: Callable[..., Flow[T | None]], *args: Any) -> Flow[T | None]:
         """Runs a flow there that the caller can do without.
-
-        Args:
-            what: What is adopted, for the log.
-            flow: The flow.
-            *args: What it takes.
 
         Returns:
             What it returns; None where the server does not give it, or has just failed.
@@ -230,12 +202,7 @@ class AtOrigin:
         return found
 
     def forget_flow(self, what: str, keys: Iterable[Arg]) -> Flow[None]:
-        """Removes keys of what was taken over; where that fails it may be adopted again.
-
-        Args:
-            what: What was adopted, for the log.
-            keys: The keys.
-        """
+        """Removes keys of what was taken over; where that fails it may be adopted again."""
         op = Op(tuple(("UNLINK", key) for key in keys), lambda _replies: None)
         try:
             yield self.at_origin(ask, op)

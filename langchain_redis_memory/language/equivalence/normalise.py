@@ -43,7 +43,7 @@ _PHRASES = [
     for pattern, plain in [*replacements("questions", "phrases"), *MORE_PHRASES]
 ]
 """Pattern, replacement, and whether it only matches at the start."""
-_ENDING = re.compile(r"[\s?.!\u2026,;:]+$")
+_ENDING = " ?.!\u2026,;:"
 _IDENTIFIER = re.compile(r"[a-z][A-Z]|[_/\\=<>{}()\[\]`\"]|\w[.:]\w|\d[A-Za-z]|[A-Za-z]\d|^-")
 
 
@@ -89,7 +89,7 @@ def key_of(text: str) -> str:
         The key: two texts with one key are the same question.
     """
     plain = _plain(text)
-    plain = _ENDING.sub("", plain) or plain
+    plain = plain.rstrip(_ENDING) or plain
     return " ".join(word if _IDENTIFIER.search(word) else word.casefold() for word in plain.split(" "))
 
 
@@ -121,7 +121,7 @@ def normalise(text: str) -> NormalisedText:
         for pattern, plain in _CONTRACTIONS:
             lower = pattern.sub(plain, lower)
     lower = _SYMBOLS.sub(lambda match: f" {match.group().translate(_SPELT)} ", lower)
-    lower = _ENDING.sub("", lower)
+    lower = lower.rstrip(_ENDING)
     for pattern, plain, anchored in _PHRASES:
         if not anchored or pattern.match(lower):
             lower = pattern.sub(plain, lower, 1 if anchored else 0)

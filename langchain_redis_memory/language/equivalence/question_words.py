@@ -59,10 +59,6 @@ GENERIC = frozenset({"how do", "can", "how", "where", "what", "why"})
 def question_type(text: str, asks: bool) -> str:
     """Returns the type of a question.
 
-    Args:
-        text: The normalised text.
-        asks: It has a question mark.
-
     Returns:
         A question word such as "how many"; "polar" for a yes-no question, else "ask" or "tell".
     """

@@ -46,7 +46,8 @@ _OPENING = re.compile(
     re.IGNORECASE,
 )
 _CLOSING = re.compile(
-    r"(?:[\s,.!]+(?:thanks(?: a lot| in advance)?|thank you(?: very much)?|please|okay|cheers)[\s.!]*)+$", re.IGNORECASE
+    r"(?<![\s,.!])(?:[\s,.!]+(?:thanks(?: a lot| in advance)?|thank you(?: very much)?|please|okay|cheers))+[\s.!]*$",
+    re.IGNORECASE,
 )
 
 
@@ -134,11 +135,7 @@ class Need(NamedTuple):
 
 
 def read_need(text: str) -> Need:
-    """Reads the text of a need; a question by itself is one.
-
-    Args:
-        text: What `Need.text` gave.
-    """
+    """Reads the text of a need; a question by itself is one."""
     question, *lines = text.split("\n")
     alone = lines == [_ALONE]
     facts: list[Fact] = []

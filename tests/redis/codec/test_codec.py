@@ -371,6 +371,16 @@ def test_a_value_that_holds_itself_or_is_too_deep_is_refused() -> None:
             pack(value)
 
 
+def test_sets_in_sets_are_packed_in_no_time_and_as_ever() -> None:
+    """Each level packed all below it twice, which no process lived to see at a depth of sixty."""
+    value: Any = frozenset({1})
+    for level in range(60):
+        value = frozenset({value, level})
+    assert unpack(pack(value), "key") == value
+    packed = pack({frozenset({2, "a", (1, None)}), "b"})
+    assert packed.hex() == "c7270092a373657492a162c71c0092a966726f7a656e7365749302a161c70a0092a57475706c659201c0"
+
+
 def test_equal_sets_are_packed_alike_in_every_process() -> None:
     items = ["a", "b", "c", 1, 2.5, (1, "x")]
     code = (
