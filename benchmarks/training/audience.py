@@ -39,7 +39,7 @@ COMMON_IN, PATTERN_IN, PATTERN_TIMES = 6, 4, 6
 """In how many domains a word occurs that is common; in how many a pattern that has a weight, and how often."""
 GROUPS = 8
 """So many times some of the domains are left out."""
-MARGINS = {"unsafe": 0.7, "plain": 1.0}
+MARGINS = {"unsafe": 0.7, "plain": 1.2}
 """What thresholds are multiplied by: the signs were chosen with the development domains in view, so unsafe turns of
 one that nobody had in view score lower. Chosen on `CHOSEN_ON`, where up to 1.1 and 1.5 nothing unsafe is shared."""
 EVERY, INTENT_WEIGHT = 4, 0.24

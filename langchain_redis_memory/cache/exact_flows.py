@@ -23,7 +23,6 @@ from langchain_redis_memory.cache.prompts import digest_of, model_of, parse_prom
 from langchain_redis_memory.cache.semantic.candidate import Candidate
 from langchain_redis_memory.cache.semantic.explanation import Explanation
 from langchain_redis_memory.cache.sharded_entries import ShardedEntries
-from langchain_redis_memory.cache.sharing import unrepeatable
 from langchain_redis_memory.cache.switchable import SWITCHED_OFF
 from langchain_redis_memory.cache.warming import asked_of
 from langchain_redis_memory.checks import check_text
@@ -224,7 +223,11 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
         It is called where an answer is stored, so that a hit costs nothing more.
         """
         question = None if self._admission.unrepeatable else parse_prompt(prompt).question
-        return super().refusal(prompt, answer) or (unrepeatable(question) if question else None)
+        if (refused := super().refusal(prompt, answer)) or not question:
+            return refused
+        from langchain_redis_memory.cache.sharing import unrepeatable  # a process that only looks up needs no words
+
+        return unrepeatable(question)
 
     def entry(self, query: ExactQuery, prompt: str, answer: RETURN_VAL_TYPE) -> NewItem:
         """Builds the entry of an answer: what it cost, the mark of the user's words, and its generations."""

@@ -19,6 +19,7 @@ from langchain_core.load import dumps
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
 from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 
 _ROLES = {
     "HumanMessage": "human",
@@ -53,7 +54,7 @@ class PromptMessage(NamedTuple):
         return self.role == "tool" or _CALLS_TOOL.search(self.more) is not None
 
 
-_CALLS_TOOL = re.compile('"(?:(?:invalid_)?tool_calls|function_call|tool_use|tool_call)"')
+_CALLS_TOOL = lazy_pattern('"(?:(?:invalid_)?tool_calls|function_call|tool_use|tool_call)"')
 
 
 @dataclass(frozen=True)

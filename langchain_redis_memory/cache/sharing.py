@@ -19,6 +19,7 @@ from langchain_redis_memory.checks import check_word
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.audience.linguistic import classify_audience
 from langchain_redis_memory.language.audience.verdict import Audience, AudienceVerdict
+from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 from langchain_redis_memory.language.need.need import without_politeness
 from langchain_redis_memory.redis.ttl import milliseconds
 
@@ -196,7 +197,7 @@ def _clear(words: AudienceVerdict) -> list[str]:
     return [name for name in signs if signs[name] >= LIKELY and any(one.startswith(name) for one in words.evidence)]
 
 
-_ASKS = re.compile(
+_ASKS = lazy_pattern(
     r"(?:(?:\w+ ){0,2}(?:what(?! about| else)|which|who|whose|when|where|why|how(?! about))"
     r"|is|are|was|were|does|do|did|has|have|may i|can (?:i|we|one)|must|should)\b",
     re.IGNORECASE,
@@ -235,12 +236,28 @@ def asks_for_anybody(text: str) -> bool:
     return words.shareable() and not words.own_procedure
 
 
-_ADVICE = re.compile(
+_ADVICE = lazy_pattern(
     r"\b(?:recommend\w*|suggest\w*|advi[cs]e|ideas?|best|better|good|suitable|should (?:i|we)|for (?:me|us|my|our)"
     r"|help (?:me|us)|what (?:can|could|to)|write|draft|compose|create|plan|recipes?|meals?|safe)\b",
     re.IGNORECASE,
 )
 """Words of questions whose answer is fitted to who asks, where the model knows anything of him."""
+
+
+def instructs(text: str) -> bool:
+    """Checks whether a user says how to answer from then on; such answers are made for him."""
+    return _INSTRUCTS.search(text) is not None
+
+
+_INSTRUCTS = lazy_pattern(
+    r"\bfrom now on\b|\b(?:answer|respond|reply|talk|speak)(?: \w+){0,3} (?:in|like|as|with|without|only)\b"
+    r"|\byou(?:'re| are)(?: now)? (?:a|an|my|the)\b|\bin (?:one|two|a few|\d+) (?:words?|sentences?)\b"
+    r"|(?:^|[.!?,;:] *|\b(?:please|and|but) )"
+    r"(?:always|never|use|avoid|act|pretend|assume|suppose|imagine|keep|write|explain"
+    r"|be (?:brief|concise|short|polite|rude|funny|formal|honest|more|less|as))\b",
+    re.IGNORECASE,
+)
+"""What a user says of all answers to come: they are another user's only where he said it too."""
 
 LIKELY = 0.85
 """From which probability on a question asks for an effect or for what changes, in caches that take any text."""

@@ -20,11 +20,12 @@ from langchain_core.messages import HumanMessage
 
 from langchain_redis_memory.cache.prompts import Prompt, PromptMessage, Template, model_of, parse_prompt
 from langchain_redis_memory.cache.semantic.search import SemanticQuery
-from langchain_redis_memory.cache.sharing import asks_for_anybody, asks_to_know, unrepeatable
+from langchain_redis_memory.cache.sharing import asks_for_anybody, asks_to_know, instructs, unrepeatable
 from langchain_redis_memory.language.classify import Classifier, Verdict, points_outside
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.classify.standalone import spoken
 from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser, Rewrite, resolved
+from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 from langchain_redis_memory.language.need.need import Need, need_of
 from langchain_redis_memory.language.turn_state import NO_STATE
 from langchain_redis_memory.ops import Flow, settled
@@ -61,7 +62,7 @@ def indents_of(text: str) -> list[str]:
     return found
 
 
-_CODE = re.compile(r"[#;{}=]|//|--")
+_CODE = lazy_pattern(r"[#;{}=]|//|--")
 
 
 inside_lookup: ContextVar[bool] = ContextVar("whether this thread or task is inside of a lookup", default=False)
@@ -252,8 +253,8 @@ def _before_tools(parsed: Prompt) -> tuple[Prompt, Sequence[PromptMessage]]:
     return parsed, ()
 
 
-_HALF = re.compile("[\ud800-\udfff]")
-_REQUEST = re.compile(
+_HALF = lazy_pattern("[\ud800-\udfff]")
+_REQUEST = lazy_pattern(
     r"\b(?:(?:(?:how|what|where|when|why|which|that|if|so) )?"
     r"(?:(?:can|could|should|would|may|might|must|do|did|shall|will) i|i (?:can|could|should|may|might|must))|"
     r"(?:tell|give|show|help|let|remind|explain(?: to)?|send|teach|recommend(?: to)?) (?:me|us)|for me|"
@@ -265,24 +266,13 @@ _REQUEST = re.compile(
     r"thank(?:s| you)(?: for \w+ing (?:me|us))?)(?!\w)",
     re.IGNORECASE,
 )
-_SELF = re.compile(
+_SELF = lazy_pattern(
     r"\b(?:i|i'm|i've|i'd|i'll|im|ive|my|mine|me|myself|we|we're|we've|our|ours|us|ourselves|"
     r"ich|mir|mich|mein\w*|wir|unser\w*|je|j'\w+|moi|mon|mes|nous|notre|yo|mis|soy|estoy|tengo|io|sono|mio|mia|eu|meu|"
     r"minha|tenho|ik|mijn|jag|jeg)\b|\b(?:я|мой|моя|мне|меня)\b"
     r"|[我私僕俺]|あたし|わたし|ぼく|おれ|저는|나는|내\s|제\s|أنا|मैं|मेर",
     re.IGNORECASE,
 )
-
-
-_INSTRUCTS = re.compile(
-    r"\bfrom now on\b|\b(?:answer|respond|reply|talk|speak)(?: \w+){0,3} (?:in|like|as|with|without|only)\b"
-    r"|\byou(?:'re| are)(?: now)? (?:a|an|my|the)\b|\bin (?:one|two|a few|\d+) (?:words?|sentences?)\b"
-    r"|(?:^|[.!?,;:] *|\b(?:please|and|but) )"
-    r"(?:always|never|use|avoid|act|pretend|assume|suppose|imagine|keep|write|explain"
-    r"|be (?:brief|concise|short|polite|rude|funny|formal|honest|more|less|as))\b",
-    re.IGNORECASE,
-)
-"""What a user says of all answers to come: they are another user's only where he said it too."""
 
 
 def tells_of_self(text: str) -> bool:
@@ -297,8 +287,3 @@ def tells_of_self(text: str) -> bool:
     """
     plain = text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
     return _SELF.search(_REQUEST.sub(" ", plain)) is not None
-
-
-def instructs(text: str) -> bool:
-    """Checks whether a user says how to answer from then on; such answers are made for him."""
-    return _INSTRUCTS.search(text) is not None

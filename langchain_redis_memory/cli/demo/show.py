@@ -93,7 +93,8 @@ class Comparison:
         return (
             f"Of {len(self.reports)} turns a cache keyed on the last utterance would have answered {self.hits}, "
             f"{len(self.wrong)} of them wrongly; this memory served {hits} from its cache and answered "
-            f"{len(self.ours_wrong)} wrongly, with {most} round trips at most in a turn."
+            f"{len(self.ours_wrong)} wrongly, with {most} round trips at most in a turn: a cache has to know "
+            "who asks, what was said before and what an answer does."
         )
 
 

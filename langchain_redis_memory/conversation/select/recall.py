@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
 from langchain_redis_memory.language.bm25 import TextMatch, search
+from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 from langchain_redis_memory.language.words import stem
 
 LONGEST = 2_000
@@ -34,7 +35,7 @@ _NUMBER_WORDS = "|".join([*map(re.escape, _NUMBER), r"\d{1,4}"])
 
 
 def _pattern(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.IGNORECASE)
+    return lazy_pattern(pattern, re.IGNORECASE)
 
 
 _BEFORE_LAST = _pattern(
