@@ -9,6 +9,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -60,11 +61,14 @@ def lonely(process: Process, admin: redis.Redis) -> Iterator[None]:
 def diskless(process: Process, admin: redis.Redis) -> Iterator[None]:
     """MISCONF: it cannot save."""
     admin.config_set("save", "3600 1000000")
-    shutil.rmtree(str(admin.config_get("dir")["dir"]), ignore_errors=True)
+    folder = Path(str(admin.config_get("dir")["dir"]))
+    shutil.rmtree(folder, ignore_errors=True)
     with suppress(redis.ResponseError):
         admin.bgsave()
     wait_for(lambda: admin.info("persistence")["rdb_last_bgsave_status"] == "err")
     yield
+    folder.mkdir()
+    admin.config_set("dir", str(folder))
     admin.config_set("save", "")
 
 
@@ -141,7 +145,7 @@ TROUBLES: dict[str, Trouble] = {
 @pytest.fixture(scope="module")
 def process(farm: Farm) -> Iterator[Process]:
     """A server of these tests' own, which they bring into trouble and out of it."""
-    made = farm.start(NEWEST, "--enable-debug-command", "yes")
+    made = farm.start(NEWEST, "--enable-debug-command", "yes", "--enable-protected-configs", "yes")
     yield made
     made.stop()
 
