@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.cache.value.cache import RedisValueCache as RedisValueCache
     from langchain_redis_memory.cache.value.cached import CachedFunction as CachedFunction
     from langchain_redis_memory.cache.value.lock import ValueLock as ValueLock
-    from langchain_redis_memory.cache.value.plain import Versioned as Versioned
+    from langchain_redis_memory.cache.value.plain import VersionedValue as VersionedValue
     from langchain_redis_memory.checkpoint.prune import PruneReport as PruneReport
     from langchain_redis_memory.checkpoint.saver import RedisSaver as RedisSaver
     from langchain_redis_memory.checkpoint.thread_list import ThreadInfo as ThreadInfo
@@ -129,6 +129,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.language.need.policy import SameNeed as SameNeed
     from langchain_redis_memory.language.need.policy import same_need as same_need
     from langchain_redis_memory.language.reader import LocalReader as LocalReader
+    from langchain_redis_memory.language.reader import ReadingAudience as ReadingAudience
     from langchain_redis_memory.language.reader import ReadingClassifier as ReadingClassifier
     from langchain_redis_memory.language.turn_state import PastTurn as PastTurn
     from langchain_redis_memory.language.turn_state import TurnState as TurnState
@@ -282,6 +283,7 @@ _HOMES = {
     "QuestionOptions": "conversation.options",
     "QuestionType": "language.classify.question_type",
     "RagCache": "cache.rag.rag_cache",
+    "ReadingAudience": "language.reader",
     "ReadingClassifier": "language.reader",
     "RateLimitedError": "errors",
     "Receipt": "operate.receipt",
@@ -352,7 +354,7 @@ _HOMES = {
     "NeedPolicy": "language.need.policy",
     "SameNeed": "language.need.policy",
     "same_need": "language.need.policy",
-    "Versioned": "cache.value.plain",
+    "VersionedValue": "cache.value.plain",
     "WindowSelector": "conversation.select.window",
     "WrappedKeyRing": "redis.client.wrapped_keys",
     "WrongKeyTypeError": "errors",

@@ -116,9 +116,6 @@ class Op(Generic[T]):
         Args:
             replies: One for each command, in order.
 
-        Returns:
-            What `decode` makes of them.
-
         Raises:
             ServerError: A reply is an error and the op is not `tolerant`.
             CorruptDataError: The decoder fails: a pure function of what is stored fails on nothing but damage.
@@ -132,10 +129,9 @@ class Op(Generic[T]):
         except RedisMemoryError:
             raise
         except _OF_DAMAGE as error:
-            msg = (
+            raise CorruptDataError(
                 f"{self._where()} holds bytes that this package did not write, or damaged ones ({type(error).__name__})"
-            )
-            raise CorruptDataError(msg) from error
+            ) from error
 
     def _where(self) -> str:
         """Names the first key, for an error."""
@@ -147,11 +143,7 @@ class Op(Generic[T]):
         return "a key"
 
     def map(self, change: Callable[[T], U]) -> Op[U]:
-        """Returns an op of the same commands with a further step after the decoder.
-
-        Args:
-            change: A pure function of the result.
-        """
+        """Returns an op of the same commands with a further step after the decoder."""
         return Op(self.commands, lambda replies: change(self.read(replies)), tolerant=True)
 
     def may_be_stale(self) -> Op[T]:

@@ -16,9 +16,6 @@ from pydantic import BaseModel
 def users_of(config: Mapping[str, Any]) -> tuple[str, ...]:
     """Finds the user in a config, where LangChain and LangGraph applications put it.
 
-    Args:
-        config: A `RunnableConfig`.
-
     Returns:
         `metadata.user_id`, `configurable.user_id`, `configurable.langgraph_auth_user_id`, the identity of
         `configurable.langgraph_auth_user` and the `user_id` of LangGraph's runtime context, those that are there, each
@@ -39,9 +36,6 @@ def users_of(config: Mapping[str, Any]) -> tuple[str, ...]:
 def owners_of(config: Mapping[str, Any]) -> tuple[str, ...]:
     """Names whose data it is that a run writes: metadata comes from the caller, an authenticated user does not.
 
-    Args:
-        config: A `RunnableConfig`.
-
     Returns:
         The authenticated user alone where LangGraph's server named one, else all of `users_of`.
     """
@@ -52,9 +46,6 @@ def owners_of(config: Mapping[str, Any]) -> tuple[str, ...]:
 
 def accessor_of(config: Mapping[str, Any]) -> str:
     """Names who asks, for a decision on access, and whose memory it is.
-
-    Args:
-        config: A `RunnableConfig`.
 
     Returns:
         The first of `owners_of`, "" for nobody.
@@ -68,9 +59,6 @@ def namespace_of(template: Sequence[str], user: str) -> tuple[str, ...]:
     Args:
         template: Its labels; `{user_id}` stands for the user.
         user: The user. A period, which no label may hold, is escaped.
-
-    Returns:
-        The namespace, another one for each user.
     """
     label = user.replace("%", "%25").replace(".", "%2E")
     return tuple(part.replace("{user_id}", label) for part in template)
@@ -114,9 +102,6 @@ _RUNS = frozenset("user_id session_id thread_id trace_id span_id run_id run_name
 
 def rights_of(config: Mapping[str, Any]) -> list[Any]:
     """Picks what a function in the chain may decide by, besides the settings: a role, a department, permissions.
-
-    Args:
-        config: A `RunnableConfig`.
 
     Returns:
         Its metadata, without the asker (see `Asker`), what LangChain copied from `configurable`, and what names a run

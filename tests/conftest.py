@@ -75,18 +75,22 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     return len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else None
 
 
-TOGETHER = ("tests/admin/test_browser.py", "tests/faults/test_durability.py::test_on_a_cluster_each_node_is_waited_for")
-"""What one process runs whole, because what it needs takes seconds to start: a browser, a cluster with replicas."""
+TOGETHER = ("tests/admin/test_browser.py", "tests/test_house.py", "tests/test_imports.py")
+"""What one process runs whole, because what it needs takes seconds: a browser's start, all sources parsed."""
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Sends each test to the next process that is free; the marks of xdist's own groups are lost on pytest 9.2."""
+    """Sends the next test, with all its parameters, to the process that is free: what it needs is made once.
+
+    To send each parameter alone costs xdist seconds, as it goes over all that it sent. The marks of its own groups
+    are lost on pytest 9.2.
+    """
     from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
     class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
-            return next((group for group in TOGETHER if nodeid.startswith(group)), nodeid)
+            return next((group for group in TOGETHER if nodeid.startswith(group)), nodeid.partition("[")[0])
 
     return Scheduling(config, log)
 
@@ -123,8 +127,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if item not in unwanted]
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """What is made while tests are collected lives to the end: nobody need look for garbage."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
 def pytest_collection_finish() -> None:
-    """What the collection made lives to the end: the garbage collector need not visit it, nor come as often as it does.
+    """The garbage collector need not visit what lives to the end, nor come as often as it does.
 
     A test that waits for garbage collects it itself.
     """
@@ -157,7 +169,8 @@ def shared_out(metafunc: pytest.Metafunc, *, alone: bool) -> list[Any]:
     """Of a test that runs in both colours, in this process and on servers: one colour on a server, the other one here.
 
     Every third test is run here at all, and one that asks a single server in one colour, unless it is about faults,
-    a cluster or a sentinel, where each colour has code of its own.
+    a cluster or a sentinel, where each colour has code of its own. Of one that asks no server and has rows, each row
+    is run in one colour, and the next row in the other.
     `alone` is a run in this process only, of whole rooms: one colour here, and no other.
     """
     places: dict[str, set[bool]] = {}
@@ -165,14 +178,15 @@ def shared_out(metafunc: pytest.Metafunc, *, alone: bool) -> list[Any]:
     for call in metafunc._calls:
         words = [*re.split(r"[\[\]-]", metafunc.definition.nodeid), *call.id.split("-"), ""]
         names, asked = named(call.params.values()), needs(call.params, metafunc.fixturenames)
-        colour = next((word for word in words if word in COLOURS), "") if asked else ""
+        colour = next((word for word in words if word in COLOURS), "")
         test = "-".join(word for word in words if word not in names and word != colour)
         own.append((test, "memory" in names, colour, asked))
         places.setdefault(test, set()).add("memory" in names)
-    kept = []
+    kept, rows = [], list(places)
     for call, (test, here, colour, asked) in zip(metafunc._calls, own, strict=True):
-        turn_of, both = crc32(test.encode()), len(places[test]) == 2
+        turn_of, both = crc32(test.encode()) if asked else rows.index(test), len(places[test]) == 2
         each_colour = not (both or alone) and ("/faults/" in test or asked & {"cluster", "sentinel"})
+        each_colour = each_colour or (not asked and len(rows) == 1)
         if colour and not each_colour and COLOURS.index(colour) != (turn_of + here) % 2:
             continue
         if alone or not (here and both and turn_of // 2 % 3):
@@ -252,30 +266,26 @@ _opened: dict[str, Any] = {}
 
 def immortal(url: str, prefix: str) -> list[str]:
     """The keys under a prefix that have no lifetime."""
-    return keys_where(url, prefix, "PTTL", lambda left: left == -1)
+    return [key for key, left in lifetimes(url, prefix).items() if left == -1]
 
 
-def sweep(url: str, prefix: str) -> None:
-    """Deletes the keys under a prefix."""
-    keys_where(url, prefix, "UNLINK", bool)
-
-
-def keys_where(url: str, prefix: str, command: str, wanted: Callable[[Any], bool]) -> list[str]:
-    """Sends a command for each key under a prefix; the keys of which the reply is a wanted one."""
+def lifetimes(url: str, prefix: str, *, sweeps: bool = False) -> dict[str, int]:
+    """The keys under a prefix and how long each has; with `sweeps` they are deleted in the same trip."""
     if url.startswith("memory:"):  # each test has its own; a client of redis-py would cost as much as a small test
         server = topology(url, Options()).open()
         keys = sorted(server.send([("KEYS", f"{prefix}:*")], by_digest=False)[0])
-        replies = server.send([(command, key) for key in keys], by_digest=False) if keys else []
+        replies = server.send([("PTTL", key) for key in keys], by_digest=False) if keys else []
         server.close()
     else:
         if (client := _opened.get(url)) is None:
             client = _opened[url] = servers.admin(url)
         keys = sorted(client.scan_iter(f"{prefix}:*", 1000))
         pipe = client.pipeline(transaction=False)
-        for key in keys:
-            pipe.execute_command(command, key)
-        replies = pipe.execute() if keys else []
-    return [key.decode() for key, reply in zip(keys, replies, strict=True) if wanted(reply)]
+        for command in ("PTTL", "UNLINK")[: 1 + sweeps]:
+            for key in keys:
+                pipe.execute_command(command, key)
+        replies = pipe.execute()[: len(keys)] if keys else []
+    return {key.decode(): left for key, left in zip(keys, replies, strict=True)}
 
 
 Watch = Callable[[str, str], None]
@@ -301,10 +311,7 @@ def watch(request: pytest.FixtureRequest) -> Iterator[Watch]:
     """After every test: each key under the prefixes it named has a lifetime, unless it is marked `pins`."""
     watched: set[tuple[str, str]] = set()
     yield lambda url, prefix: watched.add((url, prefix))
-    leaked = [key for url, prefix in watched for key in immortal(url, prefix)]
-    for url, prefix in watched:
-        if not url.startswith("memory:"):
-            sweep(url, prefix)
+    leaked = [key for url, prefix in watched for key, left in lifetimes(url, prefix, sweeps=True).items() if left == -1]
     if leaked and request.node.get_closest_marker("pins") is None:
         pytest.fail(f"keys without a lifetime: {leaked}")
 

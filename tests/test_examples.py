@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from langchain_redis_memory.redis.client import topology
-from tests.conftest import sweep
+from tests.conftest import lifetimes
 from tests.support import servers
 from tests.support.servers import Farm
 
@@ -46,14 +46,14 @@ SAYS = {
 }
 
 
-@pytest.mark.parametrize("where", ["no server", "a server"])
+@pytest.mark.parametrize("where", servers.TWO)
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
 def test_example(
     example: Path, where: str, farm: Farm, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if where == "a server":
-        monkeypatch.setenv("REDIS_URL", farm.url(servers.NEWEST))
-        sweep(farm.url(servers.NEWEST), "lrm-example")  # another example may have left its conversations
+    if where != "memory":
+        monkeypatch.setenv("REDIS_URL", farm.url(where))
+        lifetimes(farm.url(where), "lrm-example", sweeps=True)  # another example may have left its conversations
     else:
         monkeypatch.delenv("REDIS_URL", raising=False)
         monkeypatch.setattr(topology, "_SERVERS", {})  # nor does one find what another left in this process

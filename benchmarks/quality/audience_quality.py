@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-from benchmarks.quality.audience.sentences import HELD_OUT, Sentence, by_hand
+from benchmarks.quality.audience.sentences import HELD_OUT, JUDGED, Sentence, by_hand
 from benchmarks.training import audience as training
-from langchain_redis_memory.language.audience import linguistic
+from langchain_redis_memory.cache.sharing import AudienceClassifier
+from langchain_redis_memory.language.audience import classify_audience, linguistic
 from langchain_redis_memory.language.audience.verdict import MAX_UNSAFE
+from langchain_redis_memory.language.reader import LocalReader, ReadingAudience
 
 COLUMNS = (
     "unsafe",
@@ -23,17 +26,20 @@ COLUMNS = (
 )
 
 
-def judged(rows: Sequence[Sentence], risk: float, *, verbose: bool = False) -> dict[str, tuple[int, int]]:
-    """Shared and all, by column; `verbose` prints the errors."""
+def judged(
+    rows: Sequence[Sentence], risk: float, *, verbose: bool = False, classify: AudienceClassifier | None = None
+) -> dict[str, tuple[int, int]]:
+    """Shared and all, by column; `verbose` prints the errors. By the words alone unless a classifier is given."""
     found = dict.fromkeys(COLUMNS, (0, 0))
+    classify = classify or partial(classify_audience, max_unsafe=risk)
 
     def count(name: str, shared: bool) -> None:
         before = found[name]
         found[name] = (before[0] + shared, before[1] + 1)
 
     for row in rows:
-        shared = linguistic.classify_audience(row.text, opaque=True, max_unsafe=risk).shareable()
-        plain = linguistic.classify_audience(row.text, opaque=False, max_unsafe=risk).shareable()
+        shared = classify(row.text, opaque=True).shareable()
+        plain = classify(row.text, opaque=False).shareable()
         if row.unsafe:
             count("unsafe", shared)
             for head in linguistic.HEADS:
@@ -47,7 +53,7 @@ def judged(rows: Sequence[Sentence], risk: float, *, verbose: bool = False) -> d
         if row.unsafe_plain:
             count("plain: unsafe", plain)
         if verbose and (shared if row.unsafe else not plain if row.howto_my else not shared):
-            verdict = linguistic.classify_audience(row.text, opaque=not row.howto_my, max_unsafe=risk)
+            verdict = classify(row.text, opaque=not row.howto_my)
             kind = "LEAK" if row.unsafe else "own-howto" if row.howto_my else "public"
             numbers = f"{verdict.p_personal:.3f} {verdict.p_volatile:.3f} {verdict.p_effect:.3f} {verdict.p_vary:.3f}"
             print(f"{kind:9} {row.domain:8} {row.template:10} {numbers}  {row.text}")
@@ -55,9 +61,10 @@ def judged(rows: Sequence[Sentence], risk: float, *, verbose: bool = False) -> d
 
 
 def held_out(place: Path | None) -> dict[str, list[Sentence]]:
-    """What nothing was fitted on, by source."""
-    found = {domain: by_hand(domain) for domain in HELD_OUT}
-    found["all four"] = [row for rows in found.values() for row in rows]
+    """What nothing was fitted on, by source; the first three domains were scored once, when all was done."""
+    found = {
+        ", ".join(domains): [row for domain in domains for row in by_hand(domain)] for domains in (JUDGED, HELD_OUT)
+    }
     if place:
         rows = [row for row, _ in training.home(place) if row.template in training.HELD_INTENTS]
         found["home_intents, intents left out"] = rows
@@ -65,8 +72,12 @@ def held_out(place: Path | None) -> dict[str, list[Sentence]]:
 
 
 def audiences(place: Path) -> dict[str, dict[str, float]]:
-    """The shares by source and column, at the default risk."""
-    counted = {name: judged(rows, MAX_UNSAFE) for name, rows in held_out(place).items()}
+    """The shares by source and column, at the default risk: by the words, and where the reader is asked as well."""
+    reading = ReadingAudience(LocalReader())
+    counted = {}
+    for name, rows in held_out(place).items():
+        counted[name] = judged(rows, MAX_UNSAFE)
+        counted[f"{name}, with the reader"] = judged(rows, MAX_UNSAFE, classify=reading)
     return {
         name: {column: shared / every for column, (shared, every) in found.items() if every}
         for name, found in counted.items()

@@ -39,9 +39,9 @@ COMMON_IN, PATTERN_IN, PATTERN_TIMES = 6, 4, 6
 """In how many domains a word occurs that is common; in how many a pattern that has a weight, and how often."""
 GROUPS = 8
 """So many times some of the domains are left out."""
-MARGIN = 0.6
-"""What the thresholds of sharing are multiplied by: the signs were chosen with the development domains in view, so a
-domain that nobody had in view has unsafe turns of lower scores."""
+MARGINS = {"unsafe": 0.7, "plain": 1.2}
+"""What thresholds are multiplied by: the signs were chosen with the development domains in view, so unsafe turns of
+one that nobody had in view score lower. Chosen on `CHOSEN_ON`, where up to 1.1 and 1.5 nothing unsafe is shared."""
 EVERY, INTENT_WEIGHT = 4, 0.24
 """One in so many sentences of the intent sets is used, and counts this much: their intents are rough labels."""
 NEVER_AGAINST = {
@@ -388,7 +388,7 @@ def thresholds(scored: Sequence[Scored]) -> dict[str, dict[str, float]]:
         weight = importance([row for row, _ in mine])
         order = np.argsort(values, kind="stable")
         share = np.cumsum(weight[order]) / weight.sum()
-        margin = MARGIN if kind in ("unsafe", "plain") else 1.0
+        margin = MARGINS.get(kind, 1.0)
         at = {risk: int(np.searchsorted(share, risk, side="right")) for risk in RISKS}
         found[kind] = {str(risk): round(margin * float(values[order][place]), 5) for risk, place in at.items()}
     return found

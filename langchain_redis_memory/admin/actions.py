@@ -61,9 +61,6 @@ class Action:
 async def perform(visit: Visit, action: Action) -> Page:
     """Does something, and notes it before and after.
 
-    Returns:
-        The page that says what was done.
-
     Raises:
         HTTPException: 403: a role is missing.
     """

@@ -33,10 +33,6 @@ def hours_of(stats: Stats) -> list[tuple[datetime, Stats]]:
 def hourly(hours: Sequence[tuple[datetime, Stats]], title: str) -> Markup:
     """Draws how many look-ups hit, missed and bypassed by hour, as stacked bars.
 
-    Args:
-        hours: Statistics by hour.
-        title: What a screen reader says.
-
     Returns:
         The SVG; "" for nothing.
     """

@@ -14,14 +14,7 @@ from markupsafe import Markup
 
 @dataclass(frozen=True)
 class Page:
-    """One page.
-
-    Args:
-        template: Its template's name.
-        title: Its title.
-        shows: What the template shows.
-        status: The status of the answer.
-    """
+    """One page."""
 
     template: str
     title: str

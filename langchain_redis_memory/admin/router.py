@@ -141,12 +141,7 @@ def admin_router(
 
 
 class _Site:
-    """Renders pages.
-
-    Args:
-        backend: What they look at.
-        guard: Protects them.
-    """
+    """Renders pages."""
 
     def __init__(self, backend: Backend, guard: Guard) -> None:
         self.backend, self.guard, self.templates = backend, guard, environment()

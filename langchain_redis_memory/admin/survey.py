@@ -88,9 +88,6 @@ def survey_flow(space: KeySpace, pattern: str, most: int = MOST_PAGES) -> Flow[S
         pattern: Which keys, as SCAN takes it.
         most: How many pages of the server's keys to look at.
 
-    Returns:
-        What there is.
-
     **Keys:** the names of all.
     **Trips:** 1, and 1 for each 1,000 keys of the server.
     """

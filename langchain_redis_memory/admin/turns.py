@@ -93,7 +93,7 @@ def turns_of(
     Returns:
         The turns, the oldest first.
     """
-    mark, before, told = marks_of("", session_id, "").session, same_words(decisions), reports(decisions)
+    mark, before, reported_as = marks_of("", session_id, "").session, same_words(decisions), reports(decisions)
     lines = [
         one
         for one in decisions
@@ -121,7 +121,7 @@ def turns_of(
                 said[1:] if question is not None else said,
                 decision,
                 before.get(decision.id) if decision else None,
-                told.get(decision.entry, "") if decision and decision.entry else "",
+                reported_as.get(decision.entry, "") if decision and decision.entry else "",
             )
         )
     return turns[::-1]

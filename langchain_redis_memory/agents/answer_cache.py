@@ -148,9 +148,9 @@ class AnswerCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
         if looked.answer is not None:
             served = self._served(request, looked)
             response = served if isinstance(served, AIMessage) else handler(watched_request(served, watch))
-            return _told(handler(request), looked) if self._is_misplaced(watch) else response
+            return _labelled(handler(request), looked) if self._is_misplaced(watch) else response
         if looked.asked is None:
-            return _told(handler(request), looked)
+            return _labelled(handler(request), looked)
         final = None
         try:
             with watching(watch):
@@ -161,7 +161,7 @@ class AnswerCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
                 self._client.drive(self._flows.leave_flow(looked))
         if final is not None:
             self._client.drive(self._flows.store_flow(looked, final, structured=_is_structured(response)))
-        return _told(response, looked)
+        return _labelled(response, looked)
 
     async def awrap_model_call(self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Any]) -> Any:
         """Serves the answer to a model call from the cache, or asks the model; see `wrap_model_call`."""
@@ -170,9 +170,9 @@ class AnswerCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
         if looked.answer is not None:
             served = self._served(request, looked)
             response = served if isinstance(served, AIMessage) else await handler(watched_request(served, watch))
-            return _told(await handler(request), looked) if self._is_misplaced(watch) else response
+            return _labelled(await handler(request), looked) if self._is_misplaced(watch) else response
         if looked.asked is None:
-            return _told(await handler(request), looked)
+            return _labelled(await handler(request), looked)
         final = None
         try:
             with watching(watch):
@@ -183,7 +183,7 @@ class AnswerCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
                 await self._client.adrive(self._flows.leave_flow(looked))
         if final is not None:
             await self._client.adrive(self._flows.store_flow(looked, final, structured=_is_structured(response)))
-        return _told(response, looked)
+        return _labelled(response, looked)
 
     def _is_misplaced(self, watch: ModelWatch) -> bool:
         """Whether middleware behind the cache changes requests by itself, not only to go on where a model failed."""
@@ -236,22 +236,22 @@ def _final(response: Any) -> AIMessage | None:
     return said[0]
 
 
-def _told(response: Any, looked: ModelLookup) -> Any:
+def _labelled(response: Any, looked: ModelLookup) -> Any:
     """Returns the response with a message that says why it is not from the cache."""
     kind, why = (
         (looked.outcome, looked.why) if looked.answer is None else ("bypass", "the request was changed behind it")
     )
     about = {"hit": False, "kind": kind, "why": why}
 
-    def told(message: BaseMessage) -> BaseMessage:
+    def labelled(message: BaseMessage) -> BaseMessage:
         if not isinstance(message, AIMessage):
             return message
         return message.model_copy(update={"response_metadata": {**message.response_metadata, "cache": about}})
 
     if isinstance(response, AIMessage):
-        return told(response)
+        return labelled(response)
     if isinstance(response, ModelResponse):
-        return ModelResponse([told(message) for message in response.result], response.structured_response)
+        return ModelResponse([labelled(message) for message in response.result], response.structured_response)
     return response
 
 

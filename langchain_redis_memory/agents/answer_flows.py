@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from langchain.agents.middleware import ModelRequest
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.messages import AIMessage, BaseMessage
 from langgraph.config import get_config
 
 from langchain_redis_memory.agents.request import SEPARATED, AgentTurn, as_given, asker_of, decides, turn_of
@@ -27,7 +27,6 @@ from langchain_redis_memory.cache.answers.switch import was_off
 from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
 from langchain_redis_memory.cache.decision_log import Decision
 from langchain_redis_memory.cache.semantic.explanation import logged
-from langchain_redis_memory.cache.semantic.prompt_reader import instructs
 from langchain_redis_memory.cache.sharing import Share, SharingRule
 from langchain_redis_memory.cache.stats import Tally
 from langchain_redis_memory.cache.switchable import WHY
@@ -39,7 +38,6 @@ from langchain_redis_memory.conversation.turn import Plan, cost, words_of
 from langchain_redis_memory.conversation.turn_cache import NOTHING, Flight, TurnCache, leave
 from langchain_redis_memory.conversation.turn_record import count_saved
 from langchain_redis_memory.language.classify import Verdict
-from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import Background, Flow, Now, Op, ask, merge, pure
 from langchain_redis_memory.redis.client.client import Client
@@ -175,11 +173,7 @@ class AnswerFlows:
                 self._answered.popitem(last=False)
 
     def misplaced(self, changed: Set[str]) -> None:
-        """Stops caching, as middleware behind the cache makes other requests than its keys hold.
-
-        Args:
-            changed: What it changes of them.
-        """
+        """Stops caching, as middleware behind the cache makes other requests than its keys hold."""
         if not self._behind:
             self._behind = f"middleware behind the cache changes {', '.join(sorted(changed))}"
             _log.warning("nothing is cached: %s; put AnswerCacheMiddleware last", self._behind)
@@ -303,10 +297,6 @@ def _why(plan: Plan, turn: AgentTurn, sharing: SharingRule) -> str:
     """Names the reason why a planned question bypasses the cache, "" where it does not."""
     if plan.reads is None or not plan.rule.write_cache:
         shared = replace(sharing, words=plan.verdict.audience or sharing.words)
-        told = plan.verdict.reasons[-1:] if plan.rule.read_cache and plan.rule.write_cache else ()
-        return shared.bypass() or "".join(told) or f"{plan.verdict.type} by policy"
-    if plan.verdict.type is QuestionType.NEW_TOPIC and any(
-        instructs(str(said.text)) for said in turn.before if isinstance(said, HumanMessage)
-    ):
-        return "the user said how to answer from then on"
+        last_reason = plan.verdict.reasons[-1:] if plan.rule.read_cache and plan.rule.write_cache else ()
+        return shared.bypass() or "".join(last_reason) or f"{plan.verdict.type} by policy"
     return ""

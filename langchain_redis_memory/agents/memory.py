@@ -229,8 +229,8 @@ class MemoryMiddleware(AgentMiddleware[MemoryState, Any, Any]):
                 messages: Any = [*chosen, turn.question, *turn.since]
                 request = request.override(messages=messages)
         if known := remembered.get("profile"):
-            told = str(request.system_message.text) if request.system_message else ""
-            request = request.override(system_message=SystemMessage("\n\n".join(filter(None, (told, known)))))
+            instructions = str(request.system_message.text) if request.system_message else ""
+            request = request.override(system_message=SystemMessage("\n\n".join(filter(None, (instructions, known)))))
         return request
 
     def _learn_flow(self, state: MemoryState) -> Flow[None]:

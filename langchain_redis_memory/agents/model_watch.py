@@ -89,21 +89,13 @@ def _with(request: ModelRequest[Any], watch: ModelWatch) -> ModelRequest[Any]:
 
 
 def watched_request(request: ModelRequest[Any], watch: ModelWatch) -> ModelRequest[Any]:
-    """Returns the request as one whose changes are noted.
-
-    Args:
-        request: The request.
-        watch: Where they are noted.
-    """
+    """Returns the request as one whose changes are noted."""
     return _with(_WatchedRequest(**{name: getattr(request, name) for name in _FIELDS}), watch)
 
 
 @contextmanager
 def watching(watch: ModelWatch) -> Iterator[None]:
     """Notes the models that are asked meanwhile in this thread or task.
-
-    Args:
-        watch: Where they are noted.
 
     Yields:
         Nothing.

@@ -58,11 +58,7 @@ class AgentTurn(NamedTuple):
 
 
 def called_by(said: AIMessage) -> set[str]:
-    """Names the tools that a message calls, those included that its provider ran by itself.
-
-    Args:
-        said: What the model said.
-    """
+    """Names the tools that a message calls, those included that its provider ran by itself."""
     return {str(call["name"]) for call in (*said.tool_calls, *said.invalid_tool_calls)} | provider_tools(said)
 
 
@@ -82,11 +78,7 @@ def asker_of(config: Mapping[str, Any]) -> Asker:
 
 
 class Descriptions:
-    """A memo of what was computed of long-lived objects, models and tools: once, until a plain field is changed.
-
-    Args:
-        compute: Computes it.
-    """
+    """A memo of what was computed of long-lived objects, models and tools: once, until a plain field is changed."""
 
     def __init__(self, compute: Callable[[Any], T]) -> None:
         self._compute = compute

@@ -204,11 +204,11 @@ def _message(body: bytes) -> ToolMessage | None:
 
 def _only_reads(tool: BaseTool) -> bool:
     """Returns whether a tool's metadata says that it only reads: `cacheable`, or the hints of MCP."""
-    told = {**(tool.metadata or {})}
-    told |= told.get("annotations") or {}
-    if told.get("destructive") or told.get("destructiveHint") or told.get("volatile"):
+    hints = {**(tool.metadata or {})}
+    hints |= hints.get("annotations") or {}
+    if hints.get("destructive") or hints.get("destructiveHint") or hints.get("volatile"):
         return False
-    return bool(told.get("cacheable") or (told.get("readOnlyHint") and told.get("idempotentHint")))
+    return bool(hints.get("cacheable") or (hints.get("readOnlyHint") and hints.get("idempotentHint")))
 
 
 def _state_args(tool: BaseTool) -> bool:

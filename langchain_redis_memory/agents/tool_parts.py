@@ -43,7 +43,7 @@ def tool_of(
         except StopIteration as done:
             return str(done.value)
         except RedisMemoryError as error:
-            raise _told(error) from error
+            raise _as_tool_error(error) from error
 
     async def arun(config: RunnableConfig, **given: Any) -> str:
         steps = flow(config, **given)
@@ -54,7 +54,7 @@ def tool_of(
         except StopIteration as done:
             return str(done.value)
         except RedisMemoryError as error:
-            raise _told(error) from error
+            raise _as_tool_error(error) from error
 
     return StructuredTool(
         name=name,
@@ -67,7 +67,7 @@ def tool_of(
     )
 
 
-def _told(error: RedisMemoryError) -> Exception:
+def _as_tool_error(error: RedisMemoryError) -> Exception:
     """What is wrong with the program is raised as it is, all else is told to the model."""
     return error if isinstance(error, InvalidInputError) else ToolException(f"This does not work now: {error}")
 

@@ -115,13 +115,7 @@ class BestEffort:
         return cast("T", result)
 
     def noted(self, error: RedisMemoryError, began: float, ended: float) -> CacheUnavailable:
-        """Notes what an op failed with that was run without a flow, and gives the error to raise.
-
-        Args:
-            error: What it failed with.
-            began: When it was asked.
-            ended: When it failed.
-        """
+        """Notes what an op failed with that was run without a flow, and gives the error to raise."""
         return self._away(error, began, ended) if isinstance(error, UnavailableError) else self._refused(error)
 
     def _skipped(self) -> CacheUnavailable:

@@ -216,8 +216,8 @@ def _replayed(found: Sequence[Generation]) -> list[ChatGeneration]:
 
 def _free(message: BaseMessage) -> ChatGeneration:
     usage = getattr(message, "usage_metadata", None)
-    told = {"hit": True, "saved_tokens": usage["total_tokens"] if usage else None}
-    update: dict[str, Any] = {"id": None, "response_metadata": {**message.response_metadata, "cache": told}}
+    note = {"hit": True, "saved_tokens": usage["total_tokens"] if usage else None}
+    update: dict[str, Any] = {"id": None, "response_metadata": {**message.response_metadata, "cache": note}}
     if usage:
         update["usage_metadata"] = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
     return ChatGeneration(message=message.model_copy(update=update))

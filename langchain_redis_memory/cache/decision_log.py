@@ -133,12 +133,21 @@ class Decision:
 
         near = [[text(one.question), *one[1:]] for one in self.candidates[:_MOST_CANDIDATES]]
         prompt = self.prompt if content and len(self.prompt) <= _LONGEST_PROMPT else ""
-        told = [self.outcome, text(self.question), self.type, self.kind, text(self.why), self.entry, self.cache, prompt]
+        strings = [
+            self.outcome,
+            text(self.question),
+            self.type,
+            self.kind,
+            text(self.why),
+            self.entry,
+            self.cache,
+            prompt,
+        ]
         session, agent, reasons, confidence, audience, *measured = self.trace
         why = [text(reason) for reason in reasons[:_MOST_REASONS]] if content else []
         whom = text(audience) or audience.partition(" (")[0]
         trace = [session if content else "", agent if content else "", why, confidence, whom, *measured]
-        return pack([_VERSION, *told, self.tokens, self.dependence, near, self.marks.joined(), trace])
+        return pack([_VERSION, *strings, self.tokens, self.dependence, near, self.marks.joined(), trace])
 
 
 def decoded(data: bytes, line: str) -> Decision | None:
@@ -152,11 +161,11 @@ def decoded(data: bytes, line: str) -> Decision | None:
         version, *texts, tokens, dependence, near, marks, traced = unpack(data, "decisions")
         if version != _VERSION or len(texts) != 8 or not all(isinstance(text, str) for text in texts):
             return None
-        *told, cache, prompt = texts
+        *strings, cache, prompt = texts
         at = datetime.fromtimestamp(int(line.partition("-")[0]) / 1000, timezone.utc)
         candidates = tuple(LoggedCandidate(str(a), float(b), float(c), bool(d)) for a, b, c, d in near)
         share = None if dependence is None else float(dependence)
-        outcome, question, type_, kind, why, entry = told
+        outcome, question, type_, kind, why, entry = strings
         session, agent, reasons, sure, *measured = traced
         trace = TurnTrace(str(session), str(agent), tuple(map(str, reasons)), float(sure), *measured)
         rest = (int(tokens), share, candidates, marks_from(marks), cache, prompt, trace, at, line)

@@ -19,11 +19,10 @@ from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailabl
 from langchain_redis_memory.cache.decision_log import VERY_SAME, Decision
 from langchain_redis_memory.cache.llm_flows import LLMCacheFlows
 from langchain_redis_memory.cache.marks import NO_MARKS, AnswerFilter, Marks, marks_of
-from langchain_redis_memory.cache.prompts import digest_of, model_of, read
+from langchain_redis_memory.cache.prompts import digest_of, model_of, parse_prompt
 from langchain_redis_memory.cache.semantic.candidate import Candidate
 from langchain_redis_memory.cache.semantic.explanation import Explanation
 from langchain_redis_memory.cache.sharded_entries import ShardedEntries
-from langchain_redis_memory.cache.sharing import unrepeatable
 from langchain_redis_memory.cache.switchable import SWITCHED_OFF
 from langchain_redis_memory.cache.warming import asked_of
 from langchain_redis_memory.checks import check_text
@@ -156,7 +155,7 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
         name, others, cursor = self.query(asked, llm_string).name, list[Candidate](), 0
         item, off = yield from ask(self.entries.look(name))
         if off:
-            log = yield from self.told_flow(AnswerFilter(question=_question_of(asked)))
+            log = yield from self.log_lines_flow(AnswerFilter(question=_question_of(asked)))
             return Explanation(None, "", (), SWITCHED_OFF, (), None, log=log)
         found = None if item is None else self._decode(item.body, name)
         while True:  # a prompt's answers are all in one shard, whichever model gave them
@@ -166,7 +165,7 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
             cursor = page.cursor
             if not cursor:
                 break
-        log = yield from self.told_flow(AnswerFilter(question=_question_of(asked)))
+        log = yield from self.log_lines_flow(AnswerFilter(question=_question_of(asked)))
         hit_id, parts = "" if found is None else name.hex(), {"model": llm_string}
         return Explanation(asked, "", (), "", tuple(others), found, hit_id, parts, log)
 
@@ -223,8 +222,12 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
 
         It is called where an answer is stored, so that a hit costs nothing more.
         """
-        question = None if self._admission.unrepeatable else read(prompt).question
-        return super().refusal(prompt, answer) or (unrepeatable(question) if question else None)
+        question = None if self._admission.unrepeatable else parse_prompt(prompt).question
+        if (refused := super().refusal(prompt, answer)) or not question:
+            return refused
+        from langchain_redis_memory.cache.sharing import unrepeatable  # a process that only looks up needs no words
+
+        return unrepeatable(question)
 
     def entry(self, query: ExactQuery, prompt: str, answer: RETURN_VAL_TYPE) -> NewItem:
         """Builds the entry of an answer: what it cost, the mark of the user's words, and its generations."""
@@ -316,7 +319,7 @@ _TOKENS = re.compile(rb"(\d{1,12}) (\d{1,12}) ([0-9a-f]{16});")
 
 def _question_of(prompt: str) -> str:
     """Finds the user's last words; for what is no conversation all of the prompt."""
-    return read(prompt).question or prompt
+    return parse_prompt(prompt).question or prompt
 
 
 def _name(hit_id: str) -> bytes:
@@ -327,7 +330,7 @@ def _name(hit_id: str) -> bytes:
 
 def _decision(outcome: str, prompt: str, llm_string: str, entry: str) -> Decision:
     """Builds the line of a look-up."""
-    parsed = read(prompt)
+    parsed = parse_prompt(prompt)
     question = parsed.question or prompt
     hit = outcome == "hit"
     return Decision(

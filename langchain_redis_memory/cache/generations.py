@@ -17,7 +17,7 @@ from langchain_core.messages.base import BaseMessageChunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generation, GenerationChunk
 from langchain_core.runnables.base import RunnableBindingBase
 
-from langchain_redis_memory.cache.prompts import read as read_prompt
+from langchain_redis_memory.cache.prompts import parse_prompt
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
 from langchain_redis_memory.redis.codec.envelope import seal, unseal
 from langchain_redis_memory.redis.codec.messages import decode_message, encode_nested
@@ -40,9 +40,6 @@ def as_generations(answer: Any) -> list[Generation]:
 
     Args:
         answer: A text, a message, a generation, or a list of generations.
-
-    Returns:
-        The generations: chat generations for a message.
 
     Raises:
         InvalidInputError: It is none of these.
@@ -149,9 +146,6 @@ def tokens_of(generations: Sequence[Generation], prompt: str) -> Tokens:
     Args:
         generations: The answer.
         prompt: What the model was asked, as LangChain hands it to a cache.
-
-    Returns:
-        Tokens read and written.
     """
     read = written = 0
     for generation in generations:
@@ -160,6 +154,6 @@ def tokens_of(generations: Sequence[Generation], prompt: str) -> Tokens:
             read, written = read + int(usage["input_tokens"]), written + int(usage["output_tokens"])
     if read or written:
         return Tokens(read, written)
-    found = read_prompt(prompt)
+    found = parse_prompt(prompt)
     asked = sum(map(len, found.system)) + sum(len(said.text) for said in found.history) + len(found.question or "")
     return Tokens(-(-asked // _CHARACTERS), -(-len(text_of(generations)) // _CHARACTERS))

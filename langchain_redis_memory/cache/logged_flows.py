@@ -76,7 +76,7 @@ class LoggedFlows(ABC):
             yield from ask(decision_log.forget(self.log_key, decisions, wanted))
         return [one.entry for one in decisions if one.outcome == "hit" and wanted.fits(one.marks)]
 
-    def told_flow(self, wanted: AnswerFilter, most: int = 5) -> Flow[list[str]]:
+    def log_lines_flow(self, wanted: AnswerFilter, most: int = 5) -> Flow[list[str]]:
         """Reads what the log says of a question, the newest line first, for people."""
         decisions = yield from self.decisions_flow()
         return [str(one) for one in decisions if wanted.fits(one.marks)][:most]

@@ -19,6 +19,7 @@ from langchain_core.load import dumps
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
 from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 
 _ROLES = {
     "HumanMessage": "human",
@@ -53,7 +54,7 @@ class PromptMessage(NamedTuple):
         return self.role == "tool" or _CALLS_TOOL.search(self.more) is not None
 
 
-_CALLS_TOOL = re.compile('"(?:(?:invalid_)?tool_calls|function_call|tool_use|tool_call)"')
+_CALLS_TOOL = lazy_pattern('"(?:(?:invalid_)?tool_calls|function_call|tool_use|tool_call)"')
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class Prompt:
         return [kinds[said.role](said.text) for said in self.history if said.role in kinds]
 
 
-def read(prompt: str) -> Prompt:
+def parse_prompt(prompt: str) -> Prompt:
     """Takes a prompt apart."""
     if not prompt.startswith("[{") or '"lc"' not in prompt[:40]:
         return Prompt((), (), prompt if prompt.strip() else None)
@@ -100,7 +101,7 @@ def asked_again(prompt: str) -> Any:
     Returns:
         A text or messages of which LangChain makes that very prompt; None where that is not sure.
     """
-    parsed = read(prompt)
+    parsed = parse_prompt(prompt)
     if not prompt.startswith("[{"):
         return parsed.question
     if parsed.question is None or any(said.more for said in parsed.history) or any(parsed.system_more):

@@ -17,11 +17,7 @@ from langchain_core.runnables import Runnable
 
 
 class ReplayModel(BaseChatModel):
-    """A chat model whose answer is given.
-
-    Args:
-        message: The answer.
-    """
+    """A chat model whose answer is given."""
 
     message: AIMessage
     cache: Any = False

@@ -77,9 +77,6 @@ class ShardedEntries:
     def look(self, name: Name) -> Op[tuple[Item | None, bool]]:
         """Reads one entry, and whether the cache is switched off.
 
-        Args:
-            name: Its digest.
-
         Returns:
             An op of one trip: the entry, None where there is none; whether the switch is off.
         """
@@ -92,9 +89,6 @@ class ShardedEntries:
         Args:
             for_s: For how many seconds it is off.
             on: Whether it is on.
-
-        Returns:
-            An op of one trip.
         """
         item = NewItem(SWITCH, milliseconds(for_s, "for_s"), b"" if on else SWITCH)
         return merge(*(expiring_hash.put(keys, [item]) for keys in self._shards)).map(lambda _done: None)
@@ -130,11 +124,7 @@ class ShardedEntries:
         return reads.map(in_order)
 
     def put(self, items: Sequence[NewItem]) -> Op[None]:
-        """Stores entries.
-
-        Args:
-            items: The entries, named by digests.
-        """
+        """Stores entries."""
         by_shard: dict[EntryKeys, list[NewItem]] = {}
         for item in items:
             by_shard.setdefault(self.shard(item.name), []).append(item)
@@ -178,9 +168,6 @@ class ShardedEntries:
 
         Args:
             cursors: Where to go on; a shard that has been read to its end is taken out.
-
-        Returns:
-            The shards with their pages.
 
         **Trips:** 1.
         """

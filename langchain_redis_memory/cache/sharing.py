@@ -19,6 +19,7 @@ from langchain_redis_memory.checks import check_word
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.audience.linguistic import classify_audience
 from langchain_redis_memory.language.audience.verdict import Audience, AudienceVerdict
+from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 from langchain_redis_memory.language.need.need import without_politeness
 from langchain_redis_memory.redis.ttl import milliseconds
 
@@ -160,7 +161,7 @@ class SharingRule:
             return ""
         judged: Iterable[AudienceVerdict] = map(self.judge, texts)
         if not self.opaque:
-            judged = (_told(words, asks=asks_to_know(question)) for words in judged)
+            judged = (_clearly(words, asks=asks_to_know(question)) for words in judged)
         continued = (SharingRule(self.asker, words, self.opaque, self.share).bypass() for words in judged)
         return next((f"continues what {why.removeprefix('its answer ')}" for why in continued if why), "")
 
@@ -184,7 +185,7 @@ class SharingRule:
         return "" if self.words.audience is Audience.EVERYONE and not dependent else self.asker.name
 
 
-def _told(words: AudienceVerdict, *, asks: bool) -> AudienceVerdict:
+def _clearly(words: AudienceVerdict, *, asks: bool) -> AudienceVerdict:
     """What words said before mean for a question to a model, which does nothing by itself: only what is clear."""
     clear = _clear(words)
     return replace(words, volatile="volatile" in clear, effect="effect" in clear and not asks, vary="vary" in clear)
@@ -196,7 +197,7 @@ def _clear(words: AudienceVerdict) -> list[str]:
     return [name for name in signs if signs[name] >= LIKELY and any(one.startswith(name) for one in words.evidence)]
 
 
-_ASKS = re.compile(
+_ASKS = lazy_pattern(
     r"(?:(?:\w+ ){0,2}(?:what(?! about| else)|which|who|whose|when|where|why|how(?! about))"
     r"|is|are|was|were|does|do|did|has|have|may i|can (?:i|we|one)|must|should)\b",
     re.IGNORECASE,
@@ -226,9 +227,6 @@ def asks_for_anybody(text: str) -> bool:
     "How long does a refund take?" is, whoever asks; "What should I cook?" is not, of a model that was told of an
     allergy; and in "How do I reset my phone?" what was told says which phone.
 
-    Args:
-        text: The question, which stands alone.
-
     Returns:
         False also where it cannot be told.
     """
@@ -238,12 +236,28 @@ def asks_for_anybody(text: str) -> bool:
     return words.shareable() and not words.own_procedure
 
 
-_ADVICE = re.compile(
+_ADVICE = lazy_pattern(
     r"\b(?:recommend\w*|suggest\w*|advi[cs]e|ideas?|best|better|good|suitable|should (?:i|we)|for (?:me|us|my|our)"
     r"|help (?:me|us)|what (?:can|could|to)|write|draft|compose|create|plan|recipes?|meals?|safe)\b",
     re.IGNORECASE,
 )
 """Words of questions whose answer is fitted to who asks, where the model knows anything of him."""
+
+
+def instructs(text: str) -> bool:
+    """Checks whether a user says how to answer from then on; such answers are made for him."""
+    return _INSTRUCTS.search(text) is not None
+
+
+_INSTRUCTS = lazy_pattern(
+    r"\bfrom now on\b|\b(?:answer|respond|reply|talk|speak)(?: \w+){0,3} (?:in|like|as|with|without|only)\b"
+    r"|\byou(?:'re| are)(?: now)? (?:a|an|my|the)\b|\bin (?:one|two|a few|\d+) (?:words?|sentences?)\b"
+    r"|(?:^|[.!?,;:] *|\b(?:please|and|but) )"
+    r"(?:always|never|use|avoid|act|pretend|assume|suppose|imagine|keep|write|explain"
+    r"|be (?:brief|concise|short|polite|rude|funny|formal|honest|more|less|as))\b",
+    re.IGNORECASE,
+)
+"""What a user says of all answers to come: they are another user's only where he said it too."""
 
 LIKELY = 0.85
 """From which probability on a question asks for an effect or for what changes, in caches that take any text."""
@@ -251,10 +265,6 @@ LIKELY = 0.85
 
 def check_share(share: Any, grounding: Any) -> None:
     """Refuses a choice that does not exist.
-
-    Args:
-        share: See `Share`.
-        grounding: See `Grounding`.
 
     Raises:
         ConfigError: It is none of the words.

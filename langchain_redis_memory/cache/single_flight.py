@@ -84,10 +84,6 @@ class SingleFlight:
         For results that may turn out not to be shared: had each who waits to take the lead, they would make them one
         after the other.
 
-        Args:
-            key: The lease, which another caller holds.
-            look: Looks for the result.
-
         Returns:
             What the leader stored; None where it gave the lease back without, was followed by another, or took longer
             than one lease lasts.
@@ -113,12 +109,6 @@ class SingleFlight:
     def refresh_flow(self, key: str, old: T, look: Op[T | None], is_stale: Callable[[T], bool]) -> Flow[T | None]:
         """Decides which caller makes a stale result anew; the others do not wait.
 
-        Args:
-            key: The lease, as for `join_flow`.
-            old: The stale result.
-            look: Looks for it again.
-            is_stale: Whether what was found is stale.
-
         Returns:
             What may be served, stale or made meanwhile; None where the caller is to make it.
         """
@@ -139,9 +129,6 @@ class SingleFlight:
 
     def leave_flow(self, key: str) -> Flow[None]:
         """Gives the lease back; one that cannot be given back now expires.
-
-        Args:
-            key: The lease.
 
         **Trips:** 1, none where this thread or task does not have it.
         """

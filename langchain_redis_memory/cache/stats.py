@@ -152,11 +152,7 @@ class Tally:
         return merge(own, self.lines.sends(now=False), merge(*adopted)).map(lambda done: done[0])
 
     def reads(self, prices: Prices | None = None) -> Op[Stats]:
-        """Reads what has been counted.
-
-        Args:
-            prices: What tokens cost, for `Stats.money_saved`.
-        """
+        """Reads what has been counted."""
 
         def read(replies: Sequence[Reply]) -> Stats:
             return Stats(tuple(row for row in map(_row, pairs(replies[0])) if row), dict(prices or {}))

@@ -104,9 +104,6 @@ class Blobs:
     def pack(self, value: Any) -> bytes:
         """Encodes a value.
 
-        Args:
-            value: Anything that the serde takes.
-
         Raises:
             UnserialisableError: The serde refuses it.
             InvalidInputError: It is larger than Redis can keep.

@@ -23,9 +23,6 @@ class CheckpointRef(NamedTuple):
 def parse_config(config: RunnableConfig) -> CheckpointRef:
     """Parses a config.
 
-    Returns:
-        The thread, the namespace and the checkpoint.
-
     Raises:
         InvalidInputError: The config has no usable `thread_id`, namespace or checkpoint id.
     """

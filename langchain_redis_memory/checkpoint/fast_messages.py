@@ -65,9 +65,6 @@ _set_private = vars(BaseModel)["__pydantic_private__"].__set__
 def hook_of(serde: JsonPlusSerializer) -> Hook | None:
     """Builds the hook that decodes what MessagePack extensions stand for.
 
-    Args:
-        serde: LangGraph's serialiser.
-
     Returns:
         The serde's own, with a short cut for messages; None where the serde has none that can be used.
     """
@@ -123,9 +120,6 @@ class MessageReader:
 
     def read(self, stored: bytes, inflated: Callable[[bytes], bytes]) -> Any:
         """Decodes a value.
-
-        Returns:
-            The value, a new one each time.
 
         Raises:
             ValueError: It is no MessagePack. What `inflated` raises is passed on.

@@ -89,15 +89,15 @@ class SaverFlows:
         configurable = config["configurable"]
         return milliseconds(configurable["ttl_s"]) if "ttl_s" in configurable else self.ttl_ms
 
-    def _place(self, config: RunnableConfig) -> CheckpointRef:
+    def _ref(self, config: RunnableConfig) -> CheckpointRef:
         """Parses a config, with who asks where that decides."""
-        place = parse_config(config)
+        ref = parse_config(config)
         if not self.owner:
-            return place
+            return ref
         asker = accessor_of(config) if self.owner == "user_id" else config["configurable"].get(self.owner)
         if asker is None or asker == "":
             raise InvalidInputError(f"this saver's threads have owners: the config needs configurable.{self.owner}")
-        return place._replace(asker=str(asker))
+        return ref._replace(asker=str(asker))
 
     # --- writing --------------------------------------------------------------------------------------------------
 
@@ -109,17 +109,17 @@ class SaverFlows:
         new_versions: Mapping[str, Any],
     ) -> Flow[RunnableConfig]:
         """Stores a checkpoint."""
-        place = self._place(config)
-        ns, ttl_ms = place.ns or "", self._ttl(config)
+        ref = self._ref(config)
+        ns, ttl_ms = ref.ns or "", self._ttl(config)
         header = {name: part for name, part in checkpoint.items() if name not in _APART}
         kept = get_checkpoint_metadata(config, metadata)
         versions = checkpoint["channel_versions"].items()
         references = [Reference("-", utf8(channel, "a channel"), version) for channel, version in versions]
         name = no_nul(checkpoint["id"], "the checkpoint's id")
-        record = CheckpointRecord(ns, name, place.checkpoint_id, references, self.blobs.pack([header, kept]))
+        record = CheckpointRecord(ns, name, ref.checkpoint_id, references, self.blobs.pack([header, kept]))
         if not record.id:
             raise InvalidInputError("the checkpoint has no id")
-        thread = self.known.of(place.thread_id, place.asker)
+        thread = self.known.of(ref.thread_id, ref.asker)
         values = ValueSplitter(self.blobs, thread.keys.blobs, self.sent, ns)
         stored = [
             NewValue(utf8(channel, "a channel"), version, values.take(channel, checkpoint["channel_values"][channel]))
@@ -127,7 +127,7 @@ class SaverFlows:
             else NewValue(channel, version, None)
             for channel, version in new_versions.items()
         ]
-        data = UserData("thread", "", place.thread_id)
+        data = UserData("thread", "", ref.thread_id)
         notes = [user_index.note(self.space, user, data, ttl_ms) for user in owners_of(config)]
         run = str(kept.get("run_id") or "")
         yield from self._send_flow(
@@ -139,12 +139,12 @@ class SaverFlows:
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str
     ) -> Flow[None]:
         """Notes a task's writes."""
-        place = self._place(config)
-        if not place.checkpoint_id:
+        ref = self._ref(config)
+        if not ref.checkpoint_id:
             raise InvalidInputError("writes belong to a checkpoint: the config needs a checkpoint_id")
         no_nul(task_id, "task_id")
         utf8(task_path, "task_path")
-        thread = self.known.of(place.thread_id, place.asker)
+        thread = self.known.of(ref.thread_id, ref.asker)
         values = ValueSplitter(self.blobs, thread.keys.blobs, self.sent)
         stored = []
         for idx, (channel, value) in enumerate(writes):
@@ -153,7 +153,7 @@ class SaverFlows:
         ttl_ms = self._ttl(config)
 
         def write(elements: Mapping[tuple[str, bytes], bytes]) -> Op[list[bytes]]:
-            return thread.write(place.ns or "", place.checkpoint_id, task_id, stored, elements, ttl_ms)
+            return thread.write(ref.ns or "", ref.checkpoint_id, task_id, stored, elements, ttl_ms)
 
         yield from self._send_flow(thread, values, write, ttl_ms)
 
@@ -189,15 +189,15 @@ class SaverFlows:
 
     def get_tuple(self, config: RunnableConfig) -> Op[CheckpointTuple | None]:
         """Reads one checkpoint."""
-        place = self._place(config)
-        thread = self.known.of(place.thread_id, place.asker)
+        ref = self._ref(config)
+        thread = self.known.of(ref.thread_id, ref.asker)
 
         def read(found: ThreadRead) -> CheckpointTuple | None:
-            for checkpoint in self._tuples(place.thread_id, found):
-                return checkpoint._replace(config=config) if place.checkpoint_id else checkpoint
+            for checkpoint in self._tuples(ref.thread_id, found):
+                return checkpoint._replace(config=config) if ref.checkpoint_id else checkpoint
             return None
 
-        op = thread.read(place.ns or "", place.checkpoint_id).map(read)
+        op = thread.read(ref.ns or "", ref.checkpoint_id).map(read)
         return self._touching(thread, op, self._ttl(config)) if self.touch_on_read else op
 
     def _touching(self, thread: Thread, op: Op[T], ttl_ms: int) -> Op[T]:
@@ -257,50 +257,50 @@ class SaverFlows:
         check_type(wanted, (Mapping, NoneType), "filter", "a dict or None")
         if config is None and self.owner:
             raise InvalidInputError("a saver with an owner lists one thread: the config needs a thread_id and the user")
-        return self._list_flow(self._place(config) if config else None, wanted, bound_of(before), limit)
+        return self._list_flow(self._ref(config) if config else None, wanted, bound_of(before), limit)
 
     def _list_flow(
-        self, place: CheckpointRef | None, wanted: Mapping[str, Any] | None, bound: str, left: int | None
+        self, ref: CheckpointRef | None, wanted: Mapping[str, Any] | None, bound: str, left: int | None
     ) -> Flow[None]:
         after = None
-        while place is None:
+        while ref is None:
             names = yield from ask(thread_index.page(self.space, after, PAGE))
             for name in names:
                 left = yield from self._list_thread_flow(CheckpointRef(name, None, ""), wanted, bound, left)
             if len(names) < PAGE or left == 0:
                 return
             after = names[-1]
-        yield from self._list_thread_flow(place, wanted, bound, left)
+        yield from self._list_thread_flow(ref, wanted, bound, left)
 
     def _list_thread_flow(
-        self, place: CheckpointRef, wanted: Mapping[str, Any] | None, bound: str, left: int | None
+        self, ref: CheckpointRef, wanted: Mapping[str, Any] | None, bound: str, left: int | None
     ) -> Flow[int | None]:
-        thread = self.known.of(place.thread_id, place.asker)
-        exact = bool(place.checkpoint_id) and place.ns is not None
-        if place.checkpoint_id and bound and place.checkpoint_id >= bound:
+        thread = self.known.of(ref.thread_id, ref.asker)
+        exact = bool(ref.checkpoint_id) and ref.ns is not None
+        if ref.checkpoint_id and bound and ref.checkpoint_id >= bound:
             return left
         while left is None or left > 0:
             # A filter may pass over many, so a page is whole then.
-            count = PAGE if left is None or wanted or place.checkpoint_id else min(left, PAGE)
-            op = thread.read(place.ns, place.checkpoint_id if exact else "", bound, count)
+            count = PAGE if left is None or wanted or ref.checkpoint_id else min(left, PAGE)
+            op = thread.read(ref.ns, ref.checkpoint_id if exact else "", bound, count)
             found = yield from ask(self._touching(thread, op, self.ttl_ms))
             page = [
                 checkpoint
-                for checkpoint in self._tuples(place.thread_id, found, wanted)
-                if not place.checkpoint_id or checkpoint.checkpoint["id"] == place.checkpoint_id
+                for checkpoint in self._tuples(ref.thread_id, found, wanted)
+                if not ref.checkpoint_id or checkpoint.checkpoint["id"] == ref.checkpoint_id
             ][:left]
             yield Emit(page)
             left = None if left is None else left - len(page)
             if exact or len(found.records) < count:
                 break
             last = found.records[-1]
-            bound = last.id if place.ns is not None else f"{last.id}\0{last.ns}"
+            bound = last.id if ref.ns is not None else f"{last.id}\0{last.ns}"
         return left
 
     def delta_history(self, config: RunnableConfig, channels: Sequence[str]) -> Op[Mapping[str, DeltaChannelHistory]]:
         """Reads what delta channels are rebuilt from."""
-        place = self._place(config)
-        op = self.known.of(place.thread_id, place.asker).history(place.ns or "", place.checkpoint_id, channels)
+        ref = self._ref(config)
+        op = self.known.of(ref.thread_id, ref.asker).history(ref.ns or "", ref.checkpoint_id, channels)
 
         def read(both: Any) -> Mapping[str, DeltaChannelHistory]:
             steps, stored = both
@@ -325,7 +325,7 @@ class SaverFlows:
                     found[channel]["seed"] = seeds[channel]
             return found
 
-        return self._touching(self.known.of(place.thread_id, place.asker), op.map(read), self._ttl(config))
+        return self._touching(self.known.of(ref.thread_id, ref.asker), op.map(read), self._ttl(config))
 
     # --- a user's threads -----------------------------------------------------------------------------------------
 

@@ -102,12 +102,6 @@ class NewValue:
 def spell_version(version: Version) -> str:
     """Spells a version as text that keeps its type.
 
-    Args:
-        version: A channel's version.
-
-    Returns:
-        A letter and the version.
-
     Raises:
         InvalidInputError: It is no number and no text, or holds NUL.
     """
@@ -126,10 +120,6 @@ def _version(text: str) -> Version:
 def utf8(text: str, what: str) -> str:
     """Checks that a text has a UTF-8 form.
 
-    Args:
-        text: What the user gave.
-        what: Its name, for the error.
-
     Raises:
         InvalidInputError: It is not a string, or has no UTF-8 form.
     """
@@ -143,10 +133,6 @@ def utf8(text: str, what: str) -> str:
 
 def no_nul(text: str, what: str) -> str:
     """Checks that a text can be part of a field's name.
-
-    Args:
-        text: What the user gave.
-        what: Its name, for the error.
 
     Raises:
         InvalidInputError: It is not a string, holds NUL, or has no UTF-8 form.
@@ -244,10 +230,6 @@ def _elements(channel: bytes, value: bytes, elements: Elements) -> list[bytes]:
 
 
 def spans(spelled: bytes) -> list[tuple[int, int]]:
-    """Parses the ranges of element numbers of a list, as `1-57,60` spells them.
-
-    Returns:
-        First and last number of each range.
-    """
+    """Parses the ranges of element numbers of a list, as `1-57,60` spells them."""
     pairs = (part.partition(b"-") for part in spelled.split(b",") if part)
     return [(int(first), int(last or first)) for first, _, last in pairs]

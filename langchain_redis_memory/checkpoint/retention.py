@@ -111,15 +111,7 @@ def _lists(fields: Mapping[str, Reference]) -> dict[str, str]:
 
 
 def unreferenced(gone: Iterable[Span], kept: Iterable[Span]) -> list[int]:
-    """Selects the elements that only removed checkpoints refer to.
-
-    Args:
-        gone: Ranges of element numbers, both ends included.
-        kept: Ranges of element numbers.
-
-    Returns:
-        Their numbers, ascending.
-    """
+    """Selects the elements that only removed checkpoints refer to."""
     held = _merged(kept)
     free: list[int] = []
     at = 0

@@ -84,11 +84,10 @@ class Thread:
             reply = replies[0]
             if isinstance(reply, list) and reply and reply[0] == b"gone":
                 lost = ", ".join(repr(key.decode()) for key in reply[1:])
-                msg = (
+                raise EvictedError(
                     f"thread {self.thread_id!r} is not whole: {lost} or a part of it is gone, evicted or deleted by "
                     "somebody. Use a maxmemory-policy that does not evict (noeviction), and delete_thread to start anew"
                 )
-                raise EvictedError(msg)
             if reply == [b"owned"]:
                 raise NotOwnerError(self._others())
             return reply
@@ -185,29 +184,29 @@ class Thread:
         return record._replace(body=self.keys.checkpoints.decrypt(record.body, _name(record)))
 
     def _elements(self, channels: list[list[bytes]]) -> Elements:
-        place = self.keys.blobs
-        if place.encrypts:
+        key = self.keys.blobs
+        if key.encrypts:
             channels = [
-                [channel, numbers, *(place.decrypt(element, b"e" + channel) for element in elements)]
+                [channel, numbers, *(key.decrypt(element, b"e" + channel) for element in elements)]
                 for channel, numbers, *elements in channels
             ]
         return elements_of(channels)
 
     def _values(self, values: list[list[bytes]], elements: Elements) -> dict[str, bytes | list[bytes]]:
-        found, place = values_of(values, elements), self.keys.blobs
-        if place.encrypts:
+        found, key = values_of(values, elements), self.keys.blobs
+        if key.encrypts:
             for name, value in found.items():
                 if isinstance(value, bytes):
-                    found[name] = place.decrypt(value, name)
+                    found[name] = key.decrypt(value, name)
         return found
 
     def _writes(self, name: str, tasks: list[bytes], elements: Elements) -> list[TaskWrite]:
-        found, place = writes_of(tasks, elements), self.keys.writes
-        if place.encrypts:
+        found, key = writes_of(tasks, elements), self.keys.writes
+        if key.encrypts:
             for at, write in enumerate(found):
                 if isinstance(write.value, bytes):
                     field = write_place(name, write.task_id, write.idx, write.channel)
-                    found[at] = write._replace(value=place.decrypt(write.value, field))
+                    found[at] = write._replace(value=key.decrypt(write.value, field))
         return found
 
     def read(self, ns: str | None, checkpoint_id: str = "", before: str = "", count: int = 1) -> Op[ThreadRead]:
@@ -277,12 +276,7 @@ class Thread:
         return self._checked(self._op("checkpoint/checkpoint_page", before, count), read)
 
     def lists(self, fields: Sequence[str], records: Sequence[CheckpointRecord]) -> Op[ListRanges]:
-        """Reads which elements lists consist of.
-
-        Args:
-            fields: Fields of lists.
-            records: Checkpoints, for the lists in their writes.
-        """
+        """Reads which elements lists consist of."""
         op = self._op("checkpoint/checkpoint_ranges", len(fields), *fields, *map(_name, records))
 
         def read(reply: Any) -> ListRanges:

@@ -52,7 +52,7 @@ def touch(space: KeySpace, thread_id: str, ttl_ms: int, how: str, runs: Sequence
     return Op((call,), read, tolerant=True)
 
 
-class _Noted(NamedTuple):
+class _IndexedThread(NamedTuple):
     """When a thread was noted, for which lifetime, and with which run."""
 
     at: float
@@ -74,7 +74,7 @@ class NotedThreads:
 
     def __init__(self, space: KeySpace, most: int = 10_000) -> None:
         self._space, self._most = space, most
-        self._noted: dict[str, _Noted] = {}
+        self._noted: dict[str, _IndexedThread] = {}
 
     def touch(self, thread_id: str, ttl_ms: int, run: str, now: float, *, anew: bool = False) -> Op[bool] | None:
         """Notes that a thread is written to.
@@ -98,7 +98,7 @@ class NotedThreads:
             if done:
                 if len(self._noted) >= self._most:
                     self._noted = {}
-                self._noted[thread_id] = _Noted(now, ttl_ms, run)
+                self._noted[thread_id] = _IndexedThread(now, ttl_ms, run)
             return done
 
         return touch(self._space, thread_id, longer, "write", [run] if run else []).map(note)

@@ -71,9 +71,6 @@ def threads_flow(
         limit: Most of what is stored of the user to look at.
         cursor: The cursor of the page before; None for the first.
 
-    Returns:
-        The page.
-
     **Keys:** `user_data`; the threads'.
     **Trips:** 2.
     """

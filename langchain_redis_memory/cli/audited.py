@@ -12,11 +12,7 @@ if TYPE_CHECKING:
 
 
 class AuditNote:
-    """The line of the audit log about a change, completed when it is done.
-
-    Args:
-        note: Counts, no content.
-    """
+    """The line of the audit log about a change, completed when it is done."""
 
     note = ""
 
@@ -37,18 +33,18 @@ def audited(client: Client, tenant: str, action: str, target: str) -> Iterator[A
     from langchain_redis_memory.operate import audit
     from langchain_redis_memory.operate.audit import AuditLine, AuditState
 
-    who, told = f"{_user()} on the command line", AuditNote()
+    who, audit_note = f"{_user()} on the command line", AuditNote()
 
     def note(state: AuditState, text: str = "") -> None:
         client.run(audit.append(client.keys(tenant), AuditLine(who, action, target, state, text)))
 
     note("begun")
     try:
-        yield told
+        yield audit_note
     except BaseException as error:
         note("failed", type(error).__name__)
         raise
-    note("done", told.note)
+    note("done", audit_note.note)
 
 
 def _user() -> str:

@@ -91,11 +91,11 @@ def restore(
         client.server()
         with spinner() as progress:
             task = progress.add_task("keys", total=None)
-            with audited(client, tenant or "", "restore", file.name) as told:
+            with audited(client, tenant or "", "restore", file.name) as audit_note:
                 report = RedisOperations(client, tenant=tenant).restore(
                     _lines(file), replace=replace, on_progress=lambda done: progress.update(task, completed=done)
                 )
-                told.note = f"{report.restored} keys"
+                audit_note.note = f"{report.restored} keys"
     if as_json:
         show_json(report)
     else:

@@ -174,14 +174,14 @@ def prune(
         client.server()  # what is wrong with it is said before anything is shown
         with spinner() as progress:
             task = progress.add_task("threads", total=None)
-            with nullcontext(AuditNote()) if dry_run else audited(client, tenant, "prune", "all threads") as told:
+            with nullcontext(AuditNote()) if dry_run else audited(client, tenant, "prune", "all threads") as audit_note:
                 done = RedisOperations(client, tenant=tenant).prune(
                     keep_last=keep_last,
                     older_than_s=older_than_s,
                     dry_run=dry_run,
                     on_progress=lambda threads: progress.update(task, completed=threads),
                 )
-                told.note = f"{done.checkpoints} checkpoints"
+                audit_note.note = f"{done.checkpoints} checkpoints"
     if as_json:
         show_json(done)
     else:
@@ -210,9 +210,9 @@ def orphans(
     with ExitStack() as stack:
         client = stack.enter_context(opened(redis, prefix))
         stack.enter_context(waiting("looking at keys"))
-        told = stack.enter_context(audited(client, tenant or "", "remove orphans", "")) if remove else AuditNote()
+        audit_note = stack.enter_context(audited(client, tenant or "", "remove orphans", "")) if remove else AuditNote()
         report = RedisOperations(client, tenant=tenant).orphans(remove=remove, most=most)
-        told.note = f"{report.removed} keys"
+        audit_note.note = f"{report.removed} keys"
     if as_json:
         show_json(report)
     else:

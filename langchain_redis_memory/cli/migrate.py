@@ -69,10 +69,10 @@ def migrate(
             with progress_bar() as bar:
                 task = bar.add_task(f"reading {source}" if dry_run else f"moving {source}", total=None)
 
-                def told(done: int, total: int) -> None:
+                def show(done: int, total: int) -> None:
                     bar.update(task, completed=done, total=total)
 
-                report = migration.run(dry_run=dry_run, limit=limit, resume=resume, progress=told)
+                report = migration.run(dry_run=dry_run, limit=limit, resume=resume, progress=show)
         if as_json:
             typer.echo(json.dumps({**asdict(report), "complete": report.complete}, indent=1))
         else:

@@ -69,14 +69,14 @@ def erase(
         # The log of a tenant that is erased goes with it: that it was is in the default tenant's.
         log = "" if everything else tenant
         noted = nullcontext(AuditNote()) if dry_run else audited(users._client, log, "erase", whose)
-        with waiting("looking for what is kept" if dry_run else "erasing"), noted as told:
+        with waiting("looking for what is kept" if dry_run else "erasing"), noted as audit_note:
             if user is not None:
                 receipt = users.erase(user, dry_run=dry_run, shared=shared)
             elif agent is not None:
                 receipt = users.erase_agent(agent, dry_run=dry_run)
             else:
                 receipt = users.erase_tenant(dry_run=dry_run)
-            told.note = f"{receipt.keys} keys" if receipt.complete else "not wholly"
+            audit_note.note = f"{receipt.keys} keys" if receipt.complete else "not wholly"
     if as_json:
         show_json({**vars(receipt), "complete": receipt.complete, "keys": receipt.keys})
     else:

@@ -47,11 +47,11 @@ def re_encrypt(
         client.server()
         progress = stack.enter_context(spinner())
         task = progress.add_task("keys", total=None)
-        told = AuditNote() if dry_run else stack.enter_context(audited(client, tenant or "", "re-encrypt", ""))
+        audit_note = AuditNote() if dry_run else stack.enter_context(audited(client, tenant or "", "re-encrypt", ""))
         report = RedisOperations(client, tenant=tenant).re_encrypt(
             dry_run=dry_run, on_progress=lambda done: progress.update(task, completed=done)
         )
-        told.note = f"{report.rewritten} values"
+        audit_note.note = f"{report.rewritten} values"
     if as_json:
         show_json(report)
     else:

@@ -54,9 +54,9 @@ def settings(
             cache = switchable(client, named, tenant)
             space = client.keys(tenant)
             known = client.run(Op((("EXISTS", space.tally(*named.split("/", 1))),), lambda replies: bool(replies[0])))
-            with audited(client, tenant, "switch cache on" if off is None else "switch cache off", named) as told:
+            with audited(client, tenant, "switch cache on" if off is None else "switch cache off", named) as audit_note:
                 cache.switch(on=off is None, for_s=for_s)
-                told.note = "" if off is None else f"for {for_s:g} s"
+                audit_note.note = "" if off is None else f"for {for_s:g} s"
             result: dict[str, Any] = {"namespace": named, "on": off is None, "known": known}
             if off is not None:
                 result["for_s"] = for_s

@@ -94,12 +94,12 @@ def demo(redis: Url = "memory://", as_json: Json = False) -> None:
             if not as_json:
                 console.print(_INTRO, highlight=False)
             for user, expects, report in play(client, embeddings):
-                told = list(shown.turn(user, report, expects))
+                shown_lines = list(shown.turn(user, report, expects))
                 if as_json:
-                    said = {"user": user, **_reported(report), "shown": list(map(str, told))}
+                    said = {"user": user, **_reported(report), "shown": list(map(str, shown_lines))}
                     typer.echo(json.dumps(said, ensure_ascii=False))
                     continue
-                for text in told:
+                for text in shown_lines:
                     console.print(text, highlight=False)
         if as_json:
             return

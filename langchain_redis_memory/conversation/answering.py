@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 from uuid import uuid4
 
 from langchain_core.messages import BaseMessage
 
+from langchain_redis_memory.conversation.measured import TurnCost
 from langchain_redis_memory.conversation.reporting import outcome_of, why_not
 from langchain_redis_memory.conversation.turn import ModelInput, cost
 from langchain_redis_memory.conversation.turn_steps import AnsweredTurn, PlannedTurn, TurnRequest
@@ -21,12 +23,6 @@ def answer_flow(
     A cached answer is served only if its documents are still those that the retriever finds for this asker, and if the
     chain's output can be built from it.
 
-    Args:
-        turn: The request.
-        planned: The planned turn.
-        started: When the turn began.
-        guard: Guards a step against interruption.
-
     Returns:
         The answered turn. What the retriever or the model raises passes through.
     """
@@ -39,10 +35,7 @@ def answer_flow(
             return served
         answer, why = None, "the cached output cannot be built here"
     if step is not None:
-        began: float = yield Now()
-        documents = yield guard(step)
-        ended: float = yield Now()
-        spent.retrieval_s = ended - began
+        documents = yield from _timed_flow(guard(step), spent, "retrieval_s")
     shown = ModelInput(question, plan.shown, documents, plan.query)
     if answer is not None and answer.grounded_in(documents):
         # The documents in the order in which the answer may count them: "as [1] says".
@@ -53,10 +46,8 @@ def answer_flow(
         why = "the cached output cannot be built here"
     elif answer is not None:
         why = "its documents have changed, or are others for this asker"
-    began = yield Now()
-    raw = yield guard(chain.generate(shown))
-    ended = yield Now()
-    spent.model_s = ended - began
+    began: float = yield Now()
+    raw = yield from _timed_flow(guard(chain.generate(shown)), spent, "model_s")
     if isinstance(raw, StreamResult) and raw.first_s is not None:
         spent.first_chunk_s = began - started + raw.first_s
     value = chain.value(raw)
@@ -69,3 +60,17 @@ def answer_flow(
     outcome = outcome_of(planned)
     query = None if step is None else plan.query
     return AnsweredTurn(value, tokens, outcome, documents, query, output, None, why or why_not(turn, planned))
+
+
+def _timed_flow(step: Invoke, spent: TurnCost, name: str) -> Flow[Any]:
+    """Takes a step and notes its seconds, also where it fails: a model that times out took the longest."""
+    began: float = yield Now()
+    try:
+        found = yield step
+    except Exception:
+        failed: float = yield Now()
+        setattr(spent, name, failed - began)
+        raise
+    ended: float = yield Now()
+    setattr(spent, name, ended - began)
+    return found

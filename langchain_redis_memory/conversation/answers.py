@@ -153,7 +153,7 @@ class MemoryAnswers(AnswerDesk):
         turn, flows = self._request(question, config, chain), self._turns
         planned = yield from flows.plan_flow(turn, (yield from flows.load_flow(turn)))
         plan, verdict = planned.plan, planned.plan.verdict
-        log = yield from self._flows.told_flow(AnswerFilter(question=turn.text))
+        log = yield from self._flows.log_lines_flow(AnswerFilter(question=turn.text))
         kind = str(verdict.type)
         if plan.reads is None:
             return Explanation(None, kind, verdict.reasons, why_bypassed(turn, plan), (), None, log=log)

@@ -63,11 +63,7 @@ class WrappedChain:
     """The retrievers inside of the chain that a warning has named."""
 
     def question_key(self, said: str | None) -> str:
-        """Returns the name under which the chain gets the question.
-
-        Args:
-            said: Where it was in the caller's dict.
-        """
+        """Returns the name under which the chain gets the question."""
         if self.input_key is not None:
             return self.input_key
         if self.shape.question_key not in self.shape.fields and said in QUESTION_KEYS[:2]:
@@ -163,8 +159,8 @@ class Call:
         return {**self._said.given, **fields, **state}
 
     def _messages(self, shown: ModelInput) -> list[BaseMessage]:
-        told = shown.documents and "context" not in self._outer.shape.fields
-        grounded = [SystemMessage(_GROUNDED + _joined(shown.documents))] if told else []
+        adds_documents = shown.documents and "context" not in self._outer.shape.fields
+        grounded = [SystemMessage(_GROUNDED + _joined(shown.documents))] if adds_documents else []
         return [*self._said.lead, *grounded, *shown.memory, shown.question]
 
     # --- reading ------------------------------------------------------------------------------------------------------
@@ -214,9 +210,9 @@ class Call:
         if report.cache == "hit":
             return output
         if isinstance(output, AIMessage):
-            return _told(output, report)
+            return _labelled(output, report)
         if key is not None and isinstance(output, dict) and isinstance(output.get(key), AIMessage):
-            return {**output, key: _told(output[key], report)}
+            return {**output, key: _labelled(output[key], report)}
         return output
 
     def chunks_of(self, report: TurnReport) -> list[Any]:
@@ -228,7 +224,7 @@ class Call:
         return [_as_chunk(report.output)]
 
 
-def _told(message: AIMessage, report: TurnReport) -> AIMessage:
+def _labelled(message: AIMessage, report: TurnReport) -> AIMessage:
     metadata = {**message.response_metadata, "cache": {"hit": False, "kind": report.cache, "why": report.why}}
     return message.model_copy(update={"response_metadata": metadata})
 

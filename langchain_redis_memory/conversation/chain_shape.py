@@ -60,11 +60,10 @@ def shape_of(chain: Runnable[Any, Any], input_key: str | None = None) -> ChainSh
     """
     first, last, whole = _core(chain, "first"), _core(chain, "last"), _core(chain, None)
     if _is_graph(first) and getattr(first, "checkpointer", None):
-        msg = (
+        raise ConfigError(
             "the graph has a checkpointer, so it would be shown the conversation twice: by its checkpointer and by "
             "this memory. Wrap a graph that was compiled without one (checkpointer=False)"
         )
-        raise ConfigError(msg)
     fields = frozenset() if isinstance(first, BaseLanguageModel) else frozenset(_fields_of(chain))
     graph = _is_graph(whole)
     key = next((key for key in QUESTION_KEYS[:2] if key in fields), QUESTION_KEYS[0])
@@ -86,11 +85,7 @@ def shape_of(chain: Runnable[Any, Any], input_key: str | None = None) -> ChainSh
 
 
 def is_model(chain: Any) -> bool:
-    """Returns whether a runnable is a language model, also bound, retried, configurable or before a parser.
-
-    Returns:
-        True for a model, which takes messages.
-    """
+    """Returns whether a runnable is a language model, also bound, retried, configurable or before a parser."""
     return isinstance(_core(chain, "first"), BaseLanguageModel)
 
 

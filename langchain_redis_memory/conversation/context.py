@@ -156,15 +156,7 @@ class TurnContext:
     def delta(
         self, known: StoredContext, plan: Plan, text: str, said: Sequence[BaseMessage], documents: Sequence[Document]
     ) -> StateDelta | None:
-        """Returns what a turn contributes to the state; None where none is kept.
-
-        Args:
-            known: The context before it.
-            plan: Its plan.
-            text: The user's words.
-            said: The turn's messages.
-            documents: What the retriever found.
-        """
+        """Returns what a turn contributes to the state; None where none is kept."""
         if not self._state or known.state is None:
             return None
         search = Search(plan.query, tuple(map(_name, documents))) if plan.rule.search and documents else None
@@ -201,17 +193,7 @@ class TurnContext:
     def follow_up_flow(
         self, transcript: Transcript, known: StoredContext, said: Sequence[BaseMessage], *, stored: bool
     ) -> Flow[None]:
-        """Writes a turn to the user's own database, and makes a summary where one is due.
-
-        Args:
-            transcript: The conversation.
-            known: The context before the turn.
-            said: Its messages.
-            stored: Whether Redis has them.
-
-        Returns:
-            A flow that raises nothing.
-        """
+        """Writes a turn to the user's own database, and makes a summary where one is due."""
         if self._mirror is not None:
             yield from self._mirror.write_flow(transcript, said)
         if self.rolling is None or not stored:

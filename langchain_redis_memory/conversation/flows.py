@@ -92,7 +92,8 @@ class TurnFlows:
             transcript: The conversation.
             incoming: The turn as it came in.
             chain: How to retrieve and generate.
-            on_turn: Called with the report, before what follows the turn; also with that of a turn that fails.
+            on_turn: Called with the report, before what follows the turn; also with that of a turn that fails or is
+                interrupted.
             learning: Learns of the user in the background.
 
         Returns:
@@ -100,14 +101,19 @@ class TurnFlows:
         """
         started: float = yield Now()
         turn = self._request(transcript, incoming, chain)
-        try:
-            done = yield from measured_flow(self._steps_flow(turn, started), turn.progress.spent)
-        except Exception as error:
+
+        def lost_flow(error: BaseException) -> Flow[None]:
             yield from measured_flow(self._broken_off_flow(turn), turn.progress.spent)
             ended: float = yield Now()
             yield from tell_flow(on_turn, report_of(turn, None, ended - started, error))
+
+        turn.progress.interrupted = lost_flow
+        try:
+            done = yield from measured_flow(self._steps_flow(turn, started), turn.progress.spent)
+        except Exception as error:
+            yield from lost_flow(error)
             raise
-        ended = yield Now()
+        ended: float = yield Now()
         report = report_of(turn, done, ended - started)
         yield from tell_flow(on_turn, report)
         yield from self.context.follow_up_flow(transcript, done.planned.context, done.messages, stored=done.stored)
@@ -162,9 +168,6 @@ class TurnFlows:
     def load_flow(self, turn: TurnRequest) -> Flow[LoadedTurn]:
         """Reads the conversation, and the cache under the key that the conversation as last seen here would give.
 
-        Returns:
-            The loaded turn.
-
         **Keys:** `messages`, `meta`, `state`; `answer`.
         **Trips:** 1; 1 more to store what waits; those of the loader.
         """
@@ -205,9 +208,6 @@ class TurnFlows:
 
     def plan_flow(self, turn: TurnRequest, loaded: LoadedTurn) -> Flow[PlannedTurn]:
         """Decides what is done with the question, and looks for a cached answer where the plan allows one.
-
-        Returns:
-            The planned turn.
 
         **Keys:** `messages`; `answer`.
         **Trips:** none where the plan from before the first trip stands; 1 to load the whole conversation; 1 to read
@@ -274,7 +274,8 @@ class TurnFlows:
 
     def _guarded(self, turn: TurnRequest, step: Invoke) -> Invoke:
         """Guards a step: an interruption is the end of a turn that nobody else would notice."""
-        made = guarded(step, lambda _chunks: self._broken_off_flow(turn), self.driver)
+        lost = turn.progress.interrupted or (lambda _error: self._broken_off_flow(turn))
+        made = guarded(step, lost, self.driver)
         turn.progress.chunks = made.chunks
         return made.step
 
@@ -302,12 +303,13 @@ class TurnFlows:
             record = yield from self.recorder.write_flow(turn, planned, answered, cached=bool(cached.commands))
         # It refuses what cannot be stored, so that never waits either. The lead is given up once the answer is there.
         added = transcript.add(messages)
-        write = merge(added, cached, state, merge(record, leave(turn.progress.flight)))
+        given_up = leave(turn.progress.flight)
+        write = merge(added, cached, state, merge(record, given_up))
         turn.progress.flight = None
         stored = planned.reachable and (yield from self._write_flow(transcript, write))
         if not stored:
             late = self.context.write_late(transcript, messages) if delta is None else state
-            self.outbox.put(transcript, messages, merge(added, late), self.context.loader)
+            self.outbox.put(transcript, messages, merge(added, late, given_up), self.context.loader)
         reach = min(self.planner.reach, self.max_messages or self.planner.reach)
         self.recent.put(transcript, [*planned.history, *messages], reach, planned.context.after(delta))
         return StoredTurn(planned, answered, messages, stored)

@@ -40,13 +40,13 @@ class GuardedStep(NamedTuple):
     chunks: list[Any]
 
 
-def guarded(step: Invoke, interrupted: Callable[[list[Any]], Flow[None]], driver: Driver) -> GuardedStep:
+def guarded(step: Invoke, interrupted: Callable[[BaseException], Flow[None]], driver: Driver) -> GuardedStep:
     """Guards a step.
 
     Args:
         step: The step.
-        interrupted: What is done when it is interrupted, with the chunks that it streamed. An error of the step itself
-            is no interruption: the flow sees it.
+        interrupted: What is done when it is interrupted, and by what. An error of the step itself is no interruption:
+            the flow sees it.
         driver: Runs that.
 
     Returns:
@@ -59,8 +59,8 @@ def guarded(step: Invoke, interrupted: Callable[[list[Any]], Flow[None]], driver
             return step.call()
         except Exception:
             raise
-        except BaseException:
-            driver.drive(_logged_flow(interrupted(chunks)))
+        except BaseException as error:
+            driver.drive(_logged_flow(interrupted(error)))
             raise
 
     async def acall() -> Any:
@@ -68,8 +68,8 @@ def guarded(step: Invoke, interrupted: Callable[[list[Any]], Flow[None]], driver
             return await step.acall()
         except Exception:
             raise
-        except BaseException:
-            await driver.adrive(_beside_flow(interrupted(chunks)))
+        except BaseException as error:
+            await driver.adrive(_beside_flow(interrupted(error)))
             raise
 
     def stream() -> Iterator[Any]:
@@ -80,8 +80,8 @@ def guarded(step: Invoke, interrupted: Callable[[list[Any]], Flow[None]], driver
                 yield chunk
         except Exception:
             raise
-        except BaseException:
-            driver.drive(_logged_flow(interrupted(chunks)))
+        except BaseException as error:
+            driver.drive(_logged_flow(interrupted(error)))
             raise
 
     async def astream() -> AsyncGenerator[Any, None]:
@@ -93,8 +93,8 @@ def guarded(step: Invoke, interrupted: Callable[[list[Any]], Flow[None]], driver
                 yield chunk
         except Exception:
             raise
-        except BaseException:
-            await driver.adrive(_beside_flow(interrupted(chunks)))
+        except BaseException as error:
+            await driver.adrive(_beside_flow(interrupted(error)))
             raise
         finally:
             if isinstance(made, AsyncGenerator):

@@ -15,7 +15,6 @@ from langchain_redis_memory.cache.answers.exact import ExactAnswerCache
 from langchain_redis_memory.cache.answers.records import ManagedAnswerCache
 from langchain_redis_memory.cache.sharing import Grounding, Share, check_share
 from langchain_redis_memory.checks import check_whole
-from langchain_redis_memory.conversation.answers import MemoryAnswers
 from langchain_redis_memory.conversation.context import TurnContext
 from langchain_redis_memory.conversation.flows import TurnFlows
 from langchain_redis_memory.conversation.options import AnswerOptions, HistoryOptions, QuestionOptions
@@ -51,6 +50,8 @@ if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
     from typing_extensions import Unpack
 
+    from langchain_redis_memory.conversation.answers import MemoryAnswers
+
 
 _log = logging.getLogger(__name__)
 
@@ -77,7 +78,8 @@ class ConversationMemory(Conversations):
         learn: Whether profiles are learned (see `UserProfile`) of the users that turns name in their config:
             `{"metadata": {"user_id": ...}}`; an extractor says how. It happens in the background.
         tenant: The tenant, unless a turn's config names another.
-        on_turn: Called with the `TurnReport` of every turn, also of one that fails; a coroutine function is awaited.
+        on_turn: Called with the `TurnReport` of every turn, also of one that fails or is interrupted; a coroutine
+            function is awaited.
             For metrics: it must be fast, and what it raises is logged.
         questions: How questions are understood: rewriter, policy, audience.
         answers: Which answers are kept and shared: trusted rewrites, lifetimes, the log.
@@ -237,6 +239,8 @@ class ConversationMemory(Conversations):
         Raises:
             ConfigError: There is no cache, or it is one whose entries cannot be looked at.
         """
+        from langchain_redis_memory.conversation.answers import MemoryAnswers
+
         return MemoryAnswers(
             self.client,
             self._flows,

@@ -258,11 +258,10 @@ def _as_json(output: Any) -> str:
             return to_json(output).decode()
         except _FAULTS:
             pass
-    msg = (
+    raise InvalidInputError(
         f"the chain returned {type(output).__name__}; an answer is a string, an AIMessage, a structured output "
         "(a pydantic model, a dict, a list, a number), or a dict with one of them"
     )
-    raise InvalidInputError(msg)
 
 
 def _is_langchains(value: Any) -> bool:

@@ -14,7 +14,7 @@ from functools import cached_property
 from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.cache.answers.answer_cache import CacheQuestion
-from langchain_redis_memory.cache.sharing import SharingRule
+from langchain_redis_memory.cache.sharing import SharingRule, instructs
 from langchain_redis_memory.conversation.context import StoredContext
 from langchain_redis_memory.conversation.options import AnswerOptions, QuestionOptions
 from langchain_redis_memory.conversation.select.window import Selector
@@ -125,8 +125,11 @@ class Planner:
         else:
             bounds = (sharing.lifetime_s(), rule.answer_ttl_s)
             asked = replace(asked, audience=audience, ttl_s=min(filter(None, bounds), default=None))
-        told = history or asked.context or asked.given is not None or state.begun
-        if shares and alone and not told and points_outside(text):
+        if shares and alone and any(map(instructs, spoken(history))):
+            verdict = replace(verdict, reasons=(*verdict.reasons, "the user said how to answer from then on"))
+            shares = False
+        has_context = history or asked.context or asked.given is not None or state.begun
+        if shares and alone and not has_context and points_outside(text):
             why = "points at what was never told, so its answer is not shared"
             return Plan(replace(verdict, reasons=(*verdict.reasons, why)), rule, [], text, None)
         shown: list[BaseMessage] = []

@@ -33,11 +33,7 @@ class RecentConversation:
 
 
 class RecentConversations:
-    """The conversations that this process took part in.
-
-    Args:
-        most: Most conversations.
-    """
+    """The conversations that this process took part in."""
 
     def __init__(self, most: int = 512) -> None:
         self._most = most

@@ -23,7 +23,9 @@ EVENT = "langchain_redis_memory.turn"
 _UNDECIDED = Verdict(QuestionType.CONTEXTUAL_FOLLOW_UP, 0.0, ("the turn failed before it was classified",))
 
 
-def report_of(turn: TurnRequest, done: StoredTurn | None, seconds: float, error: Exception | None = None) -> TurnReport:
+def report_of(
+    turn: TurnRequest, done: StoredTurn | None, seconds: float, error: BaseException | None = None
+) -> TurnReport:
     """Reports a turn.
 
     Args:
@@ -72,9 +74,10 @@ def report_of(turn: TurnRequest, done: StoredTurn | None, seconds: float, error:
     )
 
 
-def why_failed(error: Exception | None) -> str:
-    """Names what a turn failed with, without what the error says."""
-    return f"the turn failed: {type(error).__name__}"
+def why_failed(error: BaseException | None) -> str:
+    """Names what a turn failed with or was interrupted by (its task, its consumer), without what the error says."""
+    how = "failed" if isinstance(error, Exception) else "was interrupted"
+    return f"the turn {how}: {type(error).__name__}"
 
 
 def outcome_of(planned: PlannedTurn) -> str:
@@ -104,9 +107,9 @@ def tell_flow(on_turn: Callable[[TurnReport], object] | None, report: TurnReport
     if on_turn is None:
         return
     try:
-        told = on_turn(report)
-        if isinstance(told, Coroutine):
-            yield Invoke(lambda: run_coroutine(told), lambda: told)
+        result = on_turn(report)
+        if isinstance(result, Coroutine):
+            yield Invoke(lambda: run_coroutine(result), lambda: result)
     except Exception:  # noqa: BLE001 - whatever a metrics callback raises is its own
         _log.exception("on_turn failed; the turn itself is not")
 

@@ -73,10 +73,9 @@ class RememberingRunnable(Runnable[Any, Any]):
         audience: AudienceClassifier,
     ) -> None:
         if not isinstance(chain, Runnable):
-            msg = (
+            raise ConfigError(
                 f"wrap takes a runnable (a model, a chain), got {type(chain).__name__}; for a function, RunnableLambda"
             )
-            raise ConfigError(msg)
         self.memory = memory
         self.chain = chain
         self.retriever: Runnable[Any, Any] | None = (
@@ -275,12 +274,11 @@ class RememberingRunnable(Runnable[Any, Any]):
         configurable = config.get("configurable") or {}
         turn, begun = (id(self.memory.client), *conversation), configurable.get(_BEGUN, ())
         if turn in begun:
-            msg = (
+            raise ConfigError(
                 f"the conversation {conversation[-1]!r} is being answered by a chain that is wrapped around this one: "
                 "wrap only one of them, or give this one an agent of its own with "
                 ".with_config(configurable={'agent': ...})"
             )
-            raise ConfigError(msg)
         return cast("RunnableConfig", {**config, "configurable": {**configurable, _BEGUN: (*begun, turn)}})
 
 

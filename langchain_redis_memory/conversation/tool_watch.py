@@ -83,16 +83,16 @@ class ToolWatch(BaseCallbackHandler):
         """Notes a part that failed."""
         self.on_chain_error(error)
 
-    def forbids_caching(self, told: set[str]) -> bool:
+    def forbids_caching(self, warned: set[str]) -> bool:
         """Returns whether the run's answer is not to be cached, and says why; of retrievers once, as it is a setting.
 
         Args:
-            told: The retrievers that were warned of, to be added to.
+            warned: The retrievers that were warned of, to be added to.
         """
         if self.tools:
             _log.debug("not cached, because tools ran: %s", ", ".join(sorted(self.tools)))
-        if unknown := self.retrievers - told:
-            told |= unknown
+        if unknown := self.retrievers - warned:
+            warned |= unknown
             _log.warning(
                 "not cached: %s ran inside of the chain, so a hit could not check what is found now; give the "
                 "retriever to wrap(chain, retriever), or trust its documents with grounding='trust'",

@@ -56,7 +56,8 @@ class TurnReport:
         user: Who asked; "" where that is not told.
         run_id: LangChain's id of the run; "" where there is none.
         scope: Names the chain in keys.
-        error: What the turn failed with; it passes on to the caller.
+        error: What the turn failed with, or what interrupted it: `CancelledError`, `GeneratorExit` of a stream that
+            its consumer left. It passes on to the caller.
     """
 
     question: str

@@ -36,12 +36,6 @@ class TurnRecorder:
     ) -> Flow[Op[Any]]:
         """Prepares what a turn leaves behind.
 
-        Args:
-            turn: The request.
-            planned: Its plan.
-            answered: Its answer.
-            cached: Whether the answer is stored in the cache.
-
         Returns:
             An op that is merged into the turn's own trip; what the server refuses of it disturbs nothing else.
 

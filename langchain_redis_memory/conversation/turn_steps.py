@@ -5,7 +5,7 @@ Each step is made from the one before it by one flow of `TurnFlows`; all of them
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from langchain_redis_memory.conversation.measured import TurnCost
 from langchain_redis_memory.conversation.turn import Chain, ModelInput, Plan, TurnInput, as_served
 from langchain_redis_memory.conversation.turn_cache import NOTHING, Flight, TurnLookup
 from langchain_redis_memory.history.transcript import Transcript
+from langchain_redis_memory.ops import Flow
 
 if TYPE_CHECKING:
     from langchain_core.documents import Document
@@ -32,12 +33,14 @@ class TurnProgress:
         flight: The lease that the turn may hold.
         spent: What it has cost.
         chunks: What the chain has streamed.
+        interrupted: What is done when the turn is interrupted; None: what is left of it is put away.
     """
 
     planned: PlannedTurn | None = None
     flight: Flight | None = None
     spent: TurnCost = field(default_factory=TurnCost)
     chunks: Sequence[Any] = ()
+    interrupted: Callable[[BaseException], Flow[None]] | None = None
 
 
 @dataclass(frozen=True)

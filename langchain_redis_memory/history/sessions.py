@@ -119,7 +119,7 @@ class RedisSessions(ClientOwner):
         return bool(await self._client.adrive(erase_flow(self._client.outboxes, self._space, agent, [session_id])))
 
     def clear_agent(self, agent: str = "") -> int:
-        """Deletes all sessions of an agent.
+        """Deletes all sessions of an agent; its own state stays, which `RedisUsers.erase_agent` removes as well.
 
         Args:
             agent: The agent.

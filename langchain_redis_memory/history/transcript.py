@@ -139,9 +139,6 @@ class Transcript:
     def slices(pairs: list[Arg]) -> list[list[Arg]]:
         """Cuts messages into writes that keep the server for some milliseconds only.
 
-        Args:
-            pairs: See `pairs`.
-
         Returns:
             Parts, in order: at least one.
         """

@@ -136,12 +136,7 @@ class WaitingWrites:
             return list(self._of.get(key, {}).values())
 
     def first(self, most: int, stuck: set[str]) -> list[Entry]:
-        """Lists the first entry of each of some conversations.
-
-        Args:
-            most: Most conversations.
-            stuck: Those to skip.
-        """
+        """Lists the first entry of each of some conversations."""
         with self.changed:
             keys = [key for key in self._of if key not in stuck][:most]
             return [next(iter(self._of[key].values())) for key in keys]
@@ -169,12 +164,7 @@ class WaitingWrites:
 
 
 class SeenMessages:
-    """The newest messages of the conversations that this process last read or wrote: what it can show without a server.
-
-    Args:
-        most: Most conversations.
-        messages: Most messages of each.
-    """
+    """The newest messages of what this process last read or wrote: what it can show without a server."""
 
     def __init__(self, most: int = 512, messages: int = 200) -> None:
         self._most, self._messages = most, messages

@@ -73,9 +73,6 @@ class WriteBehind:
         Args:
             transcript: The conversation.
             messages: In order; orders to remove messages are not passed on.
-
-        Returns:
-            A flow of no trips, which raises nothing.
         """
         self._waiting.put(transcript, [one for one in messages if not isinstance(one, RemoveMessage)])
         left = taken = self._waiting.take(transcript)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Sequence
 from math import log
 from typing import NamedTuple
 
+from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 from langchain_redis_memory.language.words import stem
 
 K1, B = 1.2, 0.75
@@ -27,8 +28,8 @@ _TERMS = 32
 """Different words of a query that are looked for."""
 
 _UNSPACED = "\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
-_WORD = re.compile(rf"[{_UNSPACED}]+|[^\W{_UNSPACED}]+(?:['\u2019][^\W{_UNSPACED}]+)*")
-_UNSPACED_RUN = re.compile(f"[{_UNSPACED}]")
+_WORD = lazy_pattern(rf"[{_UNSPACED}]+|[^\W{_UNSPACED}]+(?:['\u2019][^\W{_UNSPACED}]+)*")
+_UNSPACED_RUN = lazy_pattern(f"[{_UNSPACED}]")
 
 
 class TextMatch(NamedTuple):

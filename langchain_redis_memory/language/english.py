@@ -31,11 +31,7 @@ def table(group: str, name: str) -> dict[str, str]:
 
 
 def lines(group: str, name: str) -> list[str]:
-    """Returns a list of groups of words.
-
-    Returns:
-        The groups, each a string of words.
-    """
+    """Returns a list of groups of words."""
     return list(_data()[group][name])
 
 

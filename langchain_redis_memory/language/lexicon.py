@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 from langchain_redis_memory.language.turn_tokens import TurnTokens
 
 _PATTERNS = ("recall", "not_recall", "change", "rephrase", "expletive", "meddling")
@@ -161,11 +162,12 @@ _LISTS = tuple(
 )
 
 
-def build_lexicon(data: Mapping[str, Any]) -> Lexicon:
+def build_lexicon(data: Mapping[str, Any], *, ours: bool) -> Lexicon:
     """Builds a lexicon from the content of its file.
 
     Args:
         data: The word lists, the phrases, `slots`, and the phrasings.
+        ours: Whether its phrasings are known to be regular expressions; else they are compiled at once, to see.
 
     Raises:
         ConfigError: A list is missing, or a phrasing is no regular expression.
@@ -174,6 +176,8 @@ def build_lexicon(data: Mapping[str, Any]) -> Lexicon:
         lists: dict[str, Any] = {name: frozenset(data[name].split()) for name in _LISTS}
         lists |= {name: tuple(tuple(phrase.split()) for phrase in data[name]) for name in _PHRASES}
         lists |= {name: pattern(data[name], data["slots"]) for name in _PATTERNS}
+        if not ours:
+            lists |= {name: re.compile(lists[name].pattern, re.IGNORECASE) for name in _PATTERNS}
         clause_subject = frozenset(data["clause_subject"].split()) | lists["auxiliary"] | lists["wh"]
         return Lexicon(language=str(data["language"]), clause_subject=clause_subject, **lists)
     except (KeyError, AttributeError, TypeError, re.error) as error:
@@ -182,7 +186,7 @@ def build_lexicon(data: Mapping[str, Any]) -> Lexicon:
 
 
 def pattern(phrasings: Sequence[str], slots: Mapping[str, str], flags: int = re.IGNORECASE) -> re.Pattern[str]:
-    """Compiles phrasings.
+    """Makes one regular expression of phrasings.
 
     Args:
         phrasings: Regular expressions, in which `{NAME}` stands for a slot.
@@ -192,10 +196,10 @@ def pattern(phrasings: Sequence[str], slots: Mapping[str, str], flags: int = re.
     filled = [
         _SLOT.sub(lambda found: slots[found[1]], _SLOT.sub(lambda found: slots[found[1]], one)) for one in phrasings
     ]
-    return re.compile("|".join(f"(?:{one})" for one in filled), flags)
+    return lazy_pattern("|".join(f"(?:{one})" for one in filled), flags)
 
 
-_SLOT = re.compile(r"\{([A-Z]+)\}")
+_SLOT = lazy_pattern(r"\{([A-Z]+)\}")
 
 
 @cache
@@ -211,10 +215,11 @@ def lexicon(language: str) -> Lexicon:
     Raises:
         ConfigError: There is no such lexicon, or its file is not one.
     """
-    file = resources.files(__package__) / "lexicons" / f"{language}.json" if language.isalpha() else Path(language)
+    ours = language.isalpha()
+    file = resources.files(__package__) / "lexicons" / f"{language}.json" if ours else Path(language)
     try:
         data = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError) as error:
         msg = f"no lexicon for {language!r}: name a language that is there, or the path of a JSON file"
         raise ConfigError(msg) from error
-    return build_lexicon(data)
+    return build_lexicon(data, ours=ours)

@@ -30,12 +30,7 @@ class LogisticModel:
 
 
 def probability(log_odds: float, bound: float = 15.0) -> float:
-    """Returns the probability of log-odds, never quite 0 or 1.
-
-    Args:
-        log_odds: The log-odds.
-        bound: The largest absolute log-odds that are told apart.
-    """
+    """Returns the probability of log-odds, never quite 0 or 1."""
     return 1 / (1 + exp(-max(-bound, min(bound, log_odds))))
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from langchain_redis_memory.language.english import table, word_list
+from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 from langchain_redis_memory.language.lexicon import lexicon
 from langchain_redis_memory.language.turn_tokens import TOKEN
 from langchain_redis_memory.language.words import singular
@@ -28,14 +29,14 @@ class Phrase(NamedTuple):
     named: bool
 
 
-_QUOTED = re.compile(r"[\"“]([^\"“”\n]{2,80})[\"”]|`([^`\n]{2,80})`")
-_STOP = re.compile(r"[.?!:;\n\"“”`(),]$")
+_QUOTED = lazy_pattern(r"[\"“]([^\"“”\n]{2,80})[\"”]|`([^`\n]{2,80})`")
+_STOP = lazy_pattern(r"[.?!:;\n\"“”`(),]$")
 _INSIDE = frozenset("of the de la del der den van von di da du al el".split())
 """Small words that a name may hold, never begin or end with."""
 
 _FUNCTION = lexicon("en").function | word_list("phrases", "function")
 _WORDS_OF = table("phrases", "languages")
-_PREDICATE = re.compile(r"(?:able|ible)$")
+_PREDICATE = lazy_pattern(r"(?:able|ible)$")
 """What ends like this says something of the noun before it: "is throat cancer treatable"."""
 _BY_WORD: dict[str, tuple[str, ...]] = {}
 for _language, _words in _WORDS_OF.items():

@@ -5,22 +5,22 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 
 from langchain_redis_memory.language.english import straight
+from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 
 HEAD, TAIL = 1500, 500
 """Characters of a turn that are read, from its start and its end."""
 
-WORD = re.compile(r"[^\W_]+(?:['\u2019.+#&/_-][^\W_]+|(?<=\d)[,:]\d+)*[+#]*")
+WORD = lazy_pattern(r"[^\W_]+(?:['\u2019.+#&/_-][^\W_]+|(?<=\d)[,:]\d+)*[+#]*")
 """A word, with what joins its parts: "don't", "C++", "e-mail", "AT&T", "read_csv", "10:30"."""
-TOKEN = re.compile(rf"{WORD.pattern}|[^\w\s]|\n")
+TOKEN = lazy_pattern(rf"{WORD.pattern}|[^\w\s]|\n")
 """A word, a mark, or the end of a line."""
-PART = re.compile(r"[^\W\d_]+(?:'(?!s\b)[^\W\d_]+)*|'s|\d+(?:[.,:]\d+)*|[^\w\s]")
+PART = lazy_pattern(r"[^\W\d_]+(?:'(?!s\b)[^\W\d_]+)*|'s|\d+(?:[.,:]\d+)*|[^\w\s]")
 """What a word is made of, where parts of it are compared: letters, a possessive, a number; or a mark. None reaches
 beyond a word."""
-_PUNCTUATION = re.compile(r"[?!.;:,\n\u2014()\"\u201c\u201d]")
+_PUNCTUATION = lazy_pattern(r"[?!.;:,\n\u2014()\"\u201c\u201d]")
 
 
 @dataclass
@@ -48,11 +48,7 @@ class TurnTokens:
 
 
 def read(turn: str) -> TurnTokens:
-    """Tokenises a turn; of a long one its start and its end.
-
-    Returns:
-        The reading, without signs yet.
-    """
+    """Tokenises a turn; of a long one its start and its end."""
     cuts = [(0, turn)] if len(turn) <= HEAD + TAIL else [(0, turn[:HEAD]), (len(turn) - TAIL, turn[-TAIL:])]
     words: list[str] = []
     places: list[tuple[int, int]] = []

@@ -9,14 +9,14 @@ is WordNet 3.1 (Princeton University; its licence is beside the file) cut down t
 from __future__ import annotations
 
 import gzip
-import re
 from functools import cache, lru_cache
 from importlib import resources
 from typing import NamedTuple
 
 from langchain_redis_memory.language.english import lines, table, word_list
+from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 
-_SUFFIX = re.compile(r"(?:['\u2019]s?|ies|ied|ing|ed|es|s|e|y)$")
+_SUFFIX = lazy_pattern(r"(?:['\u2019]s?|ies|ied|ing|ed|es|s|e|y)$")
 
 
 def ends_like_plural(word: str) -> bool:

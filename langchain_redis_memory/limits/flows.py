@@ -205,9 +205,6 @@ class LimitFlows:
             wait_s: How long it may wait for its start.
             mode: Take all, only from rates, or nothing.
 
-        Returns:
-            What was decided.
-
         **Trips:** 1; none while the server's circuit breaker rests.
         """
         try:
@@ -316,10 +313,6 @@ class LimitFlows:
     def settle_flow(self, taken: Reservation, costs: Costs) -> Flow[None]:
         """Corrects what a request took; a server that is away meanwhile is logged, the answer being there already.
 
-        Args:
-            taken: What it took.
-            costs: What it cost.
-
         **Trips:** 1, none where there is nothing to correct.
         """
         op = None if taken.decision.down else self.settle(taken, costs)
@@ -332,9 +325,6 @@ class LimitFlows:
 
     def states_flow(self, key: Id) -> Flow[tuple[LimitState, ...]]:
         """Reads what is left of each limit.
-
-        Returns:
-            The states.
 
         **Trips:** 1.
         """

@@ -84,10 +84,9 @@ class RedisRateLimiter(ClientOwner, BaseRateLimiter):
         check_word(on_timeout, "on_timeout", ("raise", "return"), ConfigError)
         check_word(when_down, "when_down", ("allow", "deny"), ConfigError)
         if not (key is None or key == "user" or callable(key)):
-            msg = (
+            raise ConfigError(
                 f"key must be None, 'user' or a function of the run's config, got {key!r}; see for_key for a fixed one"
             )
-            raise ConfigError(msg)
         self._client = connect(client, owner=type(self), **server)
         self._flows = LimitFlows(
             self._client,
@@ -350,11 +349,10 @@ class RedisRateLimiter(ClientOwner, BaseRateLimiter):
     def _acquire_flow(self, blocking: bool, *, asynchronous: bool = False) -> Flow[bool]:
         run = current_run(self)
         if run is None and self._flows.places:
-            msg = (
+            raise ConfigError(
                 "places (unit='concurrent') are held until a call is done, and a rate limiter is not told when: give "
                 "the model callbacks=[limiter.settler()] as well, or use `with limiter.reserve():` around the call"
             )
-            raise ConfigError(msg)
         key = self._named(None if run is None else dict(run.metadata))
         timeout_s = self._timeout_s if blocking else 0.0
         taken = yield from self._flows.reserve_flow(self._request(key, None, None), timeout_s)

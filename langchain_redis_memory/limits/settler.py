@@ -50,11 +50,7 @@ def current_run(limiter: object) -> Run | None:
 
 
 class Settler(BaseCallbackHandler):
-    """Settles what a limiter reserved for model calls. Made by `RedisRateLimiter.settler`.
-
-    Args:
-        limiter: The limiter.
-    """
+    """Settles what a limiter reserved for model calls. Made by `RedisRateLimiter.settler`."""
 
     run_inline = True
 

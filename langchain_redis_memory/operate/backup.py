@@ -66,9 +66,6 @@ class RestoreReport:
 def backup_flow(space: KeySpace, pattern: str) -> Flow[int]:
     """Emits a header, a line for each key, and a last line with their number.
 
-    Returns:
-        How many keys there were.
-
     **Keys:** those of the pattern.
     **Trips:** 2, and 1 for each 1,000 keys of the server and each 100 keys that are read.
     """
@@ -110,9 +107,9 @@ def _packed(value: Reply) -> Any:
 def _vectors(value: list[Reply]) -> list[Any]:
     """Spells a vector set: its settings, then each element with its attributes and numbers."""
     elements = [one for one in value if isinstance(one, list)]
-    told = {_text(name): _text(what) for name, what in pairs(value[: len(value) - len(elements)])}
+    fields = {_text(name): _text(what) for name, what in pairs(value[: len(value) - len(elements)])}
     rows = [[_packed(name), _packed(about), [float(number) for number in row]] for name, about, row in elements]
-    return [{"quant": told["quant-type"], "links": int(told.get("hnsw-m", 16))}, *rows]
+    return [{"quant": fields["quant-type"], "links": int(fields.get("hnsw-m", 16))}, *rows]
 
 
 # --- restore ----------------------------------------------------------------------------------------------------------
@@ -180,10 +177,9 @@ def _check_header(header: Mapping[str, Any], prefix: str) -> None:
         msg = f"these lines are no backup of this package: the first one must be a header with format {FORMAT!r}"
         raise InvalidInputError(msg)
     if header.get("prefix") != prefix:
-        msg = (
+        raise ConfigError(
             f"the backup is of prefix {header.get('prefix')!r}: restore it with a client of that prefix, not {prefix!r}"
         )
-        raise ConfigError(msg)
 
 
 def _parts_of(line: Mapping[str, Any], prefix: str) -> KeyParts:

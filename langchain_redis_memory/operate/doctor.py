@@ -76,9 +76,6 @@ class Diagnosis:
 def doctor_flow(space: KeySpace, health: Health, stats: MemoryStats) -> Flow[Diagnosis]:
     """Checks a server.
 
-    Returns:
-        The checks.
-
     **Keys:** none.
     **Trips:** 5.
     """
@@ -87,12 +84,12 @@ def doctor_flow(space: KeySpace, health: Health, stats: MemoryStats) -> Flow[Dia
         advice = _RIGHTS if refused else "see that it runs, and the URL"
         return Diagnosis(health.url, (Check("rights" if refused else "server", "fail", health.error, advice),))
     masters = yield from masters_flow(space)
-    told = yield from ask(merge(*(info(beside, "server", "memory", "persistence", "stats") for beside in masters)))
+    infos = yield from ask(merge(*(info(beside, "server", "memory", "persistence", "stats") for beside in masters)))
     before = wall()
     times = yield from ask(merge(*(ask_node(beside, "TIME").optional(None) for beside in masters)))
     after = wall()
     checks = [_round_trip(health), _version(health), _engine(health)]
-    checks += [_worst(check, told, health, stats) for check in (_eviction, _memory, _persistence)]
+    checks += [_worst(check, infos, health, stats) for check in (_eviction, _memory, _persistence)]
     checks += [
         _clock(times, before, after),
         (yield from _rights_flow(masters)),
@@ -106,11 +103,11 @@ def doctor_flow(space: KeySpace, health: Health, stats: MemoryStats) -> Flow[Dia
 
 
 def _worst(
-    check: Callable[[Info, Health, MemoryStats], Check], told: Sequence[Info], health: Health, stats: MemoryStats
+    check: Callable[[Info, Health, MemoryStats], Check], infos: Sequence[Info], health: Health, stats: MemoryStats
 ) -> Check:
     """Checks each node, and returns the worst."""
     order = ("fail", "warn", "unknown", "ok")
-    found = [check(one, health, stats) for one in told]
+    found = [check(one, health, stats) for one in infos]
     worst = min(found, key=lambda one: order.index(one.status))
     bad = sum(one.status == worst.status for one in found)
     return worst._replace(found=f"{worst.found} ({bad} of {len(found)} nodes)") if len(found) > 1 else worst
@@ -144,14 +141,14 @@ def _engine(health: Health) -> Check:
     return Check("engine", "ok", found)
 
 
-def _eviction(told: Info, health: Health, stats: MemoryStats) -> Check:
-    policy, limit = told.get("maxmemory_policy", health.eviction), told.get("maxmemory", "")
+def _eviction(fields: Info, health: Health, stats: MemoryStats) -> Check:
+    policy, limit = fields.get("maxmemory_policy", health.eviction), fields.get("maxmemory", "")
     if not policy:
         if health.flavour == "fakeredis":
             return Check("eviction", "ok", "none: it lives in this process")
         return Check("eviction", "unknown", "not told", "see that maxmemory-policy is noeviction")
     lost = [kind for kind in stats.kinds if kind in STATE]
-    evicted = int(told.get("evicted_keys", "0") or 0)
+    evicted = int(fields.get("evicted_keys", "0") or 0)
     found = f"{policy}, {evicted:,} keys evicted since its start"
     if policy == "noeviction":
         return Check("eviction", "ok", found)
@@ -166,14 +163,14 @@ def _eviction(told: Info, health: Health, stats: MemoryStats) -> Check:
     return Check("eviction", "fail", found, f"when memory is full it drops parts of {_listed(lost)}", conf)
 
 
-def _memory(told: Info, health: Health, _stats: MemoryStats) -> Check:
-    used, limit = _number(told.get("used_memory")), _number(told.get("maxmemory"))
+def _memory(fields: Info, health: Health, _stats: MemoryStats) -> Check:
+    used, limit = _number(fields.get("used_memory")), _number(fields.get("maxmemory"))
     if used is None:
         status: CheckStatus = "ok" if health.flavour == "fakeredis" else "unknown"
         return Check("memory", status, "not told")
     if not limit:
         advice = "without a maxmemory the system ends the server when memory is short; writes should be refused instead"
-        total = _number(told.get("total_system_memory"))
+        total = _number(fields.get("total_system_memory"))
         conf = (f"maxmemory {int(total * 0.75) >> 20}mb",) if total else ()
         return Check("memory", "warn", f"{used >> 20:,} MiB used, no maxmemory", advice, conf)
     found = f"{used >> 20:,} of {limit >> 20:,} MiB used"
@@ -183,18 +180,18 @@ def _memory(told: Info, health: Health, _stats: MemoryStats) -> Check:
     return Check("memory", "ok", found)
 
 
-def _persistence(told: Info, health: Health, stats: MemoryStats) -> Check:
-    if "aof_enabled" not in told:
+def _persistence(fields: Info, health: Health, stats: MemoryStats) -> Check:
+    if "aof_enabled" not in fields:
         if health.flavour == "fakeredis":
             return Check("persistence", "warn", "none: it lives in this process")
         return Check("persistence", "unknown", "not told")
     for name in ("aof_last_write_status", "aof_last_bgrewrite_status", "rdb_last_bgsave_status"):
-        if told.get(name, "ok") != "ok":
-            return Check("persistence", "fail", f"{name} is {told[name]}", "see the server's log and its disk")
+        if fields.get(name, "ok") != "ok":
+            return Check("persistence", "fail", f"{name} is {fields[name]}", "see the server's log and its disk")
     kept = any(kind in STATE for kind in stats.kinds)
-    if told["aof_enabled"] == "1":
+    if fields["aof_enabled"] == "1":
         return Check("persistence", "ok", "append-only file")
-    unsaved = int(told.get("rdb_changes_since_last_save", "0") or 0)
+    unsaved = int(fields.get("rdb_changes_since_last_save", "0") or 0)
     found = f"no append-only file; {unsaved:,} changes since the last snapshot"
     if not kept:
         return Check("persistence", "ok", found)
@@ -204,13 +201,13 @@ def _persistence(told: Info, health: Health, stats: MemoryStats) -> Check:
 
 def _clock(times: Sequence[Reply], before: float, after: float) -> Check:
     """Compares the servers' clocks with this process's, within which the question was asked and answered."""
-    told = [int(time[0]) + int(time[1]) / 1e6 for time in times if isinstance(time, list) and len(time) == 2]
-    if not told:
+    seconds = [int(time[0]) + int(time[1]) / 1e6 for time in times if isinstance(time, list) and len(time) == 2]
+    if not seconds:
         return Check("clock", "unknown", "not told")
-    skew = max(max(before - time, time - after, 0.0) for time in told)
-    apart = max(told) - min(told)
+    skew = max(max(before - time, time - after, 0.0) for time in seconds)
+    apart = max(seconds) - min(seconds)
     found = f"{skew:.3f} s from this process"
-    if len(told) > 1:
+    if len(seconds) > 1:
         found += f", nodes at most {apart:.3f} s apart"
     if max(skew, apart - (after - before)) <= _SKEW_S:
         return Check("clock", "ok", found)
@@ -222,11 +219,11 @@ def _rights_flow(masters: Sequence[str]) -> Flow[Check]:
     words = sorted({word for spelled in COMMANDS.values() for word in spelled.split()})
     whoami = merge(*(_at(beside, (("ACL", "WHOAMI"),)) for beside in masters))
     infos = merge(*(ask_node(masters[0], "COMMAND", "INFO", word).optional(None) for word in words))
-    whos, told = yield from ask(merge(whoami, infos))
+    whos, described = yield from ask(merge(whoami, infos))
     users = [who.decode("utf-8", "replace") if isinstance(who, bytes) else who for (who,) in whos]
     if not all(isinstance(user, str) for user in users):
         return Check("rights", "unknown", "the server does not say who is logged in")
-    arity = [abs(int(one[0][1])) if one and one[0] else 0 for one in told]  # 0: a command that it does not know
+    arity = [abs(int(one[0][1])) if one and one[0] else 0 for one in described]  # 0: a command that it does not know
     known = [(word, n) for word, n in zip(words, arity, strict=True) if n]
     asked = [
         _at(beside, tuple(("ACL", "DRYRUN", user, word, *(beside,) * (n - 1)) for word, n in known))

@@ -18,11 +18,6 @@ _AT_ONCE = 500
 def erase_keys_flow(space: KeySpace, pattern: str, *, dry_run: bool = False) -> Flow[dict[str, KindReceipt]]:
     """Erases all keys of a pattern.
 
-    Args:
-        space: A key builder.
-        pattern: Which keys.
-        dry_run: Only count and measure them.
-
     Returns:
         Kind of key -> what was erased; keys that are written meanwhile may be left.
 

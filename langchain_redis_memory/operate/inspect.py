@@ -101,9 +101,6 @@ def inspect_flow(space: KeySpace, name: str, agent: str, newest: Invoke) -> Flow
 def keys_flow(space: KeySpace, names: Sequence[str]) -> Flow[list[KeyInfo]]:
     """Reads what is known of keys.
 
-    Returns:
-        Those that exist.
-
     **Keys:** the keys.
     **Trips:** 2.
     """

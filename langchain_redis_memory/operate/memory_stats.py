@@ -110,15 +110,6 @@ class _Counts:
 def memory_stats_flow(space: KeySpace, pattern: str, sample: int, most: int) -> Flow[MemoryStats]:
     """Counts and measures keys.
 
-    Args:
-        space: A key builder.
-        pattern: Which keys.
-        sample: How many keys of each kind are measured.
-        most: How many keys are looked at.
-
-    Returns:
-        What was found.
-
     **Keys:** those of the pattern.
     **Trips:** 1, and 2 for each 1,000 keys of the server.
     """

@@ -86,9 +86,6 @@ def switchable(client: Client, namespace: str, tenant: str = "") -> Switchable:
 def answer_caches_flow(space: KeySpace) -> Flow[list[str]]:
     """Finds the caches of answers that a tenant has, by its statistics and its log of turns.
 
-    Returns:
-        Their names in the log.
-
     **Keys:** `tally` of each cache, `decisions`.
     **Trips:** 2, and 1 for each 1,000 keys of the server.
     """

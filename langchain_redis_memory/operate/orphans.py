@@ -67,15 +67,6 @@ class OrphanReport:
 def orphans_flow(space: KeySpace, pattern: str, most: int, *, remove: bool) -> Flow[OrphanReport]:
     """Finds orphans, and removes them.
 
-    Args:
-        space: A key builder.
-        pattern: Which keys.
-        most: How many keys are looked at.
-        remove: Whether what is found is removed.
-
-    Returns:
-        The report.
-
     **Keys:** those of the pattern.
     **Trips:** 1, and 2 (3 to remove) for each 1,000 keys of the server.
     """

@@ -47,9 +47,6 @@ def prune_flow(
         dry_run: Whether it only says what it would remove.
         progress: Receives how many threads have been looked at.
 
-    Returns:
-        What was removed.
-
     **Keys:** `threads`; `checkpoints`, `order`, `blobs`, `writes`.
     **Trips:** 1, and those of `RedisSaver.prune`, for each 50 threads.
     """

@@ -138,11 +138,7 @@ class Sizing:
 
 
 def size(load: Load) -> Sizing:
-    """Works out what a deployment needs.
-
-    Returns:
-        Memory, nodes, operations, connections, and what drives them.
-    """
+    """Works out what a deployment needs."""
     text, turns = load.characters, load.users * load.turns_per_day
     kept = turns * load.retention_s / DAY_S
     dense = load.turns_per_conversation <= DENSE_TURNS

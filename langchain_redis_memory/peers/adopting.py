@@ -10,24 +10,22 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any, Protocol, TypeAlias, TypeVar, cast
-
-from langgraph.checkpoint.serde.base import SerializerProtocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, cast
 
 from langchain_redis_memory.checks import check_type
 from langchain_redis_memory.errors import ConfigError, RedisMemoryError, UnavailableError
 from langchain_redis_memory.ops import Arg, Flow, Invoke, Now, Op, ask
-from langchain_redis_memory.peers.answers import CommunitySemanticCache, NearAnswers, RedisVLCache
-from langchain_redis_memory.peers.embeddings import LANGCHAIN_EMBEDDINGS, LangChainEmbeddings
-from langchain_redis_memory.peers.exact_answers import EXACT_ANSWERS, ExactAnswers
-from langchain_redis_memory.peers.keys import units_flow
-from langchain_redis_memory.peers.langgraph_store import LangGraphRedisStore
-from langchain_redis_memory.peers.langgraph_values import strict_serde
-from langchain_redis_memory.peers.reading import escape_glob
 from langchain_redis_memory.peers.records import Conversation, Record, SavedCheckpoint, Source
-from langchain_redis_memory.peers.sources import source_of
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.client.connect import ClientLike, connect
+
+if TYPE_CHECKING:
+    from langgraph.checkpoint.serde.base import SerializerProtocol
+
+    from langchain_redis_memory.peers.answers import NearAnswers
+    from langchain_redis_memory.peers.embeddings import LangChainEmbeddings
+    from langchain_redis_memory.peers.exact_answers import ExactAnswers
+    from langchain_redis_memory.peers.langgraph_store import LangGraphRedisStore
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -45,18 +43,6 @@ class Adoptable(Source, Protocol):
 
     def beside(self, record: Record) -> Sequence[bytes]:
         """Names keys of a record that are not among those of its unit."""
-
-
-CONVERSATIONS = ("langchain-community", "langchain-redis", "turn-lists", "message-lists")
-THREADS = ("langgraph-redis", "langgraph-redis-shallow", "langgraph-redis-0.0", "plainredis", "aws-valkey")
-NEAR_ANSWERS: dict[str, Callable[[str | None], NearAnswers]] = {
-    "langchain-redis": lambda prefix: RedisVLCache(prefix or "llmcache"),
-    "langchain-community": lambda prefix: CommunitySemanticCache(prefix or "doc:cache:"),
-}
-"""Package -> its cache that is searched by meaning, from the prefix of its keys."""
-ITEMS = ("langgraph-redis-store",)
-VECTORS = (LANGCHAIN_EMBEDDINGS,)
-_ALL = frozenset((*CONVERSATIONS, *THREADS, *EXACT_ANSWERS, *NEAR_ANSWERS, *ITEMS, *VECTORS))
 
 
 class AdoptFrom:
@@ -79,7 +65,9 @@ class AdoptFrom:
 
     def __init__(self, source: str, *, prefix: str | None = None, origin: ClientLike = None) -> None:
         self._name, self._prefix, self._origin = source, prefix, origin
-        self._check(sorted(_ALL), "data are")
+        from langchain_redis_memory.peers.adoptable import ALL
+
+        self._check(sorted(ALL), "data are")
 
     @classmethod
     def of(cls, given: AdoptLike) -> AdoptFrom | None:
@@ -91,12 +79,12 @@ class AdoptFrom:
     def conversations(self) -> Adoptable:
         """Makes the source of a history.
 
-        Returns:
-            The source.
-
         Raises:
             ConfigError: It has no conversations.
         """
+        from langchain_redis_memory.peers.adoptable import CONVERSATIONS
+        from langchain_redis_memory.peers.langgraph_values import strict_serde
+
         return self._source(CONVERSATIONS, "conversations are", strict_serde())
 
     def threads(self, serde: SerializerProtocol) -> Adoptable:
@@ -105,70 +93,69 @@ class AdoptFrom:
         Args:
             serde: Reads LangGraph's MessagePack.
 
-        Returns:
-            The source.
-
         Raises:
             ConfigError: It has no threads.
         """
+        from langchain_redis_memory.peers.adoptable import THREADS
+
         return self._source(THREADS, "threads are", serde)
 
     def answers(self) -> ExactAnswers:
         """Makes the source of an exact cache.
 
-        Returns:
-            The source.
-
         Raises:
             ConfigError: No exact cache has that name.
         """
+        from langchain_redis_memory.peers.exact_answers import EXACT_ANSWERS
+
         self._check(EXACT_ANSWERS, "answers to the very same prompt are")
         return EXACT_ANSWERS[self._name](self._prefix)
 
     def near_answers(self) -> NearAnswers:
         """Makes the source of a cache that is searched by meaning.
 
-        Returns:
-            The source.
-
         Raises:
             ConfigError: No such cache has that name.
         """
+        from langchain_redis_memory.peers.adoptable import NEAR_ANSWERS
+
         self._check(NEAR_ANSWERS, "answers that are found by meaning are")
         return NEAR_ANSWERS[self._name](self._prefix)
 
     def vectors(self) -> LangChainEmbeddings:
         """Makes the source of cached vectors.
 
-        Returns:
-            The source.
-
         Raises:
             ConfigError: It is something else, or lacks a prefix.
         """
+        from langchain_redis_memory.peers.adoptable import VECTORS
+        from langchain_redis_memory.peers.embeddings import LANGCHAIN_EMBEDDINGS, LangChainEmbeddings
+
         self._check(VECTORS, "vectors are")
         if not self._prefix:
-            msg = (
+            raise ConfigError(
                 f"{LANGCHAIN_EMBEDDINGS} needs the prefix of its keys, as the namespaces of the byte store and of the "
                 'embeddings make it: AdoptFrom("langchain-embeddings", prefix="cache/my-model")'
             )
-            raise ConfigError(msg)
         return LangChainEmbeddings(self._prefix)
 
     def items(self) -> LangGraphRedisStore:
         """Makes the source of a store's items.
 
-        Returns:
-            The source.
-
         Raises:
             ConfigError: No store has that name.
         """
+        from langchain_redis_memory.peers.adoptable import ITEMS
+        from langchain_redis_memory.peers.langgraph_values import strict_serde
+        from langchain_redis_memory.peers.sources import source_of
+
         self._check(ITEMS, "items are")
         made = source_of(self._name, self._prefix, "*", strict_serde())
         return cast("LangGraphRedisStore", made)
 
     def _source(self, names: Sequence[str], what: str, serde: SerializerProtocol) -> Adoptable:
+        from langchain_redis_memory.peers.sources import source_of
+
         self._check(names, what)
         return cast("Adoptable", source_of(self._name, self._prefix, "*", serde))
 
@@ -188,11 +175,7 @@ AdoptLike: TypeAlias = "AdoptFrom | str | None"
 
 
 class AtOrigin:
-    """Runs flows on the server that data are adopted from.
-
-    Args:
-        client: The client of that server.
-    """
+    """Runs flows on the server that data are adopted from."""
 
     def __init__(self, client: Client) -> None:
         self._origin = client
@@ -204,11 +187,6 @@ class AtOrigin:
 
     def found_flow(self, what: str, flow: Callable[..., Flow[T | None]], *args: Any) -> Flow[T | None]:
         """Runs a flow there that the caller can do without.
-
-        Args:
-            what: What is adopted, for the log.
-            flow: The flow.
-            *args: What it takes.
 
         Returns:
             What it returns; None where the server does not give it, or has just failed.
@@ -230,12 +208,7 @@ class AtOrigin:
         return found
 
     def forget_flow(self, what: str, keys: Iterable[Arg]) -> Flow[None]:
-        """Removes keys of what was taken over; where that fails it may be adopted again.
-
-        Args:
-            what: What was adopted, for the log.
-            keys: The keys.
-        """
+        """Removes keys of what was taken over; where that fails it may be adopted again."""
         op = Op(tuple(("UNLINK", key) for key in keys), lambda _replies: None)
         try:
             yield self.at_origin(ask, op)
@@ -275,6 +248,9 @@ class Adopter(AtOrigin):
 
     def _keys_flow(self, name: str) -> Flow[list[list[bytes]]]:
         """Finds the keys of a name, those of each unit together, oldest first."""
+        from langchain_redis_memory.peers.keys import units_flow
+        from langchain_redis_memory.peers.reading import escape_glob
+
         if not (yield from self._source.holds_flow(name)):
             return []
         one: Source = replace(self._source, match=escape_glob(name))  # type: ignore[type-var]

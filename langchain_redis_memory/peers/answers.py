@@ -61,8 +61,6 @@ class RedisVLCache(NearAnswers):
 
     Args:
         prefix: The cache's name.
-        match: Which entries, as a glob of their digests.
-        name: How the source is named.
     """
 
     prefix: str = "llmcache"
@@ -91,8 +89,6 @@ class CommunitySemanticCache(NearAnswers):
 
     Args:
         prefix: What its keys begin with.
-        match: Which models, as a glob of their digests.
-        name: How the source is named.
     """
 
     prefix: str = "doc:cache:"
@@ -118,8 +114,6 @@ class GPTCache(KeySource):
 
     Args:
         prefix: Its `global_key_prefix`.
-        match: Which questions, as a glob of their numbers.
-        name: How the source is named.
     """
 
     prefix: str = "gptcache"

@@ -34,9 +34,6 @@ _BYTES = "it is the vector of something else than a text"
 def vector_of(stored: Any) -> tuple[float, ...]:
     """Builds a vector from JSON.
 
-    Args:
-        stored: A list of numbers, as JSON.
-
     Raises:
         Damaged: It is something else.
     """
@@ -52,13 +49,7 @@ def _is_number(value: Any) -> bool:
 
 @dataclass(frozen=True)
 class RedisVLEmbeddings(KeySource):
-    """Reads `EmbeddingsCache` of redisvl.
-
-    Args:
-        prefix: The cache's name.
-        match: Which entries, as a glob of their digests.
-        name: How the source is named.
-    """
+    """Reads `EmbeddingsCache` of redisvl."""
 
     prefix: str = "embedcache"
     match: str = "*"

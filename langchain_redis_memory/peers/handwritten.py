@@ -32,8 +32,6 @@ class TurnLists(KeySource):
 
     Args:
         prefix: What the keys begin with; the session follows.
-        match: Which sessions, as a glob.
-        name: How the source is named.
     """
 
     prefix: str = "simple_history:"
@@ -70,8 +68,6 @@ class MessageLists(PrefixSource):
 
     Args:
         prefix: What the keys begin with; "messages:", "summary:" or "turns:" and the session follow.
-        match: Which sessions, as a glob.
-        name: How the source is named.
     """
 
     prefix: str = "conversation:"
@@ -125,11 +121,6 @@ class AgentKeys(KeySource):
 
     The keys are `{prefix}history:{agent}:{session}`, `{prefix}state:{agent}` and `{prefix}session:{session}:{name}`;
     the first colon ends the agent. A state becomes the item "state" of the namespace ("agents", agent).
-
-    Args:
-        prefix: What the keys begin with.
-        match: Which agents and sessions, as a glob.
-        name: How the source is named.
     """
 
     prefix: str
@@ -143,8 +134,8 @@ class AgentKeys(KeySource):
         kind, _, rest = found.key.decode()[len(self.prefix) :].partition(":")
         if kind == "state":
             value = parse_json(found.value)
-            told = (PERIOD,) if "." in rest else ()
-            return SavedItem(("agents", label_of(rest)), "state", _dict(value), found.ttl_ms, told)
+            lost = (PERIOD,) if "." in rest else ()
+            return SavedItem(("agents", label_of(rest)), "state", _dict(value), found.ttl_ms, lost)
         first, _, second = rest.partition(":")
         if kind == "session":
             return Conversation(first, ttl_ms=found.ttl_ms, data={second: _plain(found.value)})
@@ -157,13 +148,7 @@ class AgentKeys(KeySource):
 
 @dataclass(frozen=True)
 class JsonKeys(KeySource):
-    """Reads strings of JSON or text as items: `user:42:settings` is "settings" of the namespace ("user", "42").
-
-    Args:
-        prefix: What the keys begin with.
-        match: Which of them, as a glob of what follows.
-        name: How the source is named.
-    """
+    """Reads strings of JSON or text as items: `user:42:settings` is "settings" of the namespace ("user", "42")."""
 
     prefix: str
     match: str = "*"
@@ -173,9 +158,9 @@ class JsonKeys(KeySource):
     def record(self, found: StoredKey) -> Record:
         """Builds what a key holds."""
         *labels, key = found.key.decode().split(":")
-        told = (PERIOD,) if any("." in label for label in labels) else ()
+        lost = (PERIOD,) if any("." in label for label in labels) else ()
         namespace = tuple(label_of(label) for label in labels if label)
-        return SavedItem(namespace, key, _dict(_plain(found.value)), found.ttl_ms, told)
+        return SavedItem(namespace, key, _dict(_plain(found.value)), found.ttl_ms, lost)
 
 
 def _plain(raw: bytes) -> Any:

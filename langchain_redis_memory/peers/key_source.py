@@ -24,7 +24,12 @@ Command: TypeAlias = "staticmethod[[bytes], tuple[Arg, ...]]"
 
 
 class PrefixSource:
-    """Reads keys that begin with a prefix."""
+    """Reads keys that begin with a prefix; a source is a dataclass that adds a `name`, and a `serde` for MessagePack.
+
+    Args:
+        prefix: What the keys begin with.
+        match: Which of them, as a glob of what follows.
+    """
 
     prefix: str
     match: str

@@ -26,8 +26,6 @@ class CommunityHistory(KeySource):
 
     Args:
         prefix: Its `key_prefix`.
-        match: Which sessions, as a glob.
-        name: How the source is named.
     """
 
     prefix: str = "message_store:"

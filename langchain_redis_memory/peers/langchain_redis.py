@@ -28,8 +28,6 @@ class LangChainRedisHistory(MessageSource):
 
     Args:
         prefix: Its `key_prefix`.
-        match: Which sessions, as a glob.
-        name: How the source is named.
     """
 
     prefix: str = "chat:"
@@ -44,10 +42,10 @@ class LangChainRedisHistory(MessageSource):
         """Asks its index; where some messages could not be indexed, or there is no index, it may hold something."""
         tag = re.sub(r"([^A-Za-z0-9_])", r"\\\1", name)
         commands = (("FT.SEARCH", _INDEX, f"@session_id:{{{tag}}}", "LIMIT", 0, 0), ("FT.INFO", _INDEX))
-        found, told = yield from ask(Op(commands, list, tolerant=True))
-        if isinstance(found, ServerError) or isinstance(told, ServerError):
+        found, index = yield from ask(Op(commands, list, tolerant=True))
+        if isinstance(found, ServerError) or isinstance(index, ServerError):
             return True
-        return bool(_count(found, b"total_results")) or bool(_count(told, b"hash_indexing_failures"))
+        return bool(_count(found, b"total_results")) or bool(_count(index, b"hash_indexing_failures"))
 
     def message(self, found: StoredKey) -> tuple[str, float, Any]:
         """Builds a message, with its session and its time."""

@@ -40,9 +40,6 @@ class LangGraphRedis:
 
     Args:
         prefix: Its `checkpoint_prefix`, and after a comma its `checkpoint_write_prefix` where that is another.
-        match: Which threads, as a glob.
-        serde: Reads what it stored as MessagePack.
-        name: How the source is named.
     """
 
     prefix: str = "checkpoint"

@@ -24,8 +24,6 @@ class LangGraphRedisStore(KeySource):
 
     Args:
         prefix: Its `store_prefix`.
-        match: Which documents, as a glob of their random ids.
-        name: How the source is named.
     """
 
     prefix: str = "store"

@@ -80,11 +80,7 @@ def strict_serde() -> SerializerProtocol:
 
 
 class Values:
-    """Reads the values of one record, and remembers what could not be rebuilt.
-
-    Args:
-        serde: Reads LangGraph's MessagePack.
-    """
+    """Reads the values of one record, and remembers what could not be rebuilt."""
 
     def __init__(self, serde: SerializerProtocol) -> None:
         self._serde = serde
@@ -118,11 +114,7 @@ class Values:
             raise DamagedError(msg) from error
 
     def revive(self, value: Any) -> Any:
-        """Rebuilds the objects in what was parsed from JSON.
-
-        Args:
-            value: Plain data with markers.
-        """
+        """Rebuilds the objects in what was parsed from JSON."""
         if isinstance(value, list):
             return [self.revive(part) for part in value]
         if not isinstance(value, dict):

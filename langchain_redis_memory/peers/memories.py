@@ -49,8 +49,8 @@ def memory_of(key: str, text: str, fields: Mapping[str, Any], ttl_ms: int, *lost
         raise DamagedError("a memory in it has no text or no id")
     user = str(fields.get("user_id") or "")
     value = {"text": text, **{name: part for name, part in fields.items() if part not in (None, "")}}
-    told = (*lost, PERIOD) if "." in user else lost
-    return SavedItem(("memories", label_of(user)) if user else ("memories",), key, value, ttl_ms, told)
+    losses = (*lost, PERIOD) if "." in user else lost
+    return SavedItem(("memories", label_of(user)) if user else ("memories",), key, value, ttl_ms, losses)
 
 
 def _date(value: Any) -> str:
@@ -60,13 +60,7 @@ def _date(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Mem0(KeySource):
-    """Reads the memories of mem0, on Redis and on Valkey.
-
-    Args:
-        prefix: What its keys begin with.
-        match: Which collections, as a glob.
-        name: How the source is named.
-    """
+    """Reads the memories of mem0, on Redis and on Valkey."""
 
     prefix: str = "mem0:"
     match: str = "*"
@@ -95,8 +89,6 @@ class AgentMemoryServer:
 
     Args:
         prefix: Its `redisvl_index_prefix`, of the long-term memories.
-        match: Which sessions, as a glob; of the memories all are read.
-        name: How the source is named.
     """
 
     prefix: str = "memory_idx"

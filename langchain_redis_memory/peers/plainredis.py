@@ -33,14 +33,7 @@ from langchain_redis_memory.peers.records import Record, SavedCheckpoint, SavedW
 
 @dataclass(frozen=True)
 class PlainRedis(PrefixSource):
-    """Reads its threads: a unit is a checkpoint.
-
-    Args:
-        prefix: Its `prefix`.
-        match: Which threads, as a glob.
-        serde: Reads what it stored as MessagePack.
-        name: How the source is named.
-    """
+    """Reads its threads: a unit is a checkpoint."""
 
     prefix: str = "lg"
     match: str = "*"
@@ -52,11 +45,11 @@ class PlainRedis(PrefixSource):
         """Reads checkpoints with their values and writes."""
         records: list[Record] = []
         for found in (yield from read_keys_flow(keys, text_get)):
-            place = found.key[len(f"{self.prefix}:cp:") :]
-            index = f"{self.prefix}:idx:".encode() + place.rpartition(b":")[0]
+            suffix = found.key[len(f"{self.prefix}:cp:") :]
+            index = f"{self.prefix}:idx:".encode() + suffix.rpartition(b":")[0]
             registry = ("HGET", f"{self.prefix}:threads", index)
-            told = yield from ask(Op((registry,), lambda replies: replies[0]))
-            start = f"{self.prefix}:blob:".encode() + place.rpartition(b":")[0]
+            registered = yield from ask(Op((registry,), lambda replies: replies[0]))
+            start = f"{self.prefix}:blob:".encode() + suffix.rpartition(b":")[0]
             try:
                 body = _typed(found, Values(self.serde)) if not found.fault else {}
                 versions = dict(body["checkpoint"]["channel_versions"]) if body else {}
@@ -64,8 +57,8 @@ class PlainRedis(PrefixSource):
                 versions = {}  # it is reported where the record is built
             blobs = {name: start + f":{name}:{version}".encode() for name, version in versions.items()}
             values = {one.key: one for one in (yield from read_keys_flow(list(blobs.values()), text_get))}
-            writes = yield from read_keys_flow([f"{self.prefix}:wr:".encode() + place], hash_get)
-            records += records_of([found], lambda one: self._record(one, told, blobs, values, writes))  # noqa: B023
+            writes = yield from read_keys_flow([f"{self.prefix}:wr:".encode() + suffix], hash_get)
+            records += records_of([found], lambda one: self._record(one, registered, blobs, values, writes))  # noqa: B023
         return records
 
     def holds_flow(self, name: str) -> Flow[bool]:
@@ -76,23 +69,23 @@ class PlainRedis(PrefixSource):
         """Names keys of a record that are not among those of its unit: its values and writes, and its index."""
         if not isinstance(record, SavedCheckpoint):
             return ()
-        place, checkpoint = f"{record.thread_id}:{record.ns}", record.checkpoint
-        start = f"{self.prefix}:blob:{place}"
+        suffix, checkpoint = f"{record.thread_id}:{record.ns}", record.checkpoint
+        start = f"{self.prefix}:blob:{suffix}"
         blobs = [f"{start}:{name}:{version}" for name, version in checkpoint["channel_versions"].items()]
-        rest = [f"{self.prefix}:wr:{place}:{checkpoint['id']}", f"{self.prefix}:idx:{place}"]
+        rest = [f"{self.prefix}:wr:{suffix}:{checkpoint['id']}", f"{self.prefix}:idx:{suffix}"]
         return [key.encode() for key in (*blobs, *rest)]
 
     def _record(
         self,
         found: StoredKey,
-        told: bytes | None,
+        registered: bytes | None,
         blobs: dict[str, bytes],
         values: dict[bytes, StoredKey],
         written: Sequence[StoredKey],
     ) -> Record:
-        if told is None:
+        if registered is None:
             raise DamagedError(f"{self.prefix}:threads does not say which thread it is of")
-        place, reader = parse_json(told), Values(self.serde)
+        thread, reader = parse_json(registered), Values(self.serde)
         body = _typed(found, reader)
         stored, gone = {}, []
         for channel, key in blobs.items():
@@ -107,8 +100,8 @@ class PlainRedis(PrefixSource):
                 writes.append(SavedWrite(task, int(name.rpartition(":")[2]), channel, value))
         lost = tuple(f"the value of a channel had expired before the thread ({channel})" for channel in gone)
         return SavedCheckpoint(
-            place["thread"],
-            place["ns"],
+            thread["thread"],
+            thread["ns"],
             {**body["checkpoint"], "channel_values": stored},
             body["metadata"],
             body.get("parent_id") or "",

@@ -19,8 +19,6 @@ class RedisVLHistory(MessageSource):
 
     Args:
         prefix: The history's name, or its `prefix`.
-        match: Which sessions, as a glob.
-        name: How the source is named.
     """
 
     prefix: str

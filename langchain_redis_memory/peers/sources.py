@@ -98,7 +98,7 @@ def source_of(name: str, prefix: str | None, match: str, serde: SerializerProtoc
     Args:
         name: One of `SOURCES`.
         prefix: What its keys begin with; None for its package's default.
-        match: Which conversations, threads or items, as a glob.
+        match: Which names, as a glob.
         serde: Reads LangGraph's MessagePack.
 
     Raises:

@@ -30,14 +30,7 @@ from langchain_redis_memory.peers.records import Record, SavedCheckpoint, SavedW
 
 @dataclass(frozen=True)
 class Valkey(PrefixSource):
-    """Reads its threads: a unit is a checkpoint.
-
-    Args:
-        prefix: What its keys begin with.
-        match: Which threads, as a glob.
-        serde: Reads what it stored as MessagePack.
-        name: How the source is named.
-    """
+    """Reads its threads: a unit is a checkpoint."""
 
     prefix: str = "checkpoint:"
     match: str = "*"

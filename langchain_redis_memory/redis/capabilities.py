@@ -70,12 +70,12 @@ def refused_key(error: ServerError) -> bool:
 
 def _read(replies: Sequence[Reply]) -> Server:
     hello, vcard, search = replies
-    told: dict[str, str] = {}
+    fields: dict[str, str] = {}
     if isinstance(hello, dict):
-        told = {_text(name): _text(value) for name, value in hello.items()}
+        fields = {_text(name): _text(value) for name, value in hello.items()}
     elif isinstance(hello, list):
-        told = {_text(name): _text(value) for name, value in zip(hello[::2], hello[1::2], strict=False)}
-    return Server(told.get("server", ""), told.get("version", ""), _knows(vcard), _knows(search))
+        fields = {_text(name): _text(value) for name, value in zip(hello[::2], hello[1::2], strict=False)}
+    return Server(fields.get("server", ""), fields.get("version", ""), _knows(vcard), _knows(search))
 
 
 def _text(value: Reply) -> str:

@@ -105,24 +105,24 @@ def renew(where: Key, field: bytes, record: bytes, notes: bytes) -> tuple[bytes,
     return made, kept + rest
 
 
-def read(place: Key, field: str) -> Op[CasRecord]:
+def read(key: Key, field: str) -> Op[CasRecord]:
     """Reads a record."""
 
     def decode(replies: Sequence[Reply]) -> CasRecord:
         record, notes = replies[0]
-        return parse(record, notes, place, field)
+        return parse(record, notes, key, field)
 
-    return Op((("HMGET", place, field, f"{field}+"),), decode)
+    return Op((("HMGET", key, field, f"{field}+"),), decode)
 
 
 def swap(
-    place: Key, owner: str, field: str, version: Version, body: bytes, ttl_ms: int, note: bytes = b""
+    key: Key, owner: str, field: str, version: Version, body: bytes, ttl_ms: int, note: bytes = b""
 ) -> Op[Version | CasRecord]:
     """Stores a record in the place of the version that was read.
 
     Args:
-        place: The hash that holds it.
-        owner: The key whose lifetime it shares; `place` itself for a lifetime of its own.
+        key: The hash that holds it.
+        owner: The key whose lifetime it shares; `key` itself for a lifetime of its own.
         field: Its field.
         version: What was read.
         body: What is to stand there.
@@ -134,30 +134,30 @@ def swap(
     """
     fresh = Version(f"{version.writes + 1}-{os.urandom(8).hex()}")
     if note:  # what is noted twice is known by its bytes
-        note = place.encrypt(note, f"{field}+", repeatable=True)
+        note = key.encrypt(note, f"{field}+", repeatable=True)
     kept = b"%d:%s" % (len(note), note) if note else b""
-    stored = place.encrypt(body, field)
+    stored = key.encrypt(body, field)
     call = script("redis/record_swap")(
-        (place, owner), field, version.head, fresh.head, stored, version.seen, kept, MOST_NOTES_BYTES, ttl_ms
+        (key, owner), field, version.head, fresh.head, stored, version.seen, kept, MOST_NOTES_BYTES, ttl_ms
     )
 
     def decode(replies: Sequence[Reply]) -> Version | CasRecord:
-        return fresh if replies[0] == 1 else parse(replies[0][0], replies[0][1], place, field)
+        return fresh if replies[0] == 1 else parse(replies[0][0], replies[0][1], key, field)
 
     return Op((call,), decode)
 
 
-def drop(place: Key, field: str) -> Op[bool]:
+def drop(key: Key, field: str) -> Op[bool]:
     """Deletes a record with its notes.
 
     Returns:
         An op of one trip: whether there was one.
     """
-    return Op((command("HDEL", (place,), field, f"{field}+"),), lambda replies: bool(replies[0]))
+    return Op((command("HDEL", (key,), field, f"{field}+"),), lambda replies: bool(replies[0]))
 
 
 def revise_flow(
-    place: Key,
+    key: Key,
     owner: str,
     field: str,
     change: Callable[[CasRecord], bytes],
@@ -167,7 +167,7 @@ def revise_flow(
     """Changes a record, again and again until nobody else has changed it meanwhile.
 
     Args:
-        place: The hash that holds it.
+        key: The hash that holds it.
         owner: The key whose lifetime it shares.
         field: Its field.
         change: From the record to the new body; called once for each attempt.
@@ -181,12 +181,12 @@ def revise_flow(
         ConflictError: Others were faster each time; nothing was changed.
     """
     if record is None:
-        record = yield from ask(read(place, field))
+        record = yield from ask(read(key, field))
     for attempt in range(ATTEMPTS):
         if attempt > 2:
             yield Sleep(random.uniform(0, min(0.05, 0.002 * 2**attempt)))
-        standing = yield from ask(swap(place, owner, field, record.version, change(record), ttl_ms))
+        standing = yield from ask(swap(key, owner, field, record.version, change(record), ttl_ms))
         if isinstance(standing, Version):
             return standing
         record = standing
-    raise ConflictError(f"{place!r} was changed by others {ATTEMPTS} times while it was being changed here; try again")
+    raise ConflictError(f"{key!r} was changed by others {ATTEMPTS} times while it was being changed here; try again")

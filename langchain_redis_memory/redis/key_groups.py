@@ -23,10 +23,6 @@ Id: TypeAlias = "str | UUID"
 def check_id(value: str, what: str = "id") -> str:
     """Checks an id: text of 1 to 1024 bytes in UTF-8.
 
-    Args:
-        value: What the user gave.
-        what: Its name, for the error.
-
     Raises:
         InvalidIdError: It is not a string, is empty, is too long, or holds lone surrogates.
     """

@@ -123,9 +123,6 @@ def trip_key(beside: str) -> str:
 
     Args:
         beside: A key that the trip writes to: it has the hash tag.
-
-    Returns:
-        `prefix:{tenant/agent/id}:trip:number`.
     """
     return f"{beside[: beside.index('}')]}}}:trip:{os.urandom(8).hex()}"
 
@@ -191,9 +188,6 @@ class KeySpace:
             kind: One of `KINDS`.
             agent: The agent; "" is the default one.
             name: What is named within the agent: a session id, a digest, or "" for the agent itself.
-
-        Returns:
-            `prefix:{tenant/agent/name}:kind`.
         """
         return Key(self._tag(agent, name) + kind, self._of())
 

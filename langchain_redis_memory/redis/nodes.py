@@ -25,9 +25,6 @@ def ask_node(beside: str, *words: Arg) -> Op[Reply]:
     Args:
         beside: A key of the node, which need not exist.
         *words: A command that reads and names no key.
-
-    Returns:
-        An op of one trip: the node's reply.
     """
     return Op((script("redis/ask_node")((beside,), *words),), lambda replies: replies[0])
 

@@ -30,9 +30,6 @@ _WITH = re.compile(r"^-- WITH (\w+)$", re.MULTILINE)
 def script(name: str) -> Script:
     """Returns a script by its room and the name of its file.
 
-    Args:
-        name: `room/name`, the file's name without `.lua`.
-
     Returns:
         The script, read once per process.
 
@@ -82,11 +79,6 @@ def parse(name: str, text: str) -> Script:
 
 def command(verb: str, keys: tuple[str, ...], *args: Arg) -> Call:
     """Builds a call that runs one command once, however often it is sent.
-
-    Args:
-        verb: The command.
-        keys: Its keys, all with one hash tag.
-        *args: Its further arguments.
 
     Returns:
         The call; its reply is the command's.

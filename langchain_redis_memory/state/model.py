@@ -205,11 +205,7 @@ def _speaks_of(said: Sequence[tuple[str, float]], topic: str | None) -> bool:
 
 
 def plain(state: ConversationState) -> dict[str, Any]:
-    """Converts a state to plain data: what is stored, and what classifiers and selectors are given.
-
-    Returns:
-        A dict of dicts, lists, texts and numbers.
-    """
+    """Converts a state to plain data: what is stored, and what classifiers and selectors are given."""
     search = state.search
     return {
         "turns": state.turns,
@@ -269,9 +265,6 @@ def plain_delta(delta: StateDelta) -> list[Any]:
 
 def delta_from_plain(found: Sequence[Any]) -> StateDelta:
     """Decodes a delta from plain data.
-
-    Args:
-        found: What `plain_delta` made.
 
     Raises:
         ValueError: It is something else.

@@ -17,6 +17,7 @@ from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
 from langchain_redis_memory.checks import check_method
 from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 from langchain_redis_memory.language.phrases import language_of, phrases
 from langchain_redis_memory.ops import Flow, Invoke, Step
 
@@ -115,10 +116,10 @@ _SIGNS = (
     ("format", "steps", r"\bstep[- ]by[- ]step\b|\bnumbered steps\b"),
     ("format", "code", r"\b(?:show|give|write)(?: me)?(?: the| some)? code\b|\bcode examples?\b|\bas code\b"),
 )
-_LASTING = re.compile(
+_LASTING = lazy_pattern(
     r"\b(?:always|from now on|prefer|in general|every time|i (?:like|want|need) (?:my|your) answers)\b", re.I
 )
-_FORM = re.compile(
+_FORM = lazy_pattern(
     r"\b(?:answers?|sentences?|bullet|points?|lists?|tables?|steps?|code|detail\w*|short\w*|brief\w*)\b", re.I
 )
 """Words about an answer's form, which are no topics."""
@@ -129,14 +130,14 @@ _LANGUAGES = {
     "persian": "fa", "polish": "pl", "portuguese": "pt", "romanian": "ro", "russian": "ru", "spanish": "es",
     "swedish": "sv", "thai": "th", "turkish": "tr", "ukrainian": "uk", "vietnamese": "vi",
 }  # fmt: skip
-_IN_LANGUAGE = re.compile(
+_IN_LANGUAGE = lazy_pattern(
     r"(?:\b(?:answers?|answering|reply|replies|respond|responses?|talk|write)\b[^.!?]{0,24}?\bin (?:\w+ )?"
     r"|\bspeak |^in )"
     rf"({'|'.join(_LANGUAGES)})\b",
     re.I,
 )
 """A wish for the language of answers: "please answer in German", "in French, please"."""
-_NOT = re.compile(r"\b(?:not|no|don'?t|never|without|stop)\b[^.!?]{0,20}$", re.I)
+_NOT = lazy_pattern(r"\b(?:not|no|don'?t|never|without|stop)\b[^.!?]{0,20}$", re.I)
 
 
 class RulesExtractor:

@@ -89,23 +89,23 @@ def _stored(keys: StreamKeys, encoded: bytes) -> bytes:
     return VERSION + keys.tokens.encrypt(encoded)
 
 
-def _read(place: Key, after: str) -> Op[list[StreamEvent]]:
+def _read(key: Key, after: str) -> Op[list[StreamEvent]]:
     def decode(replies: Sequence[Reply]) -> list[StreamEvent]:
-        return [_event(place, entry_id, fields) for entry_id, fields in replies[0]]
+        return [_event(key, entry_id, fields) for entry_id, fields in replies[0]]
 
-    return Op((("XRANGE", place, f"({after}" if after else "-", "+", "COUNT", _PAGE),), decode)
+    return Op((("XRANGE", key, f"({after}" if after else "-", "+", "COUNT", _PAGE),), decode)
 
 
-def _event(place: Key, entry_id: bytes, fields: Reply) -> StreamEvent:
+def _event(key: Key, entry_id: bytes, fields: Reply) -> StreamEvent:
     if record := dict(pairs(fields)).get(b"e"):
-        match unpack(place.decrypt(check_version(record, place)), place):
+        match unpack(key.decrypt(check_version(record, key)), key):
             case [str(run_id), kind, data] if kind in get_args(EventKind):
                 return StreamEvent(entry_id.decode(), run_id, kind, data)
-    raise CorruptDataError(f"{place!r} holds an event that was not written by this package, or is damaged")
+    raise CorruptDataError(f"{key!r} holds an event that was not written by this package, or is damaged")
 
 
-def _newest(place: Key) -> Op[str]:
-    command = ("XREVRANGE", place, "+", "-", "COUNT", 1)
+def _newest(key: Key) -> Op[str]:
+    command = ("XREVRANGE", key, "+", "-", "COUNT", 1)
     return Op((command,), lambda replies: replies[0][0][0].decode() if replies[0] else "0")
 
 

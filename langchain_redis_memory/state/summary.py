@@ -290,8 +290,8 @@ def _noted_for(transcript: Transcript, ttl_ms: int) -> Op[None]:
 
 
 def _read(transcript: Transcript) -> Op[tuple[Version, Summary | None]]:
-    place = transcript.keys.state
-    return cas_record.read(place, FIELD).map(lambda record: (record.version, decode(record, place)))
+    key = transcript.keys.state
+    return cas_record.read(key, FIELD).map(lambda record: (record.version, decode(record, key)))
 
 
 def _counts(transcript: Transcript) -> Op[tuple[int, int]]:
@@ -313,9 +313,9 @@ def _covered(summary: Summary | None, messages: Sequence[BaseMessage]) -> int:
     """How many of the stored messages a summary covers; older ones may be gone since, or some of its last."""
     marks = [_mark(message) for message in messages] if summary else []
     for mark in reversed(summary.tail if summary else ()):
-        for place in range(len(marks) - 1, -1, -1):
-            if marks[place] == mark:
-                return place + 1
+        for position in range(len(marks) - 1, -1, -1):
+            if marks[position] == mark:
+                return position + 1
     return 0
 
 
@@ -323,7 +323,7 @@ def _portion(messages: Sequence[BaseMessage]) -> int:
     """How many messages one call is about: whole pairs of tool calls and answers, and not too many characters."""
     open_calls: set[str | None] = set()
     portion = size = 0
-    for place, message in enumerate(messages):
+    for position, message in enumerate(messages):
         size += len(_line(message))
         if size > _MOST_AT_ONCE and portion:
             break
@@ -334,7 +334,7 @@ def _portion(messages: Sequence[BaseMessage]) -> int:
         elif isinstance(message, AIMessage):
             open_calls.update(call["id"] for call in message.tool_calls)
         if not open_calls:
-            portion = place + 1
+            portion = position + 1
     return portion
 
 

@@ -56,15 +56,15 @@ class Batch:
         self._searches: dict[int, SearchOp] = {}
         self._lists: dict[int, ItemSource] = {}
         puts, self._size = [], 0
-        for place, op in enumerate(ops):
-            self._size = place + 1
+        for position, op in enumerate(ops):
+            self._size = position + 1
             if isinstance(op, GetOp):
                 checked = op._replace(namespace=check_namespace(op.namespace), key=check_key(op.key))
-                self._gets.setdefault(root_of(checked.namespace), []).append((place, checked))
+                self._gets.setdefault(root_of(checked.namespace), []).append((position, checked))
             elif isinstance(op, SearchOp):
-                self._searches[place] = check_search(op)
+                self._searches[position] = check_search(op)
             elif isinstance(op, ListNamespacesOp):
-                self._lists[place] = listing(space, op)
+                self._lists[position] = listing(space, op)
             elif isinstance(op, PutOp):
                 puts.append(op)
             else:
@@ -79,7 +79,9 @@ class Batch:
             Its steps.
         """
         engine, queried, embedded = yield from self._embed_flow()
-        readings = {place: self._search(engine, op, queried) for place, op in self._searches.items()} | self._lists
+        readings = {
+            position: self._search(engine, op, queried) for position, op in self._searches.items()
+        } | self._lists
         together = all(reading.whole for reading in readings.values())
         written = self._write(engine, embedded, items.PAGE if readings else 0) if together else pure([])
         gets = merge(*(self._get(root, found) for root, found in self._gets.items()))
@@ -94,18 +96,18 @@ class Batch:
 
         results: list[Result] = [None] * self._size
         for pairs, (records, unnoted) in zip(self._gets.values(), got, strict=True):
-            for (place, _), record in zip(pairs, records, strict=True):
-                results[place] = None if record is None else Item(**record.fields)
+            for (position, _), record in zip(pairs, records, strict=True):
+                results[position] = None if record is None else Item(**record.fields)
             kept = [record for (_, op), record in zip(pairs, records, strict=True) if record and op.refresh_ttl]
             if unnoted:
                 yield from self._renew_flow(engine, kept, unnoted=True)
             else:
                 yield from self._renew_points_flow(engine, kept)
-        for (place, reading), first in zip(readings.items(), begun, strict=True):
-            results[place] = found = yield from reading.finish(first)
+        for (position, reading), first in zip(readings.items(), begun, strict=True):
+            results[position] = found = yield from reading.finish(first)
             if isinstance(found, StoreSearchResult):
-                results[place] = found.items()
-                if self._searches[place].refresh_ttl:
+                results[position] = found.items()
+                if self._searches[position].refresh_ttl:
                     yield from self._renew_flow(engine, found.records)
         if not together or None in had:
             had = yield from ask(self._write(engine, embedded))

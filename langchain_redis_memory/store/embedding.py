@@ -56,9 +56,6 @@ class IndexSettings:
             value: The value.
             index: As of `PutOp`: None for the configured paths, False for nothing, or a list of paths.
 
-        Returns:
-            The texts, one for each vector.
-
         Raises:
             InvalidInputError: `index` is something else.
             UnserialisableError: A part of the value has no text form.

@@ -318,11 +318,7 @@ def spaces(
 
 
 def in_full(op: Op[Any]) -> Op[Any]:
-    """Spells an op's scripts in full, so that they run in their place and not after what the server knows.
-
-    Args:
-        op: An op whose place among others matters.
-    """
+    """Spells an op's scripts in full, so that they run in their place and not after what the server knows."""
     commands = tuple(
         ("EVAL", call.script.source, len(call.keys), *call.keys, *call.args) if isinstance(call, Call) else call
         for call in op.commands

@@ -43,10 +43,6 @@ def known(space: KeySpace) -> Op[dict[str, bytes]]:
 def forget(space: KeySpace, empty: Mapping[str, bytes]) -> Op[None]:
     """Takes roots out of the index that have no items.
 
-    Args:
-        space: The tenant's key builder.
-        empty: The roots, with what `known` returned for each.
-
     Returns:
         An op of one trip, of none for no roots.
     """

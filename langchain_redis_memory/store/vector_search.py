@@ -26,14 +26,7 @@ Place = tuple[Namespace, str]
 
 @dataclass
 class VectorQuery:
-    """One search by meaning.
-
-    Args:
-        space: The tenant's key builder.
-        engine: Where the vectors are.
-        op: A checked search.
-        vector: The embedded query.
-    """
+    """One search by meaning."""
 
     space: KeySpace
     engine: Engine

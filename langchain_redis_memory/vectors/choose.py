@@ -38,10 +38,6 @@ def check(dims: Any, name: Any = None, quantization: Any = "none") -> None:
 def check_vectors(space: KeySpace, what: str) -> None:
     """Refuses to keep vectors where the client's cipher does not allow that the server reads them.
 
-    Args:
-        space: A key builder of the client.
-        what: What needs vectors, for the error.
-
     Raises:
         ConfigError: It is not allowed.
     """
@@ -58,9 +54,6 @@ def engine(server: Server, dims: int, name: EngineName | None = None, quantizati
         dims: Numbers of a vector.
         name: Take this one; None picks the best that the server has.
         quantization: How it keeps its vectors.
-
-    Returns:
-        The engine. It does no I/O.
 
     Raises:
         ConfigError: The server cannot do what is asked for, or an option cannot work.

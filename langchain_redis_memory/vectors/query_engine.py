@@ -107,8 +107,8 @@ class QueryEngine:
         for point in points:
             key = collection.space.point(collection.use, collection.name, point.owner)
             tags, numbers = _slotted(point)
-            told = (collection.token, point.owner, point.ttl_ms, ",".join(tags), numbers, self._field)
-            calls.append(script("vectors/point_write")((key,), *told, *self._packed(point.vectors)))
+            values = (collection.token, point.owner, point.ttl_ms, ",".join(tags), numbers, self._field)
+            calls.append(script("vectors/point_write")((key,), *values, *self._packed(point.vectors)))
         return Op(tuple(calls), lambda _replies: None)
 
     def remove(self, collection: Collection, owners: Sequence[str]) -> Op[None]:

@@ -73,7 +73,7 @@ def site() -> Site:
 
 
 @given(QUERIES)
-@share(2)
+@share(4)  # an example is all pages
 def test_no_page_fails_whatever_is_asked(site: Site, query: list[tuple[str, bytes]]) -> None:
     async def visits() -> None:
         for path in [*VIEWS, "export"]:
@@ -83,7 +83,7 @@ def test_no_page_fails_whatever_is_asked(site: Site, query: list[tuple[str, byte
 
 
 @given(QUERIES, st.sampled_from(["", "0" * 48, EVIL]), st.sampled_from(["https://evil.test", "null", ""]))
-@share(4)
+@share(10)  # an example is all forms, twice
 def test_no_form_is_taken_without_its_token_and_origin(
     site: Site, fields: list[tuple[str, bytes]], token: str, origin: str
 ) -> None:

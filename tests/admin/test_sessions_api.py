@@ -114,7 +114,7 @@ async def test_analytics_count_users_by_day_and_sizes(client: Client) -> None:
     }
     assert sum(day["turns"] for day in found["days"]) == 6
     assert max(day["users"] for day in found["days"]) == 2
-    assert 0 <= found["durations"]["median_s"] <= found["durations"]["p95_s"]
+    assert 0 <= found["durations"]["median_s"] <= found["durations"]["p95_s"] + 1e-9  # of equal ones, but for rounding
     empty = (await api_of(client, None, "nobody").get("/session-analytics")).json()
     assert (empty["sessions"], empty["durations"], empty["days"]) == (0, None, [])
 

@@ -131,9 +131,9 @@ async def test_a_dependent_question_is_shared_only_under_all_that_was_said(clien
         [HumanMessage("N: What is flu?"), AIMessage("A disease.")],
         [HumanMessage("N: Rabies?"), AIMessage("Bad.")],
     )
-    await agent.say(*flu, "Is it treatable?", thread="a")
-    assert not cache_of(await agent.say(*rabies, "Is it treatable?", thread="b"))["hit"]
-    assert cache_of(await agent.say(*flu, "Is it treatable?", thread="c"))["hit"]
+    await agent.say(*flu, "S: Is it treatable?", thread="a")
+    assert not cache_of(await agent.say(*rabies, "S: Is it treatable?", thread="b"))["hit"]
+    assert cache_of(await agent.say(*flu, "S: Is it treatable?", thread="c"))["hit"]
     assert len(agent.model.shown[0]) == 3, "the model is shown what the key holds"
 
 

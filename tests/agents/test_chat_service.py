@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.conftest import sweep
+from tests.conftest import lifetimes
 from tests.support import servers
 from tests.support.servers import Farm
 
@@ -23,7 +23,7 @@ pytest.importorskip("fastapi")
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "chat_service.py"
-USERS = 50
+USERS = 20
 
 
 def service(url: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
@@ -100,7 +100,7 @@ async def test_many_users_at_once_each_have_their_own_memory(
     await module.client.asettle()
     await module.client.aclose()
     if server != "memory":
-        sweep(url, "lrm-example")
+        lifetimes(url, "lrm-example", sweeps=True)
 
 
 async def test_who_asks_too_often_is_told_when_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -293,7 +293,7 @@ odd_messages = st.fixed_dictionaries(
 
 @given(st.text() | st.lists(odd_messages, min_size=1).map(json.dumps) | st.text().map(lambda s: '[{"lc"' + s))
 def test_any_text_can_be_read(prompt: str) -> None:
-    found = prompts.read(prompt)
+    found = prompts.parse_prompt(prompt)
     assert found.question is None or found.question.strip()
     assert all(isinstance(said.text, str) and isinstance(said.more, str) for said in found.history)
     assert prompts.model_of(prompt) is not None
@@ -302,12 +302,12 @@ def test_any_text_can_be_read(prompt: str) -> None:
 
 def test_a_deeply_nested_prompt_is_not_understood() -> None:
     prompt = '[{"lc": 1, "type": "constructor", "id": ["HumanMessage"], "kwargs": {"content": ' + "[" * 100_000
-    assert prompts.read(prompt).question is None
+    assert prompts.parse_prompt(prompt).question is None
 
 
 @given(st.lists(messages.filter(lambda m: not isinstance(m, AIMessageChunk)), max_size=3), st.text(min_size=1))
 def test_a_conversation_ends_with_its_question(before: list[BaseMessage], question: str) -> None:
-    found = prompts.read(dumps([SystemMessage("s"), *before, HumanMessage(question)]))
+    found = prompts.parse_prompt(dumps([SystemMessage("s"), *before, HumanMessage(question)]))
     assert found.system == ("s",)
     assert found.question == (question if question.strip() else None)
     assert [said.role for said in found.history[: len(before)]] == [
@@ -316,7 +316,7 @@ def test_a_conversation_ends_with_its_question(before: list[BaseMessage], questi
 
 
 def read(*given_messages: BaseMessage) -> prompts.Prompt:
-    return prompts.read(dumps(list(given_messages)))
+    return prompts.parse_prompt(dumps(list(given_messages)))
 
 
 def test_who_said_what() -> None:
@@ -355,8 +355,8 @@ def test_what_is_more_than_a_text_is_no_question(last: BaseMessage) -> None:
 
 def test_a_text_is_its_own_question() -> None:
     for text in ("what?", "[1, 2]", '{"lc": 1}', "[{", '[{"a": 1}]'):
-        assert prompts.read(text) == prompts.Prompt((), (), text)
-    assert prompts.read(" ").question is None
+        assert prompts.parse_prompt(text) == prompts.Prompt((), (), text)
+    assert prompts.parse_prompt(" ").question is None
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from langchain_core.messages import HumanMessage, message_to_dict
+from typer.testing import CliRunner
 
 from langchain_redis_memory import Client, RedisChatMessageHistory
+from langchain_redis_memory.cli.app import app
 from langchain_redis_memory.ops import Op
 from tests.support import servers
 
@@ -97,14 +99,9 @@ def test_a_migration_that_is_interrupted_goes_on(given: Client, prefix: str, tmp
         assert "Stopped. What is done stays" in command.interrupted()
     moved = noted.read_text().count("\n") - 1
     assert 20 <= moved < SESSIONS
-    whole = subprocess.run(
-        [sys.executable, "-m", "langchain_redis_memory", *arguments, "--limit", "20", "--json"],
-        env={**os.environ, "REDIS_MEMORY_PREFIX": prefix},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    report = json.loads(whole.stdout)
+    rest = CliRunner(env={"REDIS_MEMORY_PREFIX": prefix}).invoke(app, [*arguments, "--limit", "20", "--json"])
+    assert rest.exit_code == 0, rest.output
+    report = json.loads(rest.stdout)
     assert (report["complete"], report["skipped"]) == (True, moved)
     assert report["kinds"]["conversations"]["moved"] + report["kinds"]["conversations"]["there"] == 20
     assert [one.content for one in RedisChatMessageHistory("0", given).messages] == ["Hello"]

@@ -20,7 +20,7 @@ from langchain_redis_memory.history.sessions import RedisSessions
 from langchain_redis_memory.language.equivalence.weights import shipped
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client, Trip
-from tests.conftest import Both, keys_where
+from tests.conftest import Both, lifetimes
 from tests.support.chains import DescribedModel, Desk, Marked, NeverCache, look_up
 from tests.support.meanings import ASKED, CLOSE, FAR, NEAR, Cut, WordEmbeddings, grouped
 
@@ -483,7 +483,7 @@ async def test_on_a_cluster(cluster: Client, both: Both) -> None:
 async def test_a_question_that_is_explained_holds_nobody_up(client: Client, both: Both, url: str, prefix: str) -> None:
     desk = desk_of(client, both)
     await both(desk.memory.answers.explain)(QUESTION, None, desk.chat)
-    assert not [key for key in keys_where(url, prefix, "EXISTS", bool) if ":lease" in key]
+    assert not [key for key in lifetimes(url, prefix) if ":lease" in key]
 
 
 async def test_only_what_is_of_the_chains_own_shape_is_warmed(client: Client, both: Both) -> None:

@@ -839,3 +839,15 @@ async def test_what_changes_stands_behind_a_side_question(client: Client, both: 
         for question in ("What's the weather in Paris?", "Who wrote Moby-Dick?", then):
             await bank.ask("ana", question, session=session)
     assert bank.served[2::3] == ["bypass", "bypass"]
+
+
+async def test_who_said_how_to_answer_is_answered_so_and_nobody_else_is(client: Client, both: Both) -> None:
+    model = DescribedModel()
+    bank = Bank(client, both, model)
+    for who in ("ana", "ben"):
+        if who == "ana":
+            await bank.ask(who, "From now on answer in French.", session=who)
+        await bank.ask(who, "What is the capital of Norway?", session=who)
+    assert model.shown[1][0].text == "From now on answer in French."
+    assert [message.text for message in model.shown[2]] == ["What is the capital of Norway?"]
+    assert bank.served == ["bypass", "bypass", "miss"]

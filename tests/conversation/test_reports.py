@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID, uuid4
@@ -16,7 +17,7 @@ from langchain_redis_memory.conversation.turn import TurnReport
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.redis.client.client import Client, Trip
 from tests.conftest import Both, url_of
-from tests.support.chains import Broken, Desk, Marked, Switch, look_up
+from tests.support.chains import Broken, Desk, Marked, Switch, look_up, stream_of
 from tests.support.servers import TWO, Farm
 
 EVENT = "langchain_redis_memory.turn"
@@ -176,6 +177,7 @@ async def test_a_failing_turn_reports_and_its_error_passes_on(
     assert report.cache == ("off" if what == "classifier" else "miss")
     assert report.why == "the turn failed: Broken"
     assert report.trips == 2, "it lets others who ask the same go on"
+    assert (report.model_s > 0, report.retrieval_s > 0) == (what == "model", what == "retriever")
 
 
 async def test_a_metrics_callback_that_fails_hides_no_error(
@@ -189,6 +191,40 @@ async def test_a_metrics_callback_that_fails_hides_no_error(
     with pytest.raises(Broken):
         await both(memory.wrap(RunnableLambda(failing)).invoke)("q?", {"configurable": {"session_id": "s"}})
     assert "the dashboard is full" in caplog.text
+
+
+async def test_a_stream_that_its_consumer_leaves_reports(client: Client, both: Both) -> None:
+    desk = Desk(client, both, chain=stream_of("a ", "b"))
+    config: RunnableConfig = {"configurable": {"session_id": "s"}}
+    if both.asynchronous:
+        stream = desk.chat.astream("What is Redis?", config)
+        await anext(stream)
+        await stream.aclose()  # type: ignore[attr-defined]
+        await client.asettle()
+    else:
+        chunks = desk.chat.stream("What is Redis?", config)
+        next(chunks)
+        chunks.close()  # type: ignore[attr-defined]
+    (report,) = desk.reports
+    assert isinstance(report.error, GeneratorExit)
+    assert (report.why, report.stored) == ("the turn was interrupted: GeneratorExit", False)
+
+
+async def test_a_turn_that_is_cancelled_reports(client: Client) -> None:
+    async def hang(_: Any) -> str:
+        asked.set()
+        await asyncio.Event().wait()
+        return "never"
+
+    asked = asyncio.Event()
+    desk = Desk(client, Both(asynchronous=True), chain=RunnableLambda(failing, hang))
+    turn = asyncio.ensure_future(desk.say("What is Redis?"))
+    await asked.wait()
+    turn.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await turn
+    await client.asettle()
+    assert [type(report.error) for report in desk.reports] == [asyncio.CancelledError]
 
 
 # --- the run tree -----------------------------------------------------------------------------------

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain.agents import create_agent
+from langchain.agents.middleware import dynamic_prompt
 from langchain_core.language_models.fake_chat_models import FakeListChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.output_parsers import StrOutputParser
@@ -19,6 +21,7 @@ from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import ConfigurableField, Runnable, RunnableLambda, RunnableParallel, RunnablePassthrough
 from langchain_core.tools import tool
+from langgraph.graph import START, MessagesState, StateGraph
 
 from langchain_redis_memory.conversation.chain_shape import is_model
 from langchain_redis_memory.redis.client.client import Client
@@ -275,6 +278,44 @@ async def test_functions_of_one_name_that_were_made_with_other_data_are_told_apa
         desk = Desk(client, both, chain=RunnableLambda(MADE[name](tone)), scope="n")
         assert await desk.say("q?", f"s{session}") == tone
         assert desk.last.cache == ("hit" if session == 2 else "miss")
+
+
+def graph_of(node: Any) -> Any:
+    graph = StateGraph(MessagesState)
+    graph.add_node("a", node)
+    graph.add_edge(START, "a")
+    return graph.compile()
+
+
+def in_a_closure(tone: str) -> Any:
+    return graph_of(lambda state: {"messages": [AIMessage(tone)]})
+
+
+def in_a_subgraph(tone: str) -> Any:
+    return graph_of(in_a_closure(tone))
+
+
+def of_an_agent(tone: str) -> Any:
+    return create_agent(DescribedModel(), [], system_prompt=f"be {tone}")
+
+
+def of_an_agents_middleware(tone: str) -> Any:
+    @dynamic_prompt
+    def prompt(request: Any) -> str:
+        return f"be {tone}"
+
+    return create_agent(DescribedModel(), [], middleware=[prompt])
+
+
+@pytest.mark.parametrize("make", [in_a_closure, in_a_subgraph, of_an_agent, of_an_agents_middleware])
+async def test_a_graph_is_all_its_nodes(client: Client, both: Both, make: Callable[[str], Any]) -> None:
+    assert describe(make("kind")).digest == describe(make("kind")).digest
+    said = []
+    for session, tone in enumerate(("kind", "rude", "kind")):
+        desk = Desk(client, both, chain=make(tone), scope="n")
+        said.append((await desk.say("q?", f"s{session}"))["messages"][-1].text)
+    assert said[0] != said[1]
+    assert desk.last.cache == "hit"
 
 
 def test_what_cannot_be_read_to_its_end_is_still_described() -> None:

@@ -21,8 +21,8 @@ from langchain_redis_memory.conversation.turn import TurnReport
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.redis.client.client import Client, Trip
-from tests.conftest import Both, keys_where, url_of
-from tests.support.chains import Broken, Desk, Marked, for_everyone, stream_of
+from tests.conftest import Both, lifetimes, url_of
+from tests.support.chains import Broken, Desk, Marked, Switch, for_everyone, stream_of
 from tests.support.servers import TWO, Farm, wait_for
 
 USERS = 8
@@ -229,8 +229,7 @@ async def test_a_question_that_is_not_shared_waits_for_nobody(client: Client, bo
 
 def leases(url: str, prefix: str) -> list[str]:
     """The leases that somebody holds."""
-    keys = keys_where(url, prefix, "EXISTS", bool)
-    return [key for key in keys if ":lease" in key]
+    return [key for key in lifetimes(url, prefix) if ":lease" in key]
 
 
 @pytest.mark.parametrize("said", ["N: a", "S: a", "F: a", "R: a"])
@@ -265,6 +264,18 @@ async def test_a_stream_that_is_left_gives_the_lead_up(client: Client, both: Bot
         next(chunks)
         assert len(leases(url, prefix)) == 1
         chunks.close()  # type: ignore[attr-defined]
+    assert leases(url, prefix) == []
+
+
+async def test_a_leader_that_could_not_store_its_answer_gives_the_lead_up_with_what_waits(
+    client: Client, both: Both, url: str, prefix: str
+) -> None:
+    switch, desk = Switch(client), Desk(client, both, classifier=Marked())
+    switch.off(after=1)
+    await desk.say("N: a")
+    switch.on()
+    assert len(leases(url, prefix)) == 1
+    assert await both(desk.memory.flush)() == 0
     assert leases(url, prefix) == []
 
 

@@ -16,6 +16,7 @@ from redis.crc import key_slot
 
 from langchain_redis_memory import RedisChatMessageHistory
 from langchain_redis_memory.errors import ServerError, UnavailableError
+from langchain_redis_memory.history.outbox import Outbox
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import PATIENT_S, Both
@@ -149,6 +150,39 @@ async def test_slots_that_move_are_followed(cluster_url: str, keys: Keys, both: 
             one.execute_command("CLUSTER", "SETSLOT", slot, "NODE", here)
         to.close()
         old.close()
+
+
+async def test_a_conversation_whose_keys_are_on_two_nodes_goes_on(cluster_url: str, both: Both, prefix: str) -> None:
+    """TRYAGAIN: no node can run a script on keys of which some have been moved."""
+    async with Client.from_url(cluster_url, prefix=prefix, timeout_s=TIMEOUT_S) as client:
+        sure = RedisChatMessageHistory("s", client, ttl_s=60)
+        history = RedisChatMessageHistory("s", client, ttl_s=60, fallback=Outbox(replay_s=None))
+        await both(history.add_messages)([HumanMessage("1")])
+        first, *others = client.keys().session("s").all()
+        slot = key_slot(first.encode())
+        with of_cluster(cluster_url) as cluster:
+            source = cluster.get_node_from_key(first)
+            target, *rest = (node for node in cluster.get_primaries() if node.port != source.port)
+            old, new, *_ = nodes = [
+                redis.Redis(port=one.port, decode_responses=True) for one in (source, target, *rest)
+            ]
+        here, there = (one.execute_command("CLUSTER", "MYID") for one in (old, new))
+        new.execute_command("CLUSTER", "SETSLOT", slot, "IMPORTING", here)
+        old.execute_command("CLUSTER", "SETSLOT", slot, "MIGRATING", there)
+        old.migrate("127.0.0.1", target.port, first, 0, 5000)
+        with Stopwatch() as took, pytest.raises(UnavailableError, match="not possible for now: Multiple keys"):
+            await both(sure.add_messages)([HumanMessage("never")])
+        assert took.seconds < TIMEOUT_S + SLACK_S
+        await both(history.add_messages)([HumanMessage("2")])
+        assert history.unstored == 1
+        old.migrate("127.0.0.1", target.port, others, 0, 5000)
+        for one in (new, old, *nodes[2:]):
+            one.execute_command("CLUSTER", "SETSLOT", slot, "NODE", there)
+        await both(history.add_messages)([HumanMessage("3")])
+        assert [one.content for one in await both.messages(history)] == ["1", "2", "3"]
+        assert history.unstored == 0
+        for one in nodes:
+            one.close()
 
 
 async def test_a_cluster_of_which_nobody_answers(both: Both) -> None:

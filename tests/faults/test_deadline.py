@@ -6,7 +6,7 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -14,21 +14,14 @@ import pytest
 import redis
 from langchain_core.messages import HumanMessage
 
-from langchain_redis_memory import (
-    CachedEmbeddings,
-    RedisCache,
-    RedisChatMessageHistory,
-    RedisNodeCache,
-    RedisSaver,
-    RedisStore,
-)
+from langchain_redis_memory import RedisChatMessageHistory, RedisNodeCache
 from langchain_redis_memory.errors import UnavailableError
 from langchain_redis_memory.history.outbox import Outbox
 from langchain_redis_memory.ops import Flow, Op, ask
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.client.deadline import Spent
 from tests.conftest import Both
-from tests.support.chains import Desk, LetterEmbeddings, Marked, Switch
+from tests.support.chains import Desk, Marked, Switch
 from tests.support.lateness import Stopwatch
 from tests.support.proxy import Proxy
 from tests.support.servers import NEWEST, Farm, wait_for
@@ -121,29 +114,6 @@ async def test_many_tasks_on_few_connections_wait_no_longer(hole: Proxy) -> None
             found = await asyncio.gather(*(client.arun(GET) for _ in range(16)), return_exceptions=True)
         assert all(isinstance(one, UnavailableError) for one in found)
         assert client._connections.in_use() == 0
-
-
-CALLS: dict[str, Callable[[Client], tuple[Callable[..., Any], tuple[Any, ...]]]] = {
-    "history": lambda client: (RedisChatMessageHistory("s", client).add_messages, ([HumanMessage("a")],)),
-    "saver": lambda client: (RedisSaver(client).get_tuple, ({"configurable": {"thread_id": "t"}},)),
-    "store": lambda client: (RedisStore(client).put, (("a",), "k", {"v": 1})),
-    "node cache": lambda client: (RedisNodeCache[Any](client).get, ([(("n",), "k")],)),
-    "exact cache": lambda client: (RedisCache(client).lookup, ("prompt", "model")),
-    "embeddings": lambda client: (CachedEmbeddings(client, LetterEmbeddings(), model="letters").embed_query, ("text",)),
-}
-
-
-@pytest.mark.parametrize("name", CALLS)
-async def test_every_class_keeps_it(hole: Proxy, name: str, both: Both) -> None:
-    async with client_of(hole.url) as client:
-        method, arguments = CALLS[name](client)
-        with Watch():
-            try:
-                await both(method)(*arguments)
-            except UnavailableError:
-                assert name in {"history", "saver", "store"}
-            else:
-                assert name not in {"history", "saver", "store"}
 
 
 async def test_a_turn_waits_once_and_the_next_not_at_all(hole: Proxy, both: Both) -> None:

@@ -15,6 +15,8 @@ import pytest
 import redis
 from langchain_core.messages import HumanMessage
 from langchain_core.outputs import Generation
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from langchain_redis_memory import RedisCache, RedisChatMessageHistory
 from langchain_redis_memory.errors import RedisMemoryError, ServerError, UnavailableError
@@ -90,19 +92,56 @@ def busy(process: Process, admin: redis.Redis) -> Iterator[None]:
     thread.join()
 
 
+@contextmanager
+def loading(process: Process, admin: redis.Redis) -> Iterator[None]:
+    """LOADING: it reads its data from the disk, for as long as this takes."""
+    keys = {f"loaded:{number}": b"x" * 1100 for number in range(1000)}  # after each of them it looks for commands
+    for name, value in keys.items():
+        admin.set(name, value, ex=600)
+    slow: dict[str, str | int] = {
+        "rdbcompression": "no",
+        "loading-process-events-interval-bytes": 1024,
+        "key-load-delay": 10_000,
+    }
+    for name, setting in slow.items():
+        admin.config_set(name, setting)
+
+    def load() -> None:
+        with redis.Redis(port=process.port) as other:
+            other.execute_command("DEBUG", "RELOAD")
+
+    def refuses() -> bool:
+        try:
+            impatient.get("x")
+        except redis.BusyLoadingError:
+            return True
+        return False
+
+    thread = threading.Thread(target=load)
+    thread.start()
+    with redis.Redis(port=process.port, retry=Retry(NoBackoff(), 0)) as impatient:
+        wait_for(refuses)
+        yield
+        assert refuses(), "all the time"
+        impatient.config_set("key-load-delay", 0)
+    thread.join()
+    admin.delete(*keys)
+
+
 TROUBLES: dict[str, Trouble] = {
     "READONLY": replica,
     "MASTERDOWN": masterless,
     "NOREPLICAS": lonely,
     "MISCONF": diskless,
     "BUSY": busy,
+    "LOADING": loading,
 }
 
 
 @pytest.fixture(scope="module")
 def process(farm: Farm) -> Iterator[Process]:
     """A server of these tests' own, which they bring into trouble and out of it."""
-    made = farm.start(NEWEST)
+    made = farm.start(NEWEST, "--enable-debug-command", "yes")
     yield made
     made.stop()
 
@@ -117,7 +156,7 @@ async def test_a_turn_goes_on_and_is_kept(process: Process, prefix: str, code: s
                 await desk.say("F: b")
                 assert (desk.last.stored, desk.memory.unstored) == (False, 2)
                 assert [m.type for m in desk.model.shown[-1]] == ["human", "ai", "human"]
-                with pytest.raises(UnavailableError, match="for now"):
+                with pytest.raises(UnavailableError, match=r"for now|loading|for a moment"):
                     await both(RedisChatMessageHistory("other", client).add_messages)([HumanMessage("c")])
                 cache = RedisCache(client)
                 assert await both(cache.lookup)("prompt", "model") is None

@@ -280,22 +280,20 @@ async def both_clear(desk: Desk) -> None:
 
 _PROGRAM = """
 import sys
-from langchain_core.runnables import RunnableLambda
-from langchain_redis_memory import Client, ConversationMemory, HistoryOptions, Outbox
-from tests.support.chains import Switch
+from langchain_redis_memory import Client, Outbox, RedisChatMessageHistory, UnavailableError
 client = Client.from_url(sys.argv[1], prefix=sys.argv[2], retries=0)
 def tell(loss):
     print("lost", loss.session_id, loss.why, len(loss.messages))
+def away(op):
+    raise UnavailableError("the server is away")
 box = Outbox(close_s=float(sys.argv[4]), on_loss=tell)
-memory = ConversationMemory(client, outbox=box)
-chat = memory.wrap(RunnableLambda(lambda _: "yes"), scope="s")
-switch = Switch(client)
-switch.off()
+history = RedisChatMessageHistory("s", client, fallback=box)
+client.run = away
 for word in ("one", "two"):
-    chat.invoke(f"Is it {word}?", {"configurable": {"session_id": "s"}})
-print("unstored", memory.unstored)
+    history.add_turn(f"Is it {word}?", "yes")
+print("unstored", len(box))
 if sys.argv[3] == "back":
-    switch.on()
+    del client.run
 """
 
 

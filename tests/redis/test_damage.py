@@ -23,7 +23,7 @@ from tests.support.readings import NOT_READING, readings
 from tests.support.scenario import SCENARIOS, everything
 from tests.support.servers import BINARIES, Farm
 
-TIMES = settings().max_examples // 2
+TIMES = settings().max_examples // 4
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import socket
 import ssl
@@ -58,7 +59,7 @@ def signed(name: str, authority: Signed | None = None) -> Signed:
 
 
 class TLSFront:
-    """Speaks TLS to clients and passes on what they say to a plain server.
+    """Speaks TLS to clients and passes on what they say to a plain server, in the one thread of an event loop.
 
     Args:
         port: The server's port.
@@ -73,32 +74,37 @@ class TLSFront:
         if clients is not None:
             self._context.verify_mode = ssl.CERT_REQUIRED
             self._context.load_verify_locations(clients)
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.port = int(self._listener.getsockname()[1])
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._loop = asyncio.new_event_loop()
+        self._ended = asyncio.Event()
+        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._run(),), daemon=True)
+        self._thread.start()
 
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                threading.Thread(target=self._serve, args=(self._listener.accept()[0],), daemon=True).start()
+    async def _run(self) -> None:
+        self._loop.set_exception_handler(lambda _loop, _context: None)  # clients break off in the middle of a handshake
+        async with await asyncio.start_server(self._serve, sock=self._listener, ssl=self._context):
+            await self._ended.wait()
+        for task in (others := asyncio.all_tasks() - {asyncio.current_task()}):
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
-    def _serve(self, plain: socket.socket) -> None:
-        with (
-            suppress(OSError),
-            plain,
-            socket.create_connection(("127.0.0.1", self._to)) as server,
-            self._context.wrap_socket(plain, server_side=True) as client,
-        ):
-            threading.Thread(target=_back, args=(server, client), daemon=True).start()
-            while data := client.recv(65536):
-                server.sendall(data)
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        from_server, to_server = await asyncio.open_connection("127.0.0.1", self._to)
+        await asyncio.gather(_pass(reader, to_server), _pass(from_server, writer))
 
     def stop(self) -> None:
-        """Takes no more connections."""
-        self._listener.close()
+        """Closes all connections and takes no more."""
+        self._loop.call_soon_threadsafe(self._ended.set)
+        self._thread.join()
+        self._loop.close()
 
 
-def _back(server: socket.socket, client: ssl.SSLSocket) -> None:
-    with suppress(OSError):
-        while data := server.recv(65536):
-            client.sendall(data)
+async def _pass(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    try:
+        with suppress(OSError):
+            while data := await source.read(65536):
+                target.write(data)
+                await target.drain()
+    finally:
+        target.close()

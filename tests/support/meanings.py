@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import fields
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
@@ -19,6 +18,7 @@ from langchain_redis_memory.cache.semantic.cache import PromptOptions
 from langchain_redis_memory.cache.semantic.tenants import VectorOptions
 from langchain_redis_memory.language.equivalence import Judgement
 from langchain_redis_memory.redis.client.client import Client
+from tests.support.grouped import grouped as into_groups
 from tests.support.raw import raw
 
 DIMS = 128
@@ -106,10 +106,4 @@ def answers(*texts: str) -> Sequence[Generation]:
 
 def grouped(options: dict[str, Any]) -> dict[str, Any]:
     """Options of a semantic cache, those of prompts and of vectors in their groups."""
-    groups: dict[str, type] = {"prompts": PromptOptions, "vectors": VectorOptions}
-    found, rest = {}, dict(options)
-    for name, kind in groups.items():
-        chosen = {field.name: rest.pop(field.name) for field in fields(kind) if field.name in rest}
-        if chosen:
-            found[name] = kind(**chosen)
-    return {**rest, **found}
+    return into_groups(options, {"prompts": PromptOptions, "vectors": VectorOptions})

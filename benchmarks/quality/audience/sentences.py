@@ -24,7 +24,8 @@ HERE = Path(__file__).parent
 DOMAINS = (
     "bank shop travel health hr ithelp coding law kitchen home general garden transit museum gym parcel campus carhire "
     "hotel council insurance streaming school restaurant vet energy ski estate cinema dentist garage airline "
-    "pharmacy library mobile salon zoo logistics office wedding desk"
+    "pharmacy library mobile salon zoo logistics office wedding desk driving festival optician builder charity bikes "
+    "police facts"
 ).split()
 HELD_OUT = ("church", "games", "farm", "tax")
 CHOSEN_ON = ("theatre", "nursery", "notary")

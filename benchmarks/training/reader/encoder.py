@@ -16,6 +16,8 @@ from torch.nn import functional
 
 WIDTH, LAYERS, HEADS, PLACES = 384, 6, 12, 96
 HIDDEN = 32
+READ_AT, NARROW = 4, 96
+"""Behind which layer the audience is read, and how wide its own layer is."""
 
 
 def kept_vocabulary(vocabulary: list[str], used: set[str], size: int) -> list[str]:
@@ -69,12 +71,21 @@ class Reader(nn.Module):
         self.bias = nn.Parameter(torch.zeros(heads))
         self.frozen = 0
 
-    def forward(self, ids: torch.Tensor, parts: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    def states(
+        self, ids: torch.Tensor, parts: torch.Tensor, mask: torch.Tensor, layers: int = LAYERS
+    ) -> list[torch.Tensor]:
+        """What the tokens are behind each of so many layers."""
         x = self.norm(self.words(ids) + self.places.weight[: ids.shape[1]] + self.parts(parts))
         bias = (1.0 - mask[:, None, None, :].to(x.dtype)) * -1e4
-        for number, layer in enumerate(self.layers):
+        found = []
+        for number, layer in enumerate(self.layers[:layers]):
             with torch.set_grad_enabled(torch.is_grad_enabled() and number >= self.frozen):
                 x = layer(x, bias)
+            found.append(x)
+        return found
+
+    def judged(self, x: torch.Tensor, parts: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """The log-odds of the states behind the last layer."""
         second = (parts * mask).to(x.dtype)[..., None]
         first = mask.to(x.dtype)[..., None] - second
         u = (x * first).sum(1) / first.sum(1).clamp(min=1)
@@ -82,6 +93,9 @@ class Reader(nn.Module):
         seen = self.drop(torch.cat([x[:, 0], u, (u - v).abs(), u * v], 1))
         hidden = functional.gelu(self.hidden(seen)).view(x.shape[0], -1, HIDDEN)
         return (self.drop(hidden) * self.last).sum(-1) + self.bias
+
+    def forward(self, ids: torch.Tensor, parts: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return self.judged(self.states(ids, parts, mask)[-1], parts, mask)
 
     def load(self, found: dict[str, Any], rows: list[int]) -> None:
         """Takes the weights of all-MiniLM-L6-v2 for the kept rows of its vocabulary."""
@@ -101,3 +115,47 @@ class Reader(nn.Module):
                     for own, theirs in names.items():
                         value = tensors[f"encoder.layer.{number}.{theirs}.{end}"]
                         getattr(getattr(layer, own), end).copy_(value)
+
+
+class AudienceHead(nn.Module):
+    """Reads the states behind layer `READ_AT` with a narrow layer: log-odds of the kinds, and of any of them."""
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.narrow, self.norm = nn.Linear(WIDTH, NARROW), nn.LayerNorm(NARROW)
+        self.places = nn.Parameter(torch.randn(PLACES, NARROW) * 0.02)
+        self.seek, self.out = nn.Linear(NARROW, 3 * NARROW), nn.Linear(NARROW, NARROW)
+        self.up, self.down = nn.Linear(NARROW, 2 * NARROW), nn.Linear(2 * NARROW, NARROW)
+        self.norm1, self.norm2 = nn.LayerNorm(NARROW), nn.LayerNorm(NARROW)
+        self.hidden, self.last = nn.Linear(3 * NARROW, 48), nn.Linear(48, outputs)
+        self.drop = nn.Dropout(0.2)
+
+    def forward(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        rows, length, _ = states.shape
+        x = self.norm(self.narrow(self.drop(states)) + self.places[:length])
+        seen = mask.to(x.dtype)
+        q, k, v = (part.view(rows, length, 4, NARROW // 4).transpose(1, 2) for part in self.seek(x).chunk(3, -1))
+        met = functional.scaled_dot_product_attention(q, k, v, attn_mask=(1 - seen[:, None, None, :]) * -1e4)
+        x = self.norm1(x + self.drop(self.out(met.transpose(1, 2).reshape(rows, length, NARROW))))
+        x = self.norm2(x + self.drop(self.down(functional.gelu(self.up(x)))))
+        real = seen[..., None]
+        mean, most = (x * real).sum(1) / real.sum(1), (x - (1 - real) * 1e4).amax(1)
+        return self.last(self.drop(functional.gelu(self.hidden(self.drop(torch.cat([x[:, 0], mean, most], 1))))))
+
+
+class Shipped(nn.Module):
+    """What is shipped: the first heads of a reader, and the audience's head beside it."""
+
+    def __init__(self, reader: Reader, audience: AudienceHead, heads: int) -> None:
+        super().__init__()
+        self.reader, self.audience = reader, audience
+        with torch.no_grad():
+            cut = nn.Linear(4 * WIDTH, HIDDEN * heads)
+            cut.weight.copy_(reader.hidden.weight[: HIDDEN * heads])
+            cut.bias.copy_(reader.hidden.bias[: HIDDEN * heads])
+        reader.hidden, reader.last = cut, nn.Parameter(reader.last[:heads].detach())
+        reader.bias = nn.Parameter(reader.bias[:heads].detach())
+
+    def forward(self, ids: torch.Tensor, parts: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        states = self.reader.states(ids, parts, mask)
+        return self.reader.judged(states[-1], parts, mask), self.audience(states[READ_AT - 1], mask)

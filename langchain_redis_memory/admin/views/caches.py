@@ -58,7 +58,7 @@ async def cache(visit: Visit) -> Page:
         "entries": entries,
         "hits": hits,
         "asked": asked,
-        "reports": {_name(hit): told for hit, told in reports(own).items()},
+        "reports": {_name(hit): verdict for hit, verdict in reports(own).items()},
         "name_of": _name,
         "misses": top_misses_of(own, 10),
         "switched": switched,

@@ -60,6 +60,9 @@ class AnswerDesk(LoggedCache, Switchable):
         self._client = client
         self._flows: DeskFlows = DeskFlows(cache.records, client.keys(tenant), log)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._client!r}, tenant={self._flows.space.tenant!r})"
+
     @property
     def name(self) -> str:
         """Names the cache in the log: "exact", or "semantic/" and the name that it was given."""

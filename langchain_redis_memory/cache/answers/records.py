@@ -168,11 +168,6 @@ def stored_answer(body: bytes, where: str, left_ms: int | None = None) -> tuple[
 def edited(body: bytes, where: str, text: str) -> bytes | None:
     """Replaces the words of an answer as a cache keeps it; its lifetime, documents and cost stay.
 
-    Args:
-        body: What is stored, decrypted.
-        where: The key that it was read from.
-        text: The new words.
-
     Returns:
         What to store instead; None where it is no answer.
     """

@@ -60,13 +60,7 @@ def query_of(asked: CacheQuestion, *, needs: bool = False) -> SemanticQuery | No
 
 
 class SemanticRecords:
-    """The entries of a `SemanticAnswerCache`; see `AnswerRecords`.
-
-    Args:
-        searches: The searches of all tenants.
-        name: The cache.
-        cache: The cache.
-    """
+    """The entries of a `SemanticAnswerCache`; see `AnswerRecords`."""
 
     def __init__(self, searches: TenantSearches, name: str, cache: SearchableAnswerCache) -> None:
         self._searches, self._cache = searches, cache

@@ -48,15 +48,7 @@ class SemanticAdoption(AtOrigin):
         self._one_at_a_time = Lock()
 
     def move_flow(self, flows: LLMCacheFlows[Any, Any], prompt: str) -> Flow[bool]:
-        """Moves the answer to a prompt and some others, unless another miss of this process is at it.
-
-        Args:
-            flows: Those of the cache that adopts.
-            prompt: What was missed.
-
-        Returns:
-            Whether something was moved.
-        """
+        """Moves the answer to a prompt and some others, unless another miss of this process is at it."""
         if not self._one_at_a_time.acquire(blocking=False):
             return False
         try:

@@ -62,12 +62,7 @@ class StoredAnswer(NamedTuple):
 
 
 def name_of(partition: bytes, question: str) -> bytes:
-    """Computes the name of a question's entry: a digest of 16 bytes.
-
-    Args:
-        partition: Its partition, of fixed length.
-        question: The question.
-    """
+    """Computes the name of a question's entry: a digest of 16 bytes."""
     return blake2b(partition + question.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 

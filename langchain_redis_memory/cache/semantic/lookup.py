@@ -23,7 +23,7 @@ from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailabl
 from langchain_redis_memory.cache.decision_log import VERY_SAME, Decision, hit_of
 from langchain_redis_memory.cache.llm_flows import LLMCacheFlows
 from langchain_redis_memory.cache.marks import AnswerFilter, marks_of
-from langchain_redis_memory.cache.prompts import read
+from langchain_redis_memory.cache.prompts import parse_prompt
 from langchain_redis_memory.cache.semantic import bulk, entries
 from langchain_redis_memory.cache.semantic.adopting import SemanticAdoption
 from langchain_redis_memory.cache.semantic.candidate import Candidate
@@ -146,7 +146,7 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
     def _decision(self, prompt: str, llm_string: str, analysis: PromptAnalysis, result: SearchResult) -> Decision:
         """Builds the line of a look-up; of what was near only what was judged."""
         query, verdict, hit = analysis.query, analysis.verdict, result.hit
-        question = read_need(query.text).question if query else read(prompt).question or prompt
+        question = read_need(query.text).question if query else parse_prompt(prompt).question or prompt
         outcome = "bypass" if query is None else "miss" if hit is None else "hit"
         kind = "" if hit is None else "exact" if query and hit.entry.question == query.text else "meaning"
         return Decision(
@@ -226,7 +226,7 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
             with suppress(CacheUnavailable):
                 exact, off_s = yield from self.best_effort(ask(self._first(query)))
         if query is None or off_s:
-            log = yield from self._told_flow(read(prompt).question or prompt)
+            log = yield from self._log_lines_flow(parse_prompt(prompt).question or prompt)
             bypass = SWITCHED_OFF if off_s else analysis.bypass
             return Explanation(None, kind, reasons, bypass, (), None, log=log)
         with suppress(CacheUnavailable):
@@ -241,15 +241,15 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
         if hit is not None and self._decode(hit, query) is None:
             hit = None
         hit_id = hit.id if hit else ""
-        log = yield from self._told_flow(query.text)
+        log = yield from self._log_lines_flow(query.text)
         return Explanation(query.text, kind, reasons, "", tuple(candidates), hit, hit_id, log=log)
 
-    def _told_flow(self, question: str) -> Flow[list[str]]:
+    def _log_lines_flow(self, question: str) -> Flow[list[str]]:
         """Reads what the log says of a question, nothing where the server is away."""
-        told: list[str] = []
+        log_lines: list[str] = []
         with suppress(CacheUnavailable):
-            told = yield from self.best_effort(self.told_flow(AnswerFilter(question=question)))
-        return told
+            log_lines = yield from self.best_effort(self.log_lines_flow(AnswerFilter(question=question)))
+        return log_lines
 
     # --- analysing prompts --------------------------------------------------------------------------------------------
 

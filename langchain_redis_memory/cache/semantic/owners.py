@@ -28,12 +28,7 @@ def owner_of(keys: EntryKeys, question: str) -> str:
 
 
 def questions_of(keys: EntryKeys, found: list[tuple[str, float]]) -> list[tuple[str, float]]:
-    """Reads the questions from the names of vectors; what cannot be read is left out.
-
-    Args:
-        keys: The cache's keys.
-        found: Names of vectors, each with its similarity.
-    """
+    """Reads the questions from the names of vectors; what cannot be read is left out."""
     if not keys.items.encrypts:
         return found
     opened = ((_question(keys, owner), similarity) for owner, similarity in found)

@@ -18,13 +18,14 @@ from typing import Any, NamedTuple, TypeVar
 
 from langchain_core.messages import HumanMessage
 
-from langchain_redis_memory.cache.prompts import Prompt, PromptMessage, Template, model_of, read
+from langchain_redis_memory.cache.prompts import Prompt, PromptMessage, Template, model_of, parse_prompt
 from langchain_redis_memory.cache.semantic.search import SemanticQuery
-from langchain_redis_memory.cache.sharing import asks_for_anybody, asks_to_know, unrepeatable
+from langchain_redis_memory.cache.sharing import asks_for_anybody, asks_to_know, instructs, unrepeatable
 from langchain_redis_memory.language.classify import Classifier, Verdict, points_outside
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.classify.standalone import spoken
 from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser, Rewrite, resolved
+from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 from langchain_redis_memory.language.need.need import Need, need_of
 from langchain_redis_memory.language.turn_state import NO_STATE
 from langchain_redis_memory.ops import Flow, settled
@@ -61,7 +62,7 @@ def indents_of(text: str) -> list[str]:
     return found
 
 
-_CODE = re.compile(r"[#;{}=]|//|--")
+_CODE = lazy_pattern(r"[#;{}=]|//|--")
 
 
 inside_lookup: ContextVar[bool] = ContextVar("whether this thread or task is inside of a lookup", default=False)
@@ -126,7 +127,7 @@ class PromptReader:
         Returns:
             The question, or why there is none.
         """
-        parsed = read(prompt)
+        parsed = parse_prompt(prompt)
         after: Sequence[PromptMessage] = ()
         if parsed.question is None and self.share_tools:
             parsed, after = _before_tools(parsed)
@@ -159,12 +160,12 @@ class PromptReader:
     ) -> Flow[PromptAnalysis]:
         """Analyses a question with a conversation before it."""
         history = parsed.messages()
-        told = not self.share_private and any(
+        is_private = not self.share_private and any(
             said.role in _USERS and tells_of_self(said.text) for said in parsed.history
         )
         by_tools = any(said.of_tools for said in parsed.history)
-        need = need_of([*history, HumanMessage(text)], personal=told) if self.needs and not by_tools else None
-        if told and need is None and tells_of_self(text):
+        need = need_of([*history, HumanMessage(text)], personal=is_private) if self.needs and not by_tools else None
+        if is_private and need is None and tells_of_self(text):
             return PromptAnalysis(None, "private")
         verdict: Verdict = yield from settled(self.classifier.classify(text, history))
         if verdict.type in _ONE_CONVERSATIONS:
@@ -177,20 +178,20 @@ class PromptReader:
             passed_over = {"effect"} if meant is None and asks_to_know(text) else set[str]()
             if sign := next((sign for sign in signs if sign not in passed_over), None):
                 return PromptAnalysis(None, sign, verdict)
-            if meant is not None and not (told and (tells_of_self(meant) or not asks_for_anybody(meant))):
+            if meant is not None and not (is_private and (tells_of_self(meant) or not asks_for_anybody(meant))):
                 if (why := unfit(meant, self.longest)) is not None:
                     return PromptAnalysis(None, why, verdict)
                 text = meant
             elif need is not None:
                 text = need.text
-            elif told:
+            elif is_private:
                 return PromptAnalysis(None, "private", verdict)
             elif by_tools and not self.share_tools:
                 return PromptAnalysis(None, "tools", verdict)
             else:
                 # The whole of it is the key: after a side question, what decides stands before that one.
                 context += [[said.role, said.text, said.more] for said in parsed.history]
-        elif told and (tells_of_self(text) or not asks_for_anybody(text)):
+        elif is_private and (tells_of_self(text) or not asks_for_anybody(text)):
             if need is None:
                 return PromptAnalysis(None, "private", verdict)
             text = need.text
@@ -252,8 +253,8 @@ def _before_tools(parsed: Prompt) -> tuple[Prompt, Sequence[PromptMessage]]:
     return parsed, ()
 
 
-_HALF = re.compile("[\ud800-\udfff]")
-_REQUEST = re.compile(
+_HALF = lazy_pattern("[\ud800-\udfff]")
+_REQUEST = lazy_pattern(
     r"\b(?:(?:(?:how|what|where|when|why|which|that|if|so) )?"
     r"(?:(?:can|could|should|would|may|might|must|do|did|shall|will) i|i (?:can|could|should|may|might|must))|"
     r"(?:tell|give|show|help|let|remind|explain(?: to)?|send|teach|recommend(?: to)?) (?:me|us)|for me|"
@@ -265,24 +266,13 @@ _REQUEST = re.compile(
     r"thank(?:s| you)(?: for \w+ing (?:me|us))?)(?!\w)",
     re.IGNORECASE,
 )
-_SELF = re.compile(
+_SELF = lazy_pattern(
     r"\b(?:i|i'm|i've|i'd|i'll|im|ive|my|mine|me|myself|we|we're|we've|our|ours|us|ourselves|"
     r"ich|mir|mich|mein\w*|wir|unser\w*|je|j'\w+|moi|mon|mes|nous|notre|yo|mis|soy|estoy|tengo|io|sono|mio|mia|eu|meu|"
     r"minha|tenho|ik|mijn|jag|jeg)\b|\b(?:я|мой|моя|мне|меня)\b"
     r"|[我私僕俺]|あたし|わたし|ぼく|おれ|저는|나는|내\s|제\s|أنا|मैं|मेर",
     re.IGNORECASE,
 )
-
-
-_INSTRUCTS = re.compile(
-    r"\bfrom now on\b|\b(?:answer|respond|reply|talk|speak)(?: \w+){0,3} (?:in|like|as|with|without|only)\b"
-    r"|\byou(?:'re| are)(?: now)? (?:a|an|my|the)\b|\bin (?:one|two|a few|\d+) (?:words?|sentences?)\b"
-    r"|(?:^|[.!?,;:] *|\b(?:please|and|but) )"
-    r"(?:always|never|use|avoid|act|pretend|assume|suppose|imagine|keep|write|explain"
-    r"|be (?:brief|concise|short|polite|rude|funny|formal|honest|more|less|as))\b",
-    re.IGNORECASE,
-)
-"""What a user says of all answers to come: they are another user's only where he said it too."""
 
 
 def tells_of_self(text: str) -> bool:
@@ -297,8 +287,3 @@ def tells_of_self(text: str) -> bool:
     """
     plain = text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
     return _SELF.search(_REQUEST.sub(" ", plain)) is not None
-
-
-def instructs(text: str) -> bool:
-    """Checks whether a user says how to answer from then on; such answers are made for him."""
-    return _INSTRUCTS.search(text) is not None

@@ -79,13 +79,7 @@ def tags_of(tags: Sequence[str], user: Id | None) -> tuple[str, ...]:
 
 
 class ValueOps:
-    """The operations on the values of one namespace.
-
-    Args:
-        client: The server.
-        namespace: Its name.
-        tenant: Whose values they are.
-    """
+    """The operations on the values of one namespace."""
 
     def __init__(self, client: Client, namespace: str, tenant: Id) -> None:
         space, check = client.keys(tenant), check_id(namespace, "namespace")
@@ -123,10 +117,6 @@ class ValueOps:
     def glance(self, key: str, tags: tuple[str, ...] = ()) -> tuple[tuple[Command, ...], Glance]:
         """Reads a value without a script, which is faster.
 
-        Args:
-            key: Its name.
-            tags: Tags whose tokens are read with it.
-
         Returns:
             The commands of an op of one trip, and what decodes their replies; to None where the value has other tags,
             whose tokens decide as well. The clock is read first: what is written meanwhile is newer than the look.
@@ -148,9 +138,6 @@ class ValueOps:
 
         Args:
             keys: Their names, each once.
-
-        Returns:
-            An op of one trip.
         """
         by_shard = list(self._by_shard(keys))
 

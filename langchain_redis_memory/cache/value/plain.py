@@ -19,7 +19,7 @@ OwnTtl: TypeAlias = "Lifetime | Literal['own']"
 """A lifetime; the cache's own by default."""
 
 
-class Versioned(NamedTuple):
+class VersionedValue(NamedTuple):
     """Holds a value and its version, for `RedisValueCache.set_if`; version 0 where there is none."""
 
     value: Any
@@ -263,7 +263,7 @@ class PlainValues(ClientOwner, Switchable):
         """Adds to a number; see `incr`."""
         return await self._client.adrive(self._flows.update_flow(key, _add(key, by), 0, self._ttl(ttl_s)))
 
-    def versioned(self, key: str) -> Versioned:
+    def versioned(self, key: str) -> VersionedValue:
         """Reads a value with its version, for `set_if`.
 
         Args:
@@ -280,7 +280,7 @@ class PlainValues(ClientOwner, Switchable):
         """
         return self._client.run(self._flows.ops.look(key).map(lambda look: _versioned(key, look)))
 
-    async def aversioned(self, key: str) -> Versioned:
+    async def aversioned(self, key: str) -> VersionedValue:
         """Reads a value with its version; see `versioned`."""
         return await self._client.arun(self._flows.ops.look(key).map(lambda look: _versioned(key, look)))
 
@@ -336,5 +336,9 @@ def _add(key: str, by: float) -> Callable[[Any], Any]:
     return add
 
 
-def _versioned(key: str, look: ValueLookup) -> Versioned:
-    return Versioned(None, 0) if look.found is None else Versioned(unpack(look.found.body, key), look.found.version)
+def _versioned(key: str, look: ValueLookup) -> VersionedValue:
+    return (
+        VersionedValue(None, 0)
+        if look.found is None
+        else VersionedValue(unpack(look.found.body, key), look.found.version)
+    )

@@ -61,8 +61,8 @@ class ExtractiveAnswerer(BaseChatModel):
         scores = vectors[1:] @ vectors[0]
         best = sorted(range(len(found)), key=lambda place: -scores[place])[: self.sentences]
         source = found[best[0]][0]
-        told = [found[place][1] for place in sorted(best) if found[place][0] == source]
-        return f"{' '.join(told)} [{source}]"
+        answers = [found[place][1] for place in sorted(best) if found[place][0] == source]
+        return f"{' '.join(answers)} [{source}]"
 
     def _from_conversation(self, question: str, memory: Sequence[BaseMessage]) -> str:
         asked = [str(message.text) for message in memory if isinstance(message, HumanMessage)]

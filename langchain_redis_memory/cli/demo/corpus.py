@@ -40,11 +40,7 @@ def _documented(module: Any) -> Iterator[tuple[str, str]]:
 
 
 def chunks() -> list[Document]:
-    """Builds the documents: one for each documented name, without repeats, each at most 360 characters long.
-
-    Returns:
-        Documents whose metadata has `source`, the documented name.
-    """
+    """Builds the documents: one for each documented name, without repeats, each at most 360 characters long."""
     found: dict[str, Document] = {}
     for name in MODULES:
         for source, text in _documented(import_module(name)):

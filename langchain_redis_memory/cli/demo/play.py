@@ -18,13 +18,7 @@ from langchain_redis_memory.redis.client.client import Client
 
 
 class PlayedTurn(NamedTuple):
-    """One turn of the demo.
-
-    Args:
-        user: Who spoke.
-        expects: Words of the right answer.
-        report: What happened.
-    """
+    """One turn of the demo."""
 
     user: str
     expects: str

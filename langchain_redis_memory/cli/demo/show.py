@@ -77,12 +77,14 @@ class Comparison:
             yield Text("   naive [miss]")
             return
         self.hits += 1
-        made_for, told = served
-        if expects in told:
-            yield from _lines("   naive [hit, right] ", told, _STYLES["right"])
+        made_for, answer = served
+        if expects in answer:
+            yield from _lines("   naive [hit, right] ", answer, _STYLES["right"])
         else:
             self.wrong.append(report.question)
-            yield from _lines(f"   naive [WRONG] would have told {user} {made_for}'s answer: ", told, _STYLES["WRONG"])
+            yield from _lines(
+                f"   naive [WRONG] would have told {user} {made_for}'s answer: ", answer, _STYLES["WRONG"]
+            )
 
     def conclusion(self) -> str:
         """Summarises the comparison of both caches in one sentence."""
@@ -91,7 +93,8 @@ class Comparison:
         return (
             f"Of {len(self.reports)} turns a cache keyed on the last utterance would have answered {self.hits}, "
             f"{len(self.wrong)} of them wrongly; this memory served {hits} from its cache and answered "
-            f"{len(self.ours_wrong)} wrongly, with {most} round trips at most in a turn."
+            f"{len(self.ours_wrong)} wrongly, with {most} round trips at most in a turn: a cache has to know "
+            "who asks, what was said before and what an answer does."
         )
 
 

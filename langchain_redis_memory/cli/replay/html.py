@@ -35,7 +35,8 @@ th, td { border-bottom: 1px solid var(--line); padding: .3rem .7rem; text-align:
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 tr.gap td { border: 0; height: .6rem; } .raw { color: var(--dim); }
 .plots { display: flex; flex-wrap: wrap; gap: 1.5rem; } figure { background: var(--card); border: 1px solid var(--line);
-  border-radius: 8px; margin: 0; padding: 1rem; } figcaption { font-weight: 600; margin-bottom: .4rem; }
+  border-radius: 8px; margin: 0; padding: 1rem; flex: 1 1 28rem; min-width: 0; }
+figcaption { font-weight: 600; margin-bottom: .4rem; }
 svg { display: block; height: auto; max-width: 100%; } svg text { fill: var(--ink); font: 12px system-ui, sans-serif; }
 svg .dim { fill: var(--dim); } svg .axis { stroke: var(--line); } svg .level { fill: var(--a); }
 svg .raw { fill: var(--bad); } svg .path { fill: none; stroke: var(--a); stroke-opacity: .5; }
@@ -229,10 +230,10 @@ def _bars(levels: Sequence[CacheOutcome]) -> str:
         parts.append(_text(_LEFT, top + bar / 2 + 4, f"risk {one.risk:g}", "end"))
         for (name, kind), count in zip(series, counts, strict=True):
             width = count / max(1, one.turns) * (_WIDTH - _RIGHT - _LEFT - 8)
-            told = f"{one.name}, {name}: {count} of {one.turns}"
+            tooltip = f"{one.name}, {name}: {count} of {one.turns}"
             parts.append(
                 f'<rect x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" height="{bar:.1f}" class="{kind}">'
-                f"<title>{escape(told)}</title></rect>"
+                f"<title>{escape(tooltip)}</title></rect>"
             )
             left += width
     for row, (name, kind) in enumerate(series):

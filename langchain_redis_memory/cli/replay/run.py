@@ -246,10 +246,6 @@ def _count(
 def forget(client: Client, tenant: str) -> None:
     """Deletes everything of a tenant; on a cluster, whose nodes cannot be asked at once, it is left to expire.
 
-    Args:
-        client: The client.
-        tenant: Whose data it is.
-
     **Keys:** all of the tenant.
     **Trips:** 2 for each 1,000 keys of the server.
     """

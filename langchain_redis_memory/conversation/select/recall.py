@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
 from langchain_redis_memory.language.bm25 import TextMatch, search
+from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 from langchain_redis_memory.language.words import stem
 
 LONGEST = 2_000
@@ -34,7 +35,7 @@ _NUMBER_WORDS = "|".join([*map(re.escape, _NUMBER), r"\d{1,4}"])
 
 
 def _pattern(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.IGNORECASE)
+    return lazy_pattern(pattern, re.IGNORECASE)
 
 
 _BEFORE_LAST = _pattern(
@@ -90,9 +91,6 @@ def turn_starts(history: Sequence[BaseMessage]) -> list[int]:
 
     Args:
         history: The messages, oldest first.
-
-    Returns:
-        The places of the user's messages.
     """
     return [place for place, message in enumerate(history) if isinstance(message, HumanMessage)]
 
@@ -127,16 +125,16 @@ def by_position(turn: str, history: Sequence[BaseMessage]) -> list[int]:
 def _numbers(text: str) -> list[int]:
     """The turns that are counted, from 1 at the beginning and from -1 at the end."""
     found: list[int] = []
-    if told := _BEFORE_LAST.search(text):
-        word = (told["nth"] or "second").lower()
+    if match := _BEFORE_LAST.search(text):
+        word = (match["nth"] or "second").lower()
         found.append(-2 if word == "next" else -_PLACE[word])
-        text = text[: told.start()] + text[told.end() :]
-    for told in _SEVERAL.finditer(text):
-        most = min(_number(told["number"]), 50)
-        found += range(1, most + 1) if told["end"].lower() == "first" else range(-1, -most - 1, -1)
-    found += [-_number(told["number"]) for told in _AGO.finditer(text)]
-    found += [_nth(told["nth"]) for told in _NTH.finditer(text)]
-    found += [_number(told["nth"]) for told in _NUMBERED.finditer(text)]
+        text = text[: match.start()] + text[match.end() :]
+    for match in _SEVERAL.finditer(text):
+        most = min(_number(match["number"]), 50)
+        found += range(1, most + 1) if match["end"].lower() == "first" else range(-1, -most - 1, -1)
+    found += [-_number(match["number"]) for match in _AGO.finditer(text)]
+    found += [_nth(match["nth"]) for match in _NTH.finditer(text)]
+    found += [_number(match["nth"]) for match in _NUMBERED.finditer(text)]
     if _FIRST.search(text):
         found.append(1)
     if _JUST.search(text):
@@ -156,14 +154,14 @@ def _nth(word: str) -> int:
 
 def _beside(text: str, history: Sequence[BaseMessage], starts: Sequence[int]) -> list[int]:
     """The turn after (or before) the one that a question names, and that one."""
-    told = _BESIDE.search(text)
-    if told is None:
+    match = _BESIDE.search(text)
+    if match is None:
         return []
-    hits = search(told["anchor"], [str(history[place].text) for place in starts], SCAFFOLD)
+    hits = search(match["anchor"], [str(history[place].text) for place in starts], SCAFFOLD)
     if not hits:
         return []
     at = hits[0].place
-    there = at - 1 if told["side"].lower() == "before" else at + 1
+    there = at - 1 if match["side"].lower() == "before" else at + 1
     return [starts[place] for place in (there, at) if 0 <= place < len(starts)]
 
 

@@ -12,11 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from langchain_core.messages import BaseMessage, HumanMessage
-from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-from langchain_redis_memory.checkpoint.blobs import Blobs
-from langchain_redis_memory.checkpoint.flows import SaverFlows
-from langchain_redis_memory.checkpoint.thread_list import messages_of
 from langchain_redis_memory.conversation.select.recall import LONGEST, SCAFFOLD
 from langchain_redis_memory.errors import RedisMemoryError
 from langchain_redis_memory.history import session_index
@@ -67,6 +63,12 @@ def read_flow(space: KeySpace, found: Sequence[UserData], own: str = "") -> Flow
 
 def _turns(space: KeySpace, data: UserData) -> Op[list[PastTurn]]:
     if data.kind == "thread":
+        from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+
+        from langchain_redis_memory.checkpoint.blobs import Blobs
+        from langchain_redis_memory.checkpoint.flows import SaverFlows
+        from langchain_redis_memory.checkpoint.thread_list import messages_of
+
         threads = SaverFlows(space, Blobs(JsonPlusSerializer(allowed_msgpack_modules=None), 0), 0, False)
 
         def of_thread(found: Any) -> list[PastTurn]:

@@ -24,9 +24,6 @@ _PLAIN = 0.6
 def shares(found: Mapping[str, Any]) -> dict[str, float]:
     """Reads the four probabilities from what a model answered.
 
-    Returns:
-        A probability for each of `QUESTIONS`.
-
     Raises:
         ValueError: One is missing or is no probability.
     """
@@ -46,9 +43,6 @@ def corrected(words: AudienceVerdict, said: Mapping[str, float], trust: float = 
         words: The verdict of the words.
         said: What the model said, a probability for each of `QUESTIONS`.
         trust: By how much log-odds the model may lower a probability.
-
-    Returns:
-        The verdict, at the same tolerated risk.
     """
     moved: dict[str, float] = {}
     for name in QUESTIONS:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 from langchain_redis_memory.language.audience.sentences import LEAD
 from langchain_redis_memory.language.audience.words import BE, OWN, SentenceSigns, WordLists, tech_word
+from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 
 _MADE = frozenset(
     "poem story function limerick joke essay summary example recipe regex script query haiku song riddle class "
@@ -18,7 +17,7 @@ _CODE = frozenset(
 _GRANTED = frozenset("access rights permission permissions admin refund money".split())
 
 
-_ADVICE = re.compile(
+_ADVICE = lazy_pattern(
     r"(?:when|what|how (?:long|often|much|deep|far|high|early|late|soon|many \w+)) "
     r"(?:(?:should|must) (?:i|you|one|we)|(?<=long )can i|(?<=soon )can i|do (?:i|you|we) (?:have|need) to) "
     r"(?!come\b|pay\b|arrive\b|expect\b|go\b|know\b)"
@@ -26,17 +25,17 @@ _ADVICE = re.compile(
     r"|when is the best time to\b"
 )
 """General advice that is asked for with "my": how deep one should dig a pond."""
-_PASSIVE = re.compile(r"\bbe (?:\w+(?:ed|en|t|n|d)|made|done)\b")
-_DUE = re.compile(r"\b(?:(?:has|have|needs?|ought) to|must|should) be \w+(?:ed|en|t|n|d)\b")
+_PASSIVE = lazy_pattern(r"\bbe (?:\w+(?:ed|en|t|n|d)|made|done)\b")
+_DUE = lazy_pattern(r"\b(?:(?:has|have|needs?|ought) to|must|should) be \w+(?:ed|en|t|n|d)\b")
 """Something is to be done: "order 7 needs to be cancelled"."""
-_STEPS = re.compile(
+_STEPS = lazy_pattern(
     r"what (?:do|should|can|must|documents do|forms do) (?:i|you|one|we) "
     r"(?:need to|have to|do if|do when|bring|do to)"
     r"|what(?:'s| is) the (?:best |easiest |right |quickest )?way (?:to|of)"
     r"|what (?:happens|should happen) (?:if|when|to|at)"
     r"|what are the steps|what (?:documents|forms|papers) "
 )
-_METHOD = re.compile(
+_METHOD = lazy_pattern(
     r"(?:is it possible|what is the procedure|is there a way|how (?:long|often|much) (?:should|must)) "
 )
 

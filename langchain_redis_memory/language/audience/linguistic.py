@@ -102,9 +102,6 @@ def weigh(sentences: Sequence[Mapping[str, str]], model: AudienceWeights, *, opa
         sentences: The signs of its sentences, with the words that speak for each.
         model: The weights.
         opaque: Whether the chain can know who asks.
-
-    Returns:
-        A verdict that shares nothing, with the probabilities.
     """
     odds = dict.fromkeys(_ASKED, -20.0)
     spoke: dict[tuple[str, str], float] = {}

@@ -48,12 +48,6 @@ def shape(word: str, *, capital: bool, common: frozenset[str]) -> str:
 def patterns(words: Sequence[str], capitals: Sequence[bool], mark: str, common: frozenset[str]) -> list[str]:
     """Finds the patterns of a sentence.
 
-    Args:
-        words: Its words in lower case.
-        capitals: Whether each is written with a capital.
-        mark: What it ends with.
-        common: The common words.
-
     Returns:
         Their names; each has a colon in it, which no sign has.
     """

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from langchain_redis_memory.language.audience.words import (
     BE,
     DEFINITE,
@@ -13,10 +11,11 @@ from langchain_redis_memory.language.audience.words import (
     WordLists,
     one_of,
 )
+from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 
 _PLACES = frozenset("inside outside home here upstairs downstairs indoors".split())
 _TITLES = frozenset("mr mrs ms dr doctor prof miss".split())
-_REPORTED = re.compile(
+_REPORTED = lazy_pattern(
     r"\b(?:did|has|have) .{2,40}\b(?:say|said|tell|told|prescribe|decide|decided|answer|promise|write)$"
 )
 

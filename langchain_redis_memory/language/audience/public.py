@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from langchain_redis_memory.language.audience.words import (
     DEFINITE,
     FIRST_PERSON,
@@ -13,6 +11,7 @@ from langchain_redis_memory.language.audience.words import (
     one_of,
     tech_word,
 )
+from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 
 _CAPABLE = frozenset(
     "support have allow work contain use need exist cause count help keep run expire last mean lower".split()
@@ -37,17 +36,17 @@ _OF_NOW = frozenset(
 """Signs of what changes."""
 _NAMED_ONES = DEFINITE | OWN | FIRST_PERSON
 _ANAPHORIC = _NAMED_ONES | {"it", "they", "you"}
-_DEFINES = re.compile(r"(?:what(?:'s|s| is| are)|what was|define|explain|describe) ")
-_MEANS = re.compile(
+_DEFINES = lazy_pattern(r"(?:what(?:'s|s| is| are)|what was|define|explain|describe) ")
+_MEANS = lazy_pattern(
     r"\bwhat (?:does|do) .{1,60}\b(?:mean|do|stand for|return|contain|consist of|look like|taste like)$"
     r"|\bmeaning of\b|\bdefinition of\b"
 )
-_WHAT_THE_OF = re.compile(
+_WHAT_THE_OF = lazy_pattern(
     r"(?:(?:what|who)(?:'s|s| is| are| was| were)|(?:tell|give) me) the "
     r"[a-z' -]+ (?:of|in|for|between) (?!me\b|my\b|our\b|this\b|the (?:living|kitchen|bed))"
 )
-_SUPERLATIVE = re.compile(r"(?:what|who|which)\b.* (?:the )?(?:most|best|[a-z]{3,}est) ")
-_PASSIVE = re.compile(r"\bbe [a-z]+(?:ed|en|t|n|d)\b")
+_SUPERLATIVE = lazy_pattern(r"(?:what|who|which)\b.* (?:the )?(?:most|best|[a-z]{3,}est) ")
+_PASSIVE = lazy_pattern(r"\bbe [a-z]+(?:ed|en|t|n|d)\b")
 
 
 def public_signs(

@@ -70,6 +70,8 @@ class AudienceVerdict:
         own_procedure: Whether a general procedure is asked for with "my".
         here: Whether the answer depends on where the user is or on what is shown.
         p_whole: The probability that it is any of the four, judged by itself; None where it was not.
+        p_read: The same by a model that read the turn; None where none did.
+        read_share: How much of the log-odds is what was read.
         thresholds: What the probabilities are compared with.
     """
 
@@ -87,6 +89,8 @@ class AudienceVerdict:
     own_procedure: bool = False
     here: bool = False
     p_whole: float | None = None
+    p_read: float | None = None
+    read_share: float = 0.5
     thresholds: AudienceThresholds | None = None
 
     @property
@@ -95,7 +99,10 @@ class AudienceVerdict:
         if self.here:
             return 1.0
         any_of = 1 - (1 - self.p_personal) * (1 - self.p_volatile) * (1 - self.p_effect) * (1 - self.p_vary)
-        return any_of if self.p_whole is None else probability((odds(any_of) + odds(self.p_whole)) / 2)
+        words = odds(any_of) if self.p_whole is None else (odds(any_of) + odds(self.p_whole)) / 2
+        if self.p_read is not None:
+            words += self.read_share * (odds(self.p_read) - words)
+        return probability(words)
 
     def __str__(self) -> str:
         kinds = ", ".join(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from itertools import pairwise
 
 from langchain_redis_memory.language.audience.words import (
@@ -14,19 +13,20 @@ from langchain_redis_memory.language.audience.words import (
     phrase_in,
     tech_word,
 )
+from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 
-_YEAR = re.compile(r"(?:1[0-9]{3}|20[01][0-9]|202[0-4])(?:s|'s)?$")
+_YEAR = lazy_pattern(r"(?:1[0-9]{3}|20[01][0-9]|202[0-4])(?:s|'s)?$")
 _VERSION = frozenset("version release latest newest price ruling".split())
 
 
-_HOURS = re.compile(
+_HOURS = lazy_pattern(
     r"\b(?:opening|business|visiting|office|closing) (?:hours|times)\b"
     r"|\b(?:when|what time) (?:does|do) (?!my\b|our\b)[\w' -]+ (?:open|close)\b(?! today| tonight| tomorrow)"
     r"|\bwhen (?:is|are) (?!my\b|our\b)[\w' -]+ open$"
     r"|^(?:is|are) (?!it\b|there\b)[\w' -]+ open on (?:\w+days|holidays|weekends)\b"
 )
 """When something is open as a rule."""
-_GAUGE = re.compile(
+_GAUGE = lazy_pattern(
     r"\bhow (?:full|empty|charged|busy|crowded|packed|warm|cold|hot|humid|windy|loud|bright|dirty|clean|slow) "
     r"(?:is|are) "
     r"(?:the|my|our|it|[\w']+'s)\b|\bhow (?:long|short) (?:is|are) the (?:\w+ )?(?:queues?|lines?|waits?|delays?)\b"
@@ -36,38 +36,38 @@ _GAUGE = re.compile(
     r"|\b(?:is|are) (?:free|available|taken|booked) (?:at|on (?!\w+days\b)|tonight|tomorrow|this|next|until)\b"
 )
 """Measures and states of this moment."""
-_OF_WORLD = re.compile(
+_OF_WORLD = lazy_pattern(
     r"\b(?:for|of|about|during|after|with) (?:an? )?(?:\w+ )?(?:wait|delay|score)\b|\bwait$|\ban? (?:\w+ )?score\b"
 )
-_NOT_STATE = re.compile(r"\bavailable (?:(?:for|to) all|in (?!the\b|stock\b)|as |on request)|\bcosts? extra\b")
-_WORTH = re.compile(
+_NOT_STATE = lazy_pattern(r"\bavailable (?:(?:for|to) all|in (?!the\b|stock\b)|as |on request)|\bcosts? extra\b")
+_WORTH = lazy_pattern(
     r"\b(?:exchange|conversion|interest|mortgage|savings) rates?\b"
     r"|\bworth$|\bworth (?!it\b|the\b|an?\b|\w+ing\b)|\bprice of\b"
 )
-_PRESENCE = re.compile(
+_PRESENCE = lazy_pattern(
     r"^(?:is|are) (?!there\b|it\b|this\b|that\b|an? |the (?:word|name|idea)\b)[\w'. ]{2,30} "
     r"(?:(?:in|at|back (?:in|at|from)) (?:(?:the|his|her|their) (?:office|building|desk|counter|door|room|shop|garage"
     r"|meeting|reception|lab|kitchen|yard)|home|work|lunch|school)|in today|home|awake"
     r"|around|away|on (?:leave|duty|call))$"
 )
 """Whether somebody is there."""
-_HOW_MUCH = re.compile(r"how much (?:is|are|for)\b|how much (?:does|do) .*\b(?:cost|costs|sell|go for|charge)\b")
-_COSTS = re.compile(r"what (?:does|do|is|are) .*\bcosts?\b")
-_CLOCK = re.compile(
+_HOW_MUCH = lazy_pattern(r"how much (?:is|are|for)\b|how much (?:does|do) .*\b(?:cost|costs|sell|go for|charge)\b")
+_COSTS = lazy_pattern(r"what (?:does|do|is|are) .*\bcosts?\b")
+_CLOCK = lazy_pattern(
     r"\bwhat(?:'s| is)? ?(?:the )?(?:time|date|day|year)\b(?! (?:was|were|did|do|does)\b)|\bthe time\b"
     r"|\bdate today\b|\bdays? (?:until|till)\b|^time\b"
 )
-_ANY_OF = re.compile(r"(?:is|are) there any\b.* (?:of|to|for|about|between|with) (?!the\b|my\b|me\b|us\b)")
-_NEXT = re.compile(r"\bwhen (?:will|is the next)\b|\bnext (?!step)")
-_AGE = re.compile(r"\bhow old is (?!the\b|a\b)")
-_DRAWN = re.compile(r"(?:pick|choose|roll|flip|toss|draw|throw) (?:a|an|one|me|two|heads|some)\b")
-_GOING_FOR = re.compile(r"\b(?:go|goes|going) (?:for|cheap)\b")
-_WHEN_THE = re.compile(
+_ANY_OF = lazy_pattern(r"(?:is|are) there any\b.* (?:of|to|for|about|between|with) (?!the\b|my\b|me\b|us\b)")
+_NEXT = lazy_pattern(r"\bwhen (?:will|is the next)\b|\bnext (?!step)")
+_AGE = lazy_pattern(r"\bhow old is (?!the\b|a\b)")
+_DRAWN = lazy_pattern(r"(?:pick|choose|roll|flip|toss|draw|throw) (?:a|an|one|me|two|heads|some)\b")
+_GOING_FOR = lazy_pattern(r"\b(?:go|goes|going) (?:for|cheap)\b")
+_WHEN_THE = lazy_pattern(
     r"\bwhat time (?:does|do|is|will) (?:the|my|our)\b|\bwhen (?:does|do|is|will|are) (?:the|my|our)\b"
 )
-_OFFERED = re.compile(r"(?:do|have) you (?:have|got|still)\b|are there (?:any|free)\b|is there any\b")
-_WHERE_THE = re.compile(r"where(?:'s| is| are) the ")
-_WHATS_ON = re.compile(
+_OFFERED = lazy_pattern(r"(?:do|have) you (?:have|got|still)\b|are there (?:any|free)\b|is there any\b")
+_WHERE_THE = lazy_pattern(r"where(?:'s| is| are) the ")
+_WHATS_ON = lazy_pattern(
     r"what(?:'s| is| are)? (?:new|up|happening|going on|on|playing"
     r"|happened(?! (?:in|during|after|before|between)\b))"
     r"\b(?! to\b| in [a-z]+ when)"
@@ -225,10 +225,10 @@ def world_signs(body: list[str], first: str, inside: set[str], found: SentenceSi
         found.add("whats_on", " ".join(body[:3]))
 
 
-_ANEW = re.compile(r"\b(?:another|a new|other|different|else)\b|^(?:something|an?) \w+er(?: \w+)?(?: please)?$")
-_MORE = re.compile(r"\b(?:an?|some|any|something|anything) (?:(?:more|less) \w+|(\w+er)) ?(?:\w+)?$")
+_ANEW = lazy_pattern(r"\b(?:another|a new|other|different|else)\b|^(?:something|an?) \w+er(?: \w+)?(?: please)?$")
+_MORE = lazy_pattern(r"\b(?:an?|some|any|something|anything) (?:(?:more|less) \w+|(\w+er)) ?(?:\w+)?$")
 """Something in a higher degree than what was said: "a cheaper hotel"."""
-_ELSE = re.compile(
+_ELSE = lazy_pattern(
     r"^(?:what|who|where|which|any|anything|is there|are there)\b.{0,24}\b(?:else|other|another)\b(?! than)"
 )
 """A request, and a question, for something other than what was said."""

@@ -11,14 +11,23 @@ on its conversation is so small that, on people's conversations, at most `max_un
 so; and what none of them can read counts as dependent.
 """
 
-from langchain_redis_memory.language.classify.cascade import CascadeClassifier
-from langchain_redis_memory.language.classify.embedding import EmbeddingClassifier
-from langchain_redis_memory.language.classify.linguistic import LinguisticClassifier
-from langchain_redis_memory.language.classify.llm import LLMClassifier
-from langchain_redis_memory.language.classify.question_type import QuestionType
-from langchain_redis_memory.language.classify.standalone import dependence, leaning_from, points_outside, stands_alone
-from langchain_redis_memory.language.classify.tokens import content_words
-from langchain_redis_memory.language.classify.verdict import Classifier, Verdict
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from langchain_redis_memory.language.classify.cascade import CascadeClassifier
+    from langchain_redis_memory.language.classify.embedding import EmbeddingClassifier
+    from langchain_redis_memory.language.classify.linguistic import LinguisticClassifier
+    from langchain_redis_memory.language.classify.llm import LLMClassifier
+    from langchain_redis_memory.language.classify.question_type import QuestionType
+    from langchain_redis_memory.language.classify.standalone import (
+        dependence,
+        leaning_from,
+        points_outside,
+        stands_alone,
+    )
+    from langchain_redis_memory.language.classify.tokens import content_words
+    from langchain_redis_memory.language.classify.verdict import Classifier, Verdict
 
 __all__ = [
     "CascadeClassifier",
@@ -34,3 +43,26 @@ __all__ = [
     "points_outside",
     "stands_alone",
 ]
+
+_HOMES = {
+    "CascadeClassifier": "cascade",
+    "EmbeddingClassifier": "embedding",
+    "LinguisticClassifier": "linguistic",
+    "LLMClassifier": "llm",
+    "QuestionType": "question_type",
+    "dependence": "standalone",
+    "leaning_from": "standalone",
+    "points_outside": "standalone",
+    "stands_alone": "standalone",
+    "content_words": "tokens",
+    "Classifier": "verdict",
+    "Verdict": "verdict",
+}
+"""Loaded at their first use: a cache of very same prompts needs the types of questions only."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from langchain_redis_memory.language.classify.tokens import known, text_of
+from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 from langchain_redis_memory.language.lexicon import Lexicon
 from langchain_redis_memory.language.turn_tokens import TurnTokens
 
@@ -21,7 +22,7 @@ FAR = 24
 """Messages that are looked back for what a turn depends on."""
 _MANY = 400
 """Messages that a question for what was said is compared with."""
-_FIRST = re.compile(r"\b(?:first|initial|original|start|beginning|begin)\b", re.IGNORECASE)
+_FIRST = lazy_pattern(r"\b(?:first|initial|original|start|beginning|begin)\b", re.IGNORECASE)
 
 
 def leans_on(

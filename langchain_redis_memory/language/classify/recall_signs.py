@@ -17,6 +17,7 @@ from itertools import pairwise
 from math import log1p
 
 from langchain_redis_memory.language.english import straight
+from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 from langchain_redis_memory.language.lexicon import Lexicon
 from langchain_redis_memory.language.turn_tokens import WORD, TurnTokens
 
@@ -44,10 +45,6 @@ def asking_part(text: str, language: Lexicon) -> str:
     """Returns the sentences of a turn that ask, and what tells them what they ask for.
 
     What was said is often only the occasion of another question: "You recommended yoga. Does it help?" asks about yoga.
-
-    Args:
-        text: The turn, with single spaces.
-        language: The lexicon.
 
     Returns:
         The sentences that ask; the whole turn where they ask for what the other ones tell ("I mentioned a book. Which
@@ -100,13 +97,13 @@ def _asks(part: str, language: Lexicon) -> bool:
 _SAID_ALONE = frozenset("named listed mentioned described said dictated brought".split())
 """What "I" did in a conversation, whoever heard it: "I named two cities"."""
 _QUOTES = ' "\u201c\u201d'
-_SENTENCE = re.compile(r"(?<=[.!?]) ")
+_SENTENCE = lazy_pattern(r"(?<=[.!?]) ")
 _TELLS = frozenset("since as when after because if although i i've you you've we we've my".split())
-_WONDERS = re.compile(
+_WONDERS = lazy_pattern(
     r"i(?:'d| would)? (?:wonder|(?:like|want) to (?:know|hear|see)|'?a?m (?:curious|trying to re\w+))\b", re.IGNORECASE
 )
-_WH_BEHIND = re.compile(r", ?(?:what|which|who|whom|where|when|how)\b", re.IGNORECASE)
-_IDENTITY = re.compile(
+_WH_BEHIND = lazy_pattern(r", ?(?:what|which|who|whom|where|when|how)\b", re.IGNORECASE)
+_IDENTITY = lazy_pattern(
     r"^(?:and |so |but )?(?:what|which|who|where|when|how)\b[\w' ]{0,20}"
     r"(?:'s|\b(?:was|were|is|are)) "
     r"(?:(?:it|they|that|those|he|she|number \w+)\b[\w ,]{0,14}|(?:its|their|his|her) \w+)\W*$"
@@ -114,15 +111,15 @@ _IDENTITY = re.compile(
     re.IGNORECASE,
 )
 """Asks which one it was that was told: "what was it?", "which one was that?"."""
-_AGAIN_FIRST = re.compile(r"(?:again|once more|once again|one more time)\b(?! (?:and|unto|time))")
-_PAST_QUESTION = re.compile(
+_AGAIN_FIRST = lazy_pattern(r"(?:again|once more|once again|one more time)\b(?! (?:and|unto|time))")
+_PAST_QUESTION = lazy_pattern(
     r"^(?:and |so |but )?(?:what|which|who|whose|where|when|how\b[\w ]{0,12})\b[\w' ]{0,20}"
     r"\b(?:was|were|did|had|came|went)\b"
     r"|^(?:which|who) (?:one |of them )?\w+ed\b|^(?:which|which one|how much|how many|was it\b.*|were they\b.*)\?",
     re.IGNORECASE,
 )
 """Asks what it was, not what it is."""
-_TOLD_BEFORE = re.compile(
+_TOLD_BEFORE = lazy_pattern(
     r"\b(?:i(?:'ve| have)?|we(?:'ve)?)\b[\w' ]{0,40}\b(?:told|asked|gave|showed|with) you\b"
     r"[\w' ]*\b(?:once|earlier|before|previously|ago|yesterday|already|at the (?:start|beginning)|last (?:time|week))\b"
     r"|\b(?:i|you|we) (?:once|earlier|previously|already) \w+"

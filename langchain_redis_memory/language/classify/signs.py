@@ -19,11 +19,7 @@ from langchain_redis_memory.language.turn_tokens import TurnTokens
 
 
 def signs(reading: TurnTokens, before: HistoryWords, language: Lexicon) -> TurnTokens:
-    """Finds the signs of a turn.
-
-    Returns:
-        The same reading, with features and evidence.
-    """
+    """Finds the signs of a turn."""
     if reading.words:
         kinds = WordKinds(reading, before, language)
         for look in (pointers, members, definites, _relational, ellipsis_signs, _comparison, content_features):

@@ -108,11 +108,7 @@ def past(history: Sequence[BaseMessage], language: Lexicon) -> HistoryWords:
 
 
 def content_words(text: str) -> set[str]:
-    """Returns the content words of a text, in lower case.
-
-    Returns:
-        Its words without English function words.
-    """
+    """Returns the content words of a text, in lower case."""
     low = (straight(word).lower().removesuffix("'s") for word in WORD.findall(text[: 4 * HEAD]))
     function: frozenset[str] = lexicon("en").function
     return set(low) - function

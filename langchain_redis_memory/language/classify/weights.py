@@ -48,11 +48,7 @@ class DependenceModel(LogisticModel):
 
 @cache
 def weights(name: str) -> DependenceModel:
-    """Loads a model, once per process.
-
-    Args:
-        name: Its name in `weights.json`.
-    """
+    """Loads a model, once per process."""
     found = json.loads((resources.files(__package__) / "weights.json").read_text("utf-8"))[name]
     return DependenceModel(
         found["bias"], found["weights"], {float(share): value for share, value in found.get("thresholds", {}).items()}

@@ -291,11 +291,12 @@ def _by_pointing(text: str, focus: _Focus) -> Rewrite | None:
 def _by_exchange(text: str, focus: _Focus) -> Rewrite | None:
     """Asks the last question of another thing: "what about lung cancer?", "and in Norway?"."""
     bare = FILLER.sub("", text)
-    found = ABOUT.match(bare) or AND_IN.match(text)
+    about = ABOUT.match(bare)
+    found = about or AND_IN.match(text)
     if found is None or not focus.question:
         return None
-    new = mentions(found["new"] if found.re is AND_IN else f"about {found['new']}")
-    if len(new) != 1 or not new[0].words >= {word.lower() for word in found["new"].split()[found.re is AND_IN :]} - {
+    new = mentions(f"about {found['new']}" if about else found["new"])
+    if len(new) != 1 or not new[0].words >= {word.lower() for word in found["new"].split()[not about :]} - {
         "the",
         "a",
         "an",

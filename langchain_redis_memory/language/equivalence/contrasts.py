@@ -16,11 +16,7 @@ _DATA: dict[str, Any] = json.loads(resources.files(__package__).joinpath("contra
 
 
 def spelled_pairs(text: str) -> frozenset[tuple[str, str]]:
-    """Returns pairs that are spelled "a/b", in both orders.
-
-    Args:
-        text: The pairs, with spaces between.
-    """
+    """Returns pairs that are spelled "a/b", in both orders."""
     both = [pair.split("/") for pair in text.split()]
     return frozenset((a, b) for a, b in both) | frozenset((b, a) for a, b in both)
 

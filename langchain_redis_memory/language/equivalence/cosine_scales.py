@@ -14,6 +14,7 @@ import re
 from typing import NamedTuple
 
 from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 
 
 class Scale(NamedTuple):
@@ -60,7 +61,7 @@ SCALES = {
     "voyage-3-large": Scale(0.92, 0.30, 0.86),
 }
 """By the model's own name; `scale_of` also finds it behind an organisation and before a suffix such as `-int8`."""
-_SUFFIX = re.compile(r"(?:[-_.](?:int8|uint8|fp16|fp32|onnx|quantized|q\d\w*|gguf))+$|:\w+$", re.IGNORECASE)
+_SUFFIX = lazy_pattern(r"(?:[-_.](?:int8|uint8|fp16|fp32|onnx|quantized|q\d\w*|gguf))+$|:\w+$", re.IGNORECASE)
 _SHORT = {name.lower(): scale for name, scale in SCALES.items()}
 
 

@@ -152,9 +152,6 @@ class Observations:
             score: The score of the candidate.
             verified: Whether the verifier calls it a hit. A vetoed candidate is not to be asked about here.
             delta: The tolerated chance of a wrong answer.
-
-        Returns:
-            Whether the answer may be served.
         """
         decided = self.decide(score, delta)
         return decided == "serve" or (verified and decided == "undecided")

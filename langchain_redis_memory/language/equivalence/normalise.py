@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from langchain_redis_memory.language.english import replacements
 from langchain_redis_memory.language.equivalence.contrasts import MORE_PHRASES
+from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 
 LONGEST = 2000
 """Characters of a text that are looked at. Longer texts are equivalent only if they are the same."""
@@ -23,36 +24,36 @@ PLACEHOLDERS = "".join(map(chr, range(0xE000, 0xE000 + LONGEST)))
 """Characters for private use: the first stands for the first literal."""
 _PLAIN = str.maketrans({"\u2019": "'", "\u2018": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": " - "}
                        | dict.fromkeys(PLACEHOLDERS, " "))  # fmt: skip
-_DOTTED = re.compile(r"\b(?:(?:[A-Z]\.)+[A-Z]|(?i:u\.s|u\.s\.a|u\.k|[ap]\.m|e\.g|i\.e))\b\.?")
+_DOTTED = lazy_pattern(r"\b(?:(?:[A-Z]\.)+[A-Z]|(?i:u\.s|u\.s\.a|u\.k|[ap]\.m|e\.g|i\.e))\b\.?")
 _WHOLE = {"u.s": "USA", "u.s.a": "USA", "u.k": "UK"}
-_US = re.compile(r"\bUS\b(?! ?\$)")
-_SPACE = re.compile(r"[\s\x00-\x1f\x7f]+")
-_LITERAL = re.compile(
+_US = lazy_pattern(r"\bUS\b(?! ?\$)")
+_SPACE = lazy_pattern(r"[\s\x00-\x1f\x7f]+")
+_LITERAL = lazy_pattern(
     r"\"[^\"]{1,200}\"|`[^`]{1,200}`|(?<!\w)'[^']{2,80}'(?!\w)|https?://\S+|\b[\w.+-]{1,64}@[\w-]{1,64}\.[\w.]{1,64}|"
     r"(?<![\w/])/?(?:[\w.-]+/){2,}[\w.-]*|\b\w{1,80}(?:[.:]{1,2}\w{1,80}){0,9}\(\)|\b[A-Za-z]\w*_\w+\b|\b[a-z]+[A-Z]\w*\b|"
     r"(?<!\w)--?[a-zA-Z][\w-]*\b|\b[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+\b|\b[A-Za-z]+\d+\w*\b|\b[\da-f]{8,}\b"
 )
-_CONTRACTIONS = [(re.compile(pattern), plain) for pattern, plain in replacements("questions", "contractions")]
-_BARE = re.compile(
+_CONTRACTIONS = [(lazy_pattern(pattern), plain) for pattern, plain in replacements("questions", "contractions")]
+_BARE = lazy_pattern(
     r"\b(?:can(?:no)?t|im|(?:is|are|was|were|do|does|did|has|have|had|could|would|should)nt|(?:what|who|where|how|that)s)\b"
 )
-_SYMBOLS = re.compile(r"c\+\+|c#|f#|\.net\b")
+_SYMBOLS = lazy_pattern(r"c\+\+|c#|f#|\.net\b")
 _SPELT = str.maketrans({"+": "p", "#": "s", ".": "d"})
 _PHRASES = [
-    (re.compile(pattern), plain, pattern[0] == "^" and "|\\b" not in pattern)
+    (lazy_pattern(pattern), plain, pattern[0] == "^" and "|\\b" not in pattern)
     for pattern, plain in [*replacements("questions", "phrases"), *MORE_PHRASES]
 ]
 """Pattern, replacement, and whether it only matches at the start."""
-_ENDING = re.compile(r"[\s?.!\u2026,;:]+$")
-_IDENTIFIER = re.compile(r"[a-z][A-Z]|[_/\\=<>{}()\[\]`\"]|\w[.:]\w|\d[A-Za-z]|[A-Za-z]\d|^-")
+_ENDING = " ?.!\u2026,;:"
+_IDENTIFIER = lazy_pattern(r"[a-z][A-Z]|[_/\\=<>{}()\[\]`\"]|\w[.:]\w|\d[A-Za-z]|[A-Za-z]\d|^-")
 
 
-_DECIDING = re.compile(
+_DECIDING = lazy_pattern(
     r"[\u00b2\u00b3\u00b9\u2070-\u209c\u00bc-\u00be\u2150-\u215e]"  # raised, lowered, fractions
     r"|(?:(?<=^)|(?<=[\s(=,:]))[-\u2212](?=\d)"  # the sign of a number
     r"|(?<=\d)\s?(?:%|per ?cent\b)|(?<!\w)[$]\w+|\b[A-Za-z]#"
 )
-_ACRONYMS = re.compile(r"\b(?:IT|WHO|ME|OR|IN|(?<!\d )AM|AIDS)\b")
+_ACRONYMS = lazy_pattern(r"\b(?:IT|WHO|ME|OR|IN|(?<!\d )AM|AIDS)\b")
 
 
 class NormalisedText(NamedTuple):
@@ -89,7 +90,7 @@ def key_of(text: str) -> str:
         The key: two texts with one key are the same question.
     """
     plain = _plain(text)
-    plain = _ENDING.sub("", plain) or plain
+    plain = plain.rstrip(_ENDING) or plain
     return " ".join(word if _IDENTIFIER.search(word) else word.casefold() for word in plain.split(" "))
 
 
@@ -121,7 +122,7 @@ def normalise(text: str) -> NormalisedText:
         for pattern, plain in _CONTRACTIONS:
             lower = pattern.sub(plain, lower)
     lower = _SYMBOLS.sub(lambda match: f" {match.group().translate(_SPELT)} ", lower)
-    lower = _ENDING.sub("", lower)
+    lower = lower.rstrip(_ENDING)
     for pattern, plain, anchored in _PHRASES:
         if not anchored or pattern.match(lower):
             lower = pattern.sub(plain, lower, 1 if anchored else 0)

@@ -4,51 +4,53 @@ from __future__ import annotations
 
 import re
 
+from langchain_redis_memory.language.lazy_pattern import lazy_pattern
+
 _TYPES = (
-    ("how many", re.compile(r"\bhow many\b")),
-    ("how much", re.compile(r"\bhow much\b")),
-    ("how long", re.compile(r"\bhow long\b")),
-    ("how often", re.compile(r"\bhow (?:often|frequently)\b")),
-    ("how far", re.compile(r"\bhow far\b")),
-    ("how old", re.compile(r"\bhow old\b")),
+    ("how many", lazy_pattern(r"\bhow many\b")),
+    ("how much", lazy_pattern(r"\bhow much\b")),
+    ("how long", lazy_pattern(r"\bhow long\b")),
+    ("how often", lazy_pattern(r"\bhow (?:often|frequently)\b")),
+    ("how far", lazy_pattern(r"\bhow far\b")),
+    ("how old", lazy_pattern(r"\bhow old\b")),
     (
         "how big",
-        re.compile(r"\bhow (?:big|tall|high|deep|wide|fast|heavy|good|bad|hard|difficult|easy|safe|effective)\b"),
+        lazy_pattern(r"\bhow (?:big|tall|high|deep|wide|fast|heavy|good|bad|hard|difficult|easy|safe|effective)\b"),
     ),
-    ("why", re.compile(r"^(?:\W|\w+ ){0,2}?why\b")),
-    ("how do", re.compile(r"\bhow do i\b|^how do\b")),
+    ("why", lazy_pattern(r"^(?:\W|\w+ ){0,2}?why\b")),
+    ("how do", lazy_pattern(r"\bhow do i\b|^how do\b")),
     (
         "how",
-        re.compile(r"^(?:\W|and |so |but )*how\b|\bhow (?:does|do|is|are|can|did|was|will|would|has|have|should)\b"),
+        lazy_pattern(r"^(?:\W|and |so |but )*how\b|\bhow (?:does|do|is|are|can|did|was|will|would|has|have|should)\b"),
     ),
     (
         "when",
-        re.compile(
+        lazy_pattern(
             r"^(?:\W|\w+ ){0,2}?when\b"
             r"(?! (?:\w+ing|(?:i|we|you|one|my|the|a|an)\b[^,]*,)[^?]*\b(?:why|what|how|where|who)\b)"
         ),
     ),
-    ("where", re.compile(r"^(?:\W|\w+ ){0,2}?where\b")),
-    ("who", re.compile(r"^(?:\W|\w+ ){0,2}?(?:who|whom|whose)\b")),
-    ("can", re.compile(r"^can i\b")),
-    ("what", re.compile(r"^(?:\W|\w+ ){0,3}?(?:what|which)\b")),
+    ("where", lazy_pattern(r"^(?:\W|\w+ ){0,2}?where\b")),
+    ("who", lazy_pattern(r"^(?:\W|\w+ ){0,2}?(?:who|whom|whose)\b")),
+    ("can", lazy_pattern(r"^can i\b")),
+    ("what", lazy_pattern(r"^(?:\W|\w+ ){0,3}?(?:what|which)\b")),
     (
         "polar",
-        re.compile(r"^(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should|may|might|must|am)\b"),
+        lazy_pattern(r"^(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should|may|might|must|am)\b"),
     ),
-    ("why", re.compile(r"\bwhy\b")),
-    ("what", re.compile(r"\b(?:what|which)\b")),
+    ("why", lazy_pattern(r"\bwhy\b")),
+    ("what", lazy_pattern(r"\b(?:what|which)\b")),
 )
-_AGENT = re.compile(
+_AGENT = lazy_pattern(
     r"\b(?:is|are|was|were|be|been|being)(?: \w+){0,2} "
     r"(?:\w+ed|\w+en|made|done|built|sold|won|shot|held|led|told|sung|said|kept|lost|found|bought|taught|caught|cut|hit|"
     r"put|read|run)\b(?: \w+){0,4} by\b"
 )
-_WHO_PASSIVE = re.compile(
+_WHO_PASSIVE = lazy_pattern(
     r"\bwho (?:is|was|were|are|got|has been|had been|will be) (?:\w+ed|\w+en|shot|sent|won|hit|led)\b"
 )
-_WHO_BY = re.compile(r"\bby whom\b|\bwho\b.*\bby$")
-_OPENS = re.compile(
+_WHO_BY = lazy_pattern(r"\bby whom\b|\bwho\b.*\bby$")
+_OPENS = lazy_pattern(
     r"(?:who|whom|whose|what|which|when|where|why|how|is|are|was|were|do|does|did|can|could|will|would|should)\b"
 )
 
@@ -58,10 +60,6 @@ GENERIC = frozenset({"how do", "can", "how", "where", "what", "why"})
 
 def question_type(text: str, asks: bool) -> str:
     """Returns the type of a question.
-
-    Args:
-        text: The normalised text.
-        asks: It has a question mark.
 
     Returns:
         A question word such as "how many"; "polar" for a yes-no question, else "ask" or "tell".

@@ -50,11 +50,7 @@ class EquivalenceModel(LogisticModel):
             raise CorruptDataError(msg) from error
 
     def cut(self, max_error: float) -> float:
-        """Returns the least probability of a hit, interpolated between the measured cuts.
-
-        Args:
-            max_error: The tolerated share of wrong hits.
-        """
+        """Returns the least probability of a hit, interpolated between the measured cuts."""
         errors = [error for error, _ in self.cuts]
         if max_error <= errors[0]:
             return 1 - (1 - self.cuts[0][1]) * max_error / errors[0]
@@ -66,9 +62,6 @@ class EquivalenceModel(LogisticModel):
 
 def parse_weights(text: str) -> EquivalenceModel:
     """Parses the text of a weights file.
-
-    Args:
-        text: JSON.
 
     Raises:
         CorruptDataError: The text is not such a file.

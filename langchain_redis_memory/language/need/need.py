@@ -22,6 +22,7 @@ from langchain_redis_memory.language.classify.weights import weights
 from langchain_redis_memory.language.english import straight, word_list
 from langchain_redis_memory.language.equivalence.normalise import CACHED
 from langchain_redis_memory.language.equivalence.question_words import opens_a_question
+from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 from langchain_redis_memory.language.lexicon import lexicon
 from langchain_redis_memory.language.logistic import probability
 from langchain_redis_memory.language.turn_tokens import WORD, read
@@ -39,18 +40,19 @@ _COURTESY = word_list("need", "courtesy")
 _YES_NO = word_list("need", "yes_no")
 _POLITE = word_list("need", "polite")
 """Words of a user's turn that is no more than polite."""
-_OPENING = re.compile(
+_OPENING = lazy_pattern(
     r"^(?:(?:ok(?:ay)?|great|perfect|thanks(?: a lot| very much)?|thank you(?: so| very much)?|oh|ah|wow|cool|nice|well"
     r"|(?:hello|hi|hey)(?: there)?|good (?:morning|afternoon|evening|day)|alright|all right|hmm+|i see|got it"
     r"|(?:one more|another) (?:question|thing)|(?:a )?(?:quick )?question|sorry|excuse me|please)\b[\s,.!:;-]+)+(?=\S)",
     re.IGNORECASE,
 )
-_CLOSING = re.compile(
-    r"(?:[\s,.!]+(?:thanks(?: a lot| in advance)?|thank you(?: very much)?|please|okay|cheers)[\s.!]*)+$", re.IGNORECASE
+_CLOSING = lazy_pattern(
+    r"(?<![\s,.!])(?:[\s,.!]+(?:thanks(?: a lot| in advance)?|thank you(?: very much)?|please|okay|cheers))+[\s.!]*$",
+    re.IGNORECASE,
 )
 
 
-_IDENTITY = re.compile(
+_IDENTITY = lazy_pattern(
     r"(?i:\bmy (?:full |first |last |user)?name(?:'s| is)\b|\bi(?:'m| am) called\b|\bcall me\b|\biban\b|@\w"
     r"|\bpassword is\b|\bthis is \w+ (?:speaking|here)\b|\b(?:order|customer|account|booking|contract|policy|card"
     r"|passport|phone|ticket|reference) (?:number|no\.?|id|code)\b)|\b[Ii](?:'m| am) [A-Z]\w+(?:[.,!]|$)"
@@ -134,11 +136,7 @@ class Need(NamedTuple):
 
 
 def read_need(text: str) -> Need:
-    """Reads the text of a need; a question by itself is one.
-
-    Args:
-        text: What `Need.text` gave.
-    """
+    """Reads the text of a need; a question by itself is one."""
     question, *lines = text.split("\n")
     alone = lines == [_ALONE]
     facts: list[Fact] = []

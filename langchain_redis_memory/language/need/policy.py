@@ -150,12 +150,6 @@ class NeedWeights(NamedTuple):
 def parse_need_weights(text: str) -> NeedWeights:
     """Parses the text of a weights file.
 
-    Args:
-        text: JSON.
-
-    Returns:
-        The weights.
-
     Raises:
         CorruptDataError: The text is not such a file.
     """

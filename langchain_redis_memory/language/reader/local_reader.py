@@ -7,6 +7,7 @@ only. How it was made, from what, and what it is worth is in `MODEL_CARD.md` bes
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import cache
 from hashlib import sha256
@@ -20,14 +21,17 @@ from langchain_redis_memory.checks import check_whole
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.extras import missing, np, npt
 from langchain_redis_memory.language.equivalence.weights import EquivalenceModel, parse_weights
+from langchain_redis_memory.language.logistic import odds, probability
 from langchain_redis_memory.language.need.policy import NeedWeights, parse_need_weights
 from langchain_redis_memory.language.reader.inputs import AUDIENCE, HEADS, LONGEST, context_of
 
 _FILES = {
-    "reader.onnx": "1945cfe3cd64424a7b0fe6a48c03ea11eb17a130d0e50ee2cf35c52f2248e52a",
+    "reader.onnx": "fe0ca039557977f47f1a53a2962a9cc9f9fbc94851190d3e9e17df05009b7656",
     "tokenizer.json": "cf658d3190b995798cf7823e22da9717be5ccb112c65d0efc453ddb80fe0248e",
 }
 """The SHA-256 of each file."""
+_OUTPUTS = (HEADS, (*AUDIENCE, "unsafe"))
+"""What each output of the model says, in order."""
 _MODULES = ("numpy", "onnxruntime", "tokenizers")
 
 
@@ -146,18 +150,20 @@ class LocalReader:
 
         Returns:
             For each a probability of "personal", "volatile", "effect" and "vary", as `Verdict.said_of_audience` has
-            them.
+            them, and of "unsafe": that it must not be served to others, for any reason.
 
         Raises:
             ConfigError: See `score`.
         """
-        found = self._read([(text, "") for text in texts])
-        return [{name: float(row[HEADS.index(name)]) for name in AUDIENCE} for row in found]
+        read = self._read([(text, "") for text in texts], output=1)
+        return [_audience_of(row) for row in read]
 
-    def _read(self, inputs: Sequence[tuple[str, str]], *, whole: bool = False) -> npt.NDArray[np.float64]:
-        """Returns the probabilities of all heads; with `whole` 0.5 for what is cut off."""
+    def _read(
+        self, inputs: Sequence[tuple[str, str]], *, whole: bool = False, output: int = 0
+    ) -> npt.NDArray[np.float64]:
+        """Returns the probabilities of one output of the model; with `whole` 0.5 for what is cut off."""
         tokenizer, session = _model(self._threads)
-        found = np.full((len(inputs), len(HEADS)), 0.5)
+        found = np.full((len(inputs), len(_OUTPUTS[output])), 0.5)
         by_length = sorted(range(len(inputs)), key=lambda place: sum(map(len, inputs[place])))
         for start in range(0, len(by_length), self._batch):
             places = by_length[start : start + self._batch]
@@ -169,8 +175,15 @@ class LocalReader:
                     ("input_ids", "ids"), ("token_type_ids", "type_ids"), ("attention_mask", "attention_mask"),
                 )
             }  # fmt: skip
-            read = 1 / (1 + np.exp(-session.run(None, fields)[0].astype(np.float64)))
+            read = 1 / (1 + np.exp(-session.run(None, fields)[output].astype(np.float64)))
             for place, one, row in zip(places, encoded, read, strict=True):
                 if not (whole and sum(one.attention_mask) > LONGEST):
                     found[place] = row
         return found
+
+
+def _audience_of(read: npt.NDArray[np.float64]) -> dict[str, float]:
+    """What was read of one text: that it is of any kind counts half by the kinds, half by itself."""
+    *kinds, whole = map(float, read)
+    of_any = 1 - math.prod(1 - kind for kind in kinds)
+    return {**dict(zip(AUDIENCE, kinds, strict=True)), "unsafe": probability((odds(of_any) + odds(whole)) / 2)}

@@ -122,10 +122,5 @@ class ReadingClassifier:
 
 
 def joint(before: float, read: float) -> float:
-    """Returns the probability of dependence by the signs and by reading together: their log-odds are added, weighed.
-
-    Args:
-        before: The first classifier's probability.
-        read: The reader's.
-    """
+    """Returns the probability of dependence by the signs and by reading together: their log-odds are added, weighed."""
     return probability(_EITHER * (odds(before) + odds(read)))

@@ -88,12 +88,12 @@ class MigrationReport:
         done = "would be moved" if self.dry_run else "moved" if self.complete else "NOT wholly moved"
         lines = [f"{self.source}: {done}"]
         for kind, moved in self.kinds.items():
-            told = [f"{moved.found} found"]
+            parts = [f"{moved.found} found"]
             if not self.dry_run:
-                told += [f"{moved.moved} moved", f"{moved.there} were there"]
-                told += [f"{moved.kept} left as they are at the target"] if moved.kept else []
-                told += [f"{moved.refused} left behind: {_WHY_LEFT.get(kind)}"] if moved.refused else []
-            lines.append(f"  {kind}: {', '.join(told)}")
+                parts += [f"{moved.moved} moved", f"{moved.there} were there"]
+                parts += [f"{moved.kept} left as they are at the target"] if moved.kept else []
+                parts += [f"{moved.refused} left behind: {_WHY_LEFT.get(kind)}"] if moved.refused else []
+            lines.append(f"  {kind}: {', '.join(parts)}")
         if not self.kinds and not self.failed:
             lines.append("  nothing found: is it the right server, database and prefix?")
         lines += [f"  done before: {self.skipped}"] if self.skipped else []

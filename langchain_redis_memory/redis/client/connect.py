@@ -98,7 +98,7 @@ def connect(client: ClientLike = None, /, *, owner: type | None = None, **server
         )
     if hasattr(client, "execute_command"):
         return _of_redis(client)
-    raise ConfigError(f"expected {_EXPECTED}, got {type(client).__name__}")
+    raise ConfigError(f"expected {_EXPECTED}, got {type(client).__name__}{_order(owner)}")
 
 
 def _named(client: ClientLike, server: dict[str, Any], owner: type | None) -> ClientLike:
@@ -124,6 +124,13 @@ def _unknown(name: str, owner: type | None) -> str:
     return f"{where}() has no keyword {name!r}; " + (
         f"use {meant}" if meant else f"the keywords are {', '.join(known)}"
     )
+
+
+def _order(owner: type | None) -> str:
+    """Says what stands where in a constructor that takes more than a server by position."""
+    parameters = () if owner is None else signature(owner).parameters.values()
+    first = [one.name for one in parameters if one.kind is one.POSITIONAL_OR_KEYWORD]
+    return f"; as in {owner.__name__}({', '.join(first)})" if owner is not None and len(first) > 1 else ""
 
 
 def _in_group(name: str, owner: type | None) -> str:

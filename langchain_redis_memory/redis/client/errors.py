@@ -82,32 +82,32 @@ def _server_error(command: Command, error: Exception) -> RedisMemoryError:
     else:
         what, keys = str(command[0]), str(command[1]) if len(command) > 1 else ""
     text = str(error).partition(" with args beginning with")[0].rstrip(",")
-    place = f"{what} on {keys}" if keys else what
+    where = f"{what} on {keys}" if keys else what
     if is_unreachable(error) or isinstance(error, UnavailableError):
-        return _RefusedForNow(f"{place}: not possible for now: {text}")
+        return _RefusedForNow(f"{where}: not possible for now: {text}")
     if "WRONGTYPE" in text:
-        msg = f"{place}: a key holds another kind of value; use another prefix or database, or delete that key"
+        msg = f"{where}: a key holds another kind of value; use another prefix or database, or delete that key"
         return WrongKeyTypeError(msg)
     if "OOM" in text or "maxmemory" in text:
-        msg = f"{place}: the server is out of memory and refused the write; raise maxmemory or free keys"
+        msg = f"{where}: the server is out of memory and refused the write; raise maxmemory or free keys"
         return OutOfMemoryError(msg)
     if any(word in text for word in ("NOAUTH", "NOPERM", "WRONGPASS", "permissions", "the script can't")):
-        return _PermissionRefused(f"{place}: {text}")
+        return _PermissionRefused(f"{where}: {text}")
     if "NEWERFORMAT" in text:
-        msg = f"{place}: a newer version of this package wrote there; update langchain-redis-memory in this process"
+        msg = f"{where}: a newer version of this package wrote there; update langchain-redis-memory in this process"
         return _Newer(msg)
     if "EVICTED" in text:
-        return _Evicted(f"{place}: {EVICTED}")
+        return _KeysEvicted(f"{where}: {EVICTED}")
     if "UNREADABLE" in text:
-        return _Unreadable(f"{place}: a key holds bytes that this package did not write")
-    return ServerError(f"{place}: {text}")
+        return _Unreadable(f"{where}: a key holds bytes that this package did not write")
+    return ServerError(f"{where}: {text}")
 
 
 class _Unreadable(CorruptDataError, ServerError):
     """A script found bytes that it cannot read; the server did answer, so this is a `ServerError` as well."""
 
 
-class _Evicted(EvictedError, ServerError):
+class _KeysEvicted(EvictedError, ServerError):
     """A script found that keys are missing; a `ServerError` as well."""
 
 
@@ -139,11 +139,6 @@ def is_timeout(error: Exception) -> bool:
 
 def translate(error: Exception, where: str, *, answered: bool = True) -> RedisMemoryError:
     """Translates what redis-py raised for a whole trip into this package's error.
-
-    Args:
-        error: What it raised.
-        where: The server's URL without credentials.
-        answered: Whether the server has ever answered.
 
     Returns:
         The error to raise; what is nobody's error of this kind is raised as it is.

@@ -27,11 +27,7 @@ Place = ref[Token]
 
 
 class Gate:
-    """Lets a number of callers in at once.
-
-    Args:
-        places: How many.
-    """
+    """Lets a number of callers in at once."""
 
     def __init__(self, places: int) -> None:
         self.places = places

@@ -22,9 +22,6 @@ _MAINTENANCE = "maint_notifications_config"
 def handshake(*, asynchronous: bool) -> dict[str, Any]:
     """Builds the arguments of a redis-py connection that say how it introduces itself.
 
-    Args:
-        asynchronous: Whether it is an async one.
-
     Returns:
         The arguments; a release takes those that it knows.
     """

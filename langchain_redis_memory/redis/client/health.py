@@ -115,18 +115,18 @@ def health_flow(
 
 
 def _server_flow(found: Health, key: str, *, by_key: bool) -> Flow[Health]:
-    server, told = yield from ask(merge(probe(key, by_key=by_key), _info()))
+    server, info = yield from ask(merge(probe(key, by_key=by_key), _info()))
     seconds = yield from ping_flow(key)
-    eviction, limit = told.get("maxmemory_policy", ""), _number(told.get("maxmemory"))
+    eviction, limit = info.get("maxmemory_policy", ""), _number(info.get("maxmemory"))
     return replace(
         found,
         reachable=True,
         round_trip_s=seconds,
-        flavour=server.flavour or told.get("server_name", "redis" if "redis_version" in told else ""),
-        version=server.version or told.get("valkey_version", told.get("redis_version", "")),
+        flavour=server.flavour or info.get("server_name", "redis" if "redis_version" in info else ""),
+        version=server.version or info.get("valkey_version", info.get("redis_version", "")),
         engine=server.engines[0],
         eviction=eviction,
-        memory_used=_number(told.get("used_memory")),
+        memory_used=_number(info.get("used_memory")),
         memory_limit=limit,
         warnings=tuple(_warnings(eviction, limit, in_process=server.flavour == "fakeredis")),
     )

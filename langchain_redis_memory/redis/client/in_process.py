@@ -35,11 +35,7 @@ _SCRIPTS = frozenset((b"EVAL", b"EVALSHA"))
 
 
 def open_in_process(server: Any) -> PipelineTransport:
-    """Opens a sync transport to a server of fakeredis.
-
-    Args:
-        server: A `fakeredis.FakeServer`.
-    """
+    """Opens a sync transport to a server of fakeredis."""
     from fakeredis import FakeRedis
 
     socket = _socket_class()

@@ -87,11 +87,7 @@ class Outboxes:
             self._known.add(outbox)
 
     def own(self, make: Callable[[], W]) -> W:
-        """Returns the client's own outbox.
-
-        Args:
-            make: Makes it, the first time.
-        """
+        """Returns the client's own outbox."""
         with self._lock:
             if self._own is None:
                 self._own = make()

@@ -63,12 +63,7 @@ class Service(NamedTuple):
 
 
 class SentinelTransport(DirectTransport):
-    """Sends to the master.
-
-    Args:
-        service: The service.
-        options: How connections are made.
-    """
+    """Sends to the master."""
 
     def __init__(self, service: Service, options: Options) -> None:
         import redis

@@ -38,7 +38,7 @@ class SharedReplies(list[Reply]):
     shared: int = 1
 
 
-class _Waiting:
+class _QueuedOperation:
     """An operation that waits for the loop's turn to end, or for its replies."""
 
     __slots__ = ("count", "done", "packed", "pipeline", "shared")
@@ -61,7 +61,7 @@ class _Waiting:
 class _Pipeline:
     """The operations of one pipeline; it is given up when nobody waits for it any more."""
 
-    def __init__(self, waiting: list[_Waiting]) -> None:
+    def __init__(self, waiting: list[_QueuedOperation]) -> None:
         self.waiting, self.left = waiting, len(waiting)
         self.task: asyncio.Task[None] | None = None
         for one in waiting:
@@ -85,7 +85,7 @@ class AsyncSharedTransport(AsyncDirectTransport):
         super().__init__(client)
         self._alone = False
         self._called = False
-        self._pending: deque[_Waiting] = deque()
+        self._pending: deque[_QueuedOperation] = deque()
         self._under_way: set[_Pipeline] = set()
 
     async def send(self, commands: Sequence[Command], *, by_digest: bool) -> list[Reply]:
@@ -100,7 +100,7 @@ class AsyncSharedTransport(AsyncDirectTransport):
             finally:
                 self._alone = False
         loop = asyncio.get_running_loop()
-        one = _Waiting(packed, len(commands), loop.create_future())
+        one = _QueuedOperation(packed, len(commands), loop.create_future())
         self._pending.append(one)
         self._call(loop)
         try:

@@ -143,10 +143,6 @@ class Nodes:
     def trip_flow(self, commands: Sequence[Command], *, stale: bool = False) -> Trip:
         """Shares out the commands of a trip.
 
-        Args:
-            commands: The commands.
-            stale: Whether replicas may answer them.
-
         Yields:
             What each node is to be sent; nobody anything, to ask where the slots are.
 

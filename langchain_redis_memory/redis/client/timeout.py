@@ -48,43 +48,61 @@ class Executor:
         self._idle_s = idle_s
         self._lock = threading.Lock()
         self._calls: SimpleQueue[_Call] = SimpleQueue()
-        self._threads = 0
-        self._busy = 0
+        # Sets, as a signal handler's exception may come between any two lines: a number would stay too large for ever.
+        self._threads: set[threading.Thread] = set()
+        self._busy: set[_Call] = set()
 
     def run(self, seconds: float, call: Callable[[], Any]) -> Any:
         """Makes a call in one of the threads and waits for its result; see `within`."""
-        task = _Call(call, copy_context())
-        with self._lock:
-            if self._busy >= self.limit:
-                msg = f"{_late(seconds)}: {self.limit} calls that may take only so long are under way already"
-                raise TimeoutError(msg)
-            self._busy += 1
-            starts = self._busy > self._threads
-            self._threads += starts
-        self._calls.put(task)
-        if starts:
-            threading.Thread(target=self._work, name="langchain-redis-memory-call", daemon=True).start()
+        task, queued = _Call(call, copy_context()), False
         try:
+            with self._lock:
+                if len(self._busy) >= self.limit:
+                    msg = f"{_late(seconds)}: {self.limit} calls that may take only so long are under way already"
+                    raise TimeoutError(msg)
+                self._busy.add(task)
+            self._calls.put(task)
+            queued = True
+            self._start()
             result, error = task.outcome.get(timeout=seconds)
         except Empty:
             raise TimeoutError(_late(seconds)) from None
+        except BaseException:
+            if queued:
+                self._start()
+            else:
+                self._busy.discard(task)
+            raise
         if error is not None:
             raise error
         return result
 
+    def _start(self) -> None:
+        """Starts a thread for each call that has none, one whose caller was interrupted here included."""
+        if len(self._threads) >= len(self._busy):
+            return
+        with self._lock:
+            while len(self._threads) < len(self._busy):
+                thread = threading.Thread(target=self._work, name="langchain-redis-memory-call", daemon=True)
+                thread.start()
+                self._threads.add(thread)
+
     def _work(self) -> None:
+        me = threading.current_thread()
+        with self._lock:
+            self._threads.add(me)
         while True:
             try:
                 task = self._calls.get(timeout=self._idle_s)
             except Empty:
                 with self._lock:
-                    if self._busy >= self._threads:  # a call was counted on this thread and is just being queued
+                    if len(self._busy) >= len(self._threads):  # a call was noted and is just being queued
                         continue
-                    self._threads -= 1
+                    self._threads.discard(me)
                 return
             outcome = task.run()
             with self._lock:
-                self._busy -= 1  # before its caller knows, who may make the next call at once
+                self._busy.discard(task)  # before its caller knows, who may make the next call at once
             task.outcome.put(outcome)
             del task, outcome
 

@@ -151,10 +151,9 @@ def topology(url: str, options: Options) -> Topology:
     base, _, kind = scheme.partition("+")
     replicas = options.read_from == "prefer_replica"
     if base in _SINGLE and not kind and replicas:
-        msg = (
+        raise ConfigError(
             "read_from='prefer_replica' needs a URL by which replicas are found: redis+cluster:// or redis+sentinel://"
         )
-        raise ConfigError(msg)
     if base in _SINGLE and not kind:
         return replace(_single(f"{_SINGLE[base]}://{rest}", options), bounds=options.bounds)
     if base in _SINGLE and base != "unix" and kind in {"cluster", "sentinel"}:
@@ -194,8 +193,8 @@ def _parse(url: str) -> dict[str, Any]:
         fields: dict[str, Any] = parse_url(url)  # type: ignore[no-untyped-call, unused-ignore]
     except ValueError as error:
         # Other texts may quote a piece of an unescaped password.
-        told = str(error) if str(error).startswith("Invalid value for") else "its host or port cannot be read"
-        raise ConfigError(f"the URL is malformed: {told}; {_ESCAPE}") from None
+        why = str(error) if str(error).startswith("Invalid value for") else "its host or port cannot be read"
+        raise ConfigError(f"the URL is malformed: {why}; {_ESCAPE}") from None
     path = unquote(parts.path).strip("/")
     if parts.fragment or (parts.scheme != "unix" and path and not path.isdigit()):
         raise ConfigError(f"the database in the URL must be a number, with nothing but options after it; {_ESCAPE}")

@@ -102,10 +102,6 @@ class Trips:
     def send(self, op: Op[Any], on_trip: OnTrip | None) -> Sequence[Reply]:
         """Sends the commands of an op.
 
-        Args:
-            op: The op.
-            on_trip: Called after each round trip.
-
         Returns:
             The replies in the same order; a refused command's is a `ServerError`.
 
@@ -309,10 +305,10 @@ class Trips:
         return pause if monotonic() + pause < until else None
 
     def _failure(self, error: Exception, began: float) -> RedisMemoryError:
-        told = translate(error, self._shown, answered=bool(self.stall.answered))
-        if isinstance(told, UnavailableError) and not self._connections.topology.cluster:  # one node is not all
+        shown_error = translate(error, self._shown, answered=bool(self.stall.answered))
+        if isinstance(shown_error, UnavailableError) and not self._connections.topology.cluster:  # one node is not all
             self.stall.failed(began, monotonic())
-        return told
+        return shown_error
 
     def _crowded(self) -> UnavailableError:
         limit = self._connections.limit

@@ -75,7 +75,7 @@ class RedisWrappedKeys:
         return self._server.keys().wrapped_key(owner)
 
 
-class _Held(NamedTuple):
+class _CachedKey(NamedTuple):
     key: DataKey
     until: float
 
@@ -117,7 +117,7 @@ class WrappedKeyRing:
         self._wrapped, self._wrap, self._unwrap = wrapped, wrap, unwrap
         self._cache_s = check_positive(cache_s, "cache_s", "number of seconds", ConfigError)
         self._lock = threading.Lock()
-        self._held: OrderedDict[str, _Held] = OrderedDict()
+        self._held: OrderedDict[str, _CachedKey] = OrderedDict()
 
     def __repr__(self) -> str:
         return f"WrappedKeyRing({self._wrapped!r})"
@@ -197,7 +197,7 @@ class WrappedKeyRing:
             raise ConfigError(f"unwrap did not give the {SECRET_BYTES} bytes that wrap was given")
         key = DataKey(wrapped[:_ID_BYTES].hex(), secret)
         with self._lock:
-            self._held[owner] = _Held(key, monotonic() + self._cache_s)
+            self._held[owner] = _CachedKey(key, monotonic() + self._cache_s)
             if len(self._held) > _MOST_OWNERS:
                 self._held.popitem(last=False)
         return key

@@ -89,11 +89,10 @@ def inflate(data: bytes) -> bytes:
     number = data[0] if data else _CURRENT
     dictionary = _DICTIONARIES.get(number)
     if dictionary is None:
-        msg = (
+        raise CorruptDataError(
             f"deflated bytes name the dictionary {number}, which is not known: "
             "they are damaged or were written by a newer version of this package"
         )
-        raise CorruptDataError(msg)
     inflater = zlib.decompressobj(-15, dictionary)
     whole = inflater.decompress(data[1:], most_bytes())
     if inflater.unconsumed_tail:

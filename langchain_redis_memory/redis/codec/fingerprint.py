@@ -68,9 +68,6 @@ class _Findings:
 def describe(part: Any) -> Description:
     """Describes a runnable by what decides its answers.
 
-    Args:
-        part: A model, a chain, a prompt.
-
     Returns:
         Its description, with the names of what could not be described.
     """
@@ -81,9 +78,6 @@ def describe(part: Any) -> Description:
 
 def fingerprint(part: Any) -> str | None:
     """Describes a runnable, if all of it can be described.
-
-    Args:
-        part: A model, a chain, a prompt.
 
     Returns:
         Hexadecimal digits, equal in every process; None where something in it cannot be described.
@@ -176,45 +170,59 @@ def _opaque(value: Any, found: _Findings) -> list[str]:
     return ["opaque", called, _data(function)]
 
 
-_DEEP, _LONG = 6, 1000
+_DEEP, _LONG = 16, 1000
 """How deep and how long plain data is read that a function was made with."""
 
 
-def _data(value: Any, depth: int = 0) -> Any:
+def _data(value: Any, depth: int = 0, seen: set[int] | None = None) -> Any:
     """Describes an opaque part by its data: a function's code and the values it closes over, an object's fields.
 
-    Two functions of one name may be two versions of one, or close over different data. What they call is not seen. Of
-    an object of a class that declares no fields only texts and numbers are, and what holds only such: the rest may
-    differ in each process.
+    Two functions of one name may be two versions of one, or close over different data. What they call is not seen. Of a
+    graph all nodes and edges are. Of an object of a class that declares no fields only texts and numbers are, and what
+    holds only such: the rest may differ in each process. An object is read where it is met first.
     """
-    inner = depth + 1
+    seen = set() if seen is None else seen
+    read = partial(_data, depth=depth + 1, seen=seen)
     if depth > _DEEP or (isinstance(value, Mapping | list | tuple | set | frozenset) and len(value) > _LONG):
         return _path(type(value))
-    if isinstance(value, Mapping):
-        return [[str(name), _data(value[name], inner)] for name in sorted(value, key=str)]
-    if isinstance(value, list | tuple):
-        return [_path(type(value)), *(_data(item, inner) for item in value)]
-    if isinstance(value, set | frozenset):
-        return [_path(type(value)), *sorted(map(repr, (_data(item, inner) for item in value)))]
-    if isinstance(value, CodeType):
-        return [value.co_code.hex(), list(value.co_names), _data(value.co_consts, inner)]
-    if isinstance(value, partial):
-        return [_data(part, inner) for part in (value.func, value.args, value.keywords)]
-    if isinstance(value, MethodType):
-        return [_data(value.__func__, inner), _data(value.__self__, inner)]
-    if isinstance(value, FunctionType):
-        closed = [cell.cell_contents for cell in value.__closure__ or () if cell != CellType()]
-        return [_data(part, inner) for part in (value.__code__, value.__defaults__, value.__kwdefaults__, closed)]
-    if is_dataclass(value) or isinstance(value, BaseModel):
-        names = type(value).model_fields if isinstance(value, BaseModel) else [field.name for field in fields(value)]
-        values = {name: getattr(value, name, None) for name in names if name not in _LABELS}
-        return [_path(type(value)), _data(values, inner)]
     if type(value) in _EXACT:
         return [_path(type(value)), repr(value)]
-    state = getattr(value, "__dict__", None)
-    fields_ = state if isinstance(state, dict) else {}
-    plain = {name: item for name, item in fields_.items() if type(item) in _EXACT or _is_plain(item)}
-    return [_path(type(value)), _data(plain, inner) if plain and not isinstance(value, type) else ""]
+    if isinstance(value, Mapping):
+        return [[str(name), read(value[name])] for name in sorted(value, key=str)]
+    if isinstance(value, list | tuple):
+        return [_path(type(value)), *map(read, value)]
+    if isinstance(value, set | frozenset):
+        return [_path(type(value)), *sorted(map(repr, map(read, value)))]
+    if isinstance(value, CodeType):
+        return [value.co_code.hex(), list(value.co_names), read(value.co_consts)]
+    if isinstance(value, partial):
+        return [read(part) for part in (value.func, value.args, value.keywords)]
+    if isinstance(value, MethodType):
+        return [read(value.__func__), read(value.__self__)]
+    if isinstance(value, type) or id(value) in seen:
+        return _path(value if isinstance(value, type) else type(value))
+    seen.add(id(value))
+    return [_path(type(value)), *map(read, _parts(value, depth))]
+
+
+def _parts(value: Any, depth: int) -> Iterator[Any]:
+    """What there is to read in a function or an object."""
+    if isinstance(value, FunctionType):
+        closed = [cell.cell_contents for cell in value.__closure__ or () if cell != CellType()]
+        yield from (value.__code__, value.__defaults__, value.__kwdefaults__, closed)
+    elif isinstance(value, BaseLanguageModel) and depth:
+        yield _model(value, _Findings())
+    elif is_dataclass(value) or isinstance(value, BaseModel):
+        names = type(value).model_fields if isinstance(value, BaseModel) else [field.name for field in fields(value)]
+        yield {name: getattr(value, name, None) for name in names if name not in _LABELS}
+    elif (graph := getattr(value, "builder", None)) is not None and isinstance(value, Runnable):  # a compiled graph
+        yield from (getattr(graph, part, None) for part in ("nodes", "edges", "waiting_edges", "branches"))
+    elif not isinstance(value, SecretStr):
+        state = getattr(value, "__dict__", None)
+        known = state if isinstance(state, dict) else {}
+        yield {name: item for name, item in known.items() if type(item) in _EXACT or _is_plain(item)}
+        if isinstance(value, Runnable):  # a function of LangGraph's, or what is composed of such
+            yield from (getattr(value, part, None) for part in ("func", "afunc", "steps", "bound"))
 
 
 def _path(kind: type) -> str:
@@ -266,9 +274,6 @@ def _plain(value: Any) -> Any:
 
 def describable(value: Any) -> bool:
     """Returns whether a value's bytes identify it, so that different values never share a key.
-
-    Args:
-        value: What a chain is given besides the question.
 
     Returns:
         False for what cannot be stored, and for an enum or another subclass, which would be stored as what it extends.

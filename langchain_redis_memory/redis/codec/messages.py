@@ -125,11 +125,7 @@ def _reading(letter: int) -> _MessagePlan:
 
 
 def identity(message_id: str) -> bytes:
-    """Hashes a message id to the eight bytes that stand for it in the scripts.
-
-    Returns:
-        Its BLAKE2b digest of 64 bits.
-    """
+    """Hashes a message id to the eight bytes that stand for it in the scripts."""
     return blake2b(message_id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
@@ -182,9 +178,6 @@ def encode_message(
 def encode_nested(message: BaseMessage) -> bytes:
     """Encodes a message inside a value: not deflated and without a count, so equal messages are equal bytes everywhere.
 
-    Returns:
-        A record that `decode_message` reads.
-
     Raises:
         NotAMessageError: It is not of a type that can be stored.
         UnserialisableError: A field holds a value that cannot be stored.
@@ -223,12 +216,6 @@ _HEAD = re.compile(rb"\x01([A-Za-z])\d+(?::[0-9a-f,]*)?([|~!])")
 
 def decode_message(record: bytes) -> BaseMessage:
     """Decodes a LangChain message from its record.
-
-    Args:
-        record: What `encode_message` made.
-
-    Returns:
-        An equal message of the same class.
 
     Raises:
         ValueError: It is not a record.
@@ -294,11 +281,10 @@ def decode_messages(records: Sequence[bytes], where: Key) -> list[BaseMessage]:
     except Exception as error:
         if is_newer(records[len(messages)]):
             raise FormatVersionError(newer(where)) from error
-        msg = (
+        raise CorruptDataError(
             f"entry {len(messages)} of {len(records)} read from {where!r} is not a message record "
             f"({type(error).__name__}: {error}); nothing was deleted"
-        )
-        raise CorruptDataError(msg) from error
+        ) from error
     return messages
 
 

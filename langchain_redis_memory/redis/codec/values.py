@@ -10,7 +10,7 @@ looks like a serialised object stays a dict.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from enum import Enum
@@ -37,8 +37,8 @@ _PACK = (
 _NESTED = 0
 _SCALARS: dict[str, tuple[type, Callable[[Any], Any], Callable[[Any], Any]]] = {
     "tuple": (tuple, list, tuple),
-    "set": (set, lambda v: sorted(v, key=_pack), set),
-    "frozenset": (frozenset, lambda v: sorted(v, key=_pack), frozenset),
+    "set": (set, list, set),  # in the order of the packed elements: see `_pack_set`
+    "frozenset": (frozenset, list, frozenset),
     "dict": (dict, lambda v: [[key, item] for key, item in v.items()], dict),
     "int": (int, lambda v: int.__format__(v, "x"), lambda v: int(v, 16)),
     "complex": (complex, lambda v: [v.real, v.imag], lambda v: complex(*v)),
@@ -125,8 +125,16 @@ def _extend(value: Any) -> Any:
             if kind not in _BY_TYPE:
                 return kind(value)
             name, out = _BY_TYPE[kind]
+            if isinstance(value, set | frozenset):
+                return ormsgpack.Ext(_NESTED, _pack_set(name, value))
             return ormsgpack.Ext(_NESTED, _pack([name, out(value)]))
     raise TypeError(f"a value of type {type(value).__module__}.{type(value).__qualname__}")
+
+
+def _pack_set(name: str, value: Set[Any]) -> bytes:
+    """Packs `[name, elements]`, each element once: to sort them first would take twice as long at each level."""
+    head = ormsgpack.packb([name, [None] * len(value)])
+    return b"".join((head[: len(head) - len(value)], *sorted(map(_pack, value))))
 
 
 def _numpy_parts(value: Any) -> list[Any] | None:
@@ -230,9 +238,6 @@ def parse(data: bytes) -> Any:
     Args:
         data: What `pack` made.
 
-    Returns:
-        An equal value of the same types.
-
     Raises:
         Exception: Of many kinds, where the bytes are not what `pack` makes.
     """
@@ -269,9 +274,6 @@ def unpack(data: bytes, where: str) -> Any:
     Args:
         data: What `pack` made.
         where: The key that it was read from, for the error.
-
-    Returns:
-        An equal value of the same types.
 
     Raises:
         CorruptDataError: The bytes are not what `pack` makes.

@@ -135,7 +135,7 @@ async def test_deleting_some(cache: RedisSemanticCache, both: Both) -> None:
         expected = gone & there
         assert await both(cache.delete)(**options) == len(expected), name
         there -= gone
-        for number in sorted(gone | {0, 5}):
+        for number in {0, 5, *sorted(gone)[:3]}:
             model = (MODEL, OTHER)[number % 2]
             found = await both(cache.explain)(f"What thing is number {number}?", model)
             questions = {one.question for one in found.candidates}

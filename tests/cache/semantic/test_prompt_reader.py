@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_core.outputs import ChatGeneration
 
-from langchain_redis_memory.cache.prompts import PromptMessage, read
+from langchain_redis_memory.cache.prompts import PromptMessage, parse_prompt
 from langchain_redis_memory.cache.semantic.cache import PromptOptions, RedisSemanticCache
 from langchain_redis_memory.cache.sharing import unrepeatable
 from langchain_redis_memory.redis.client.client import Client
@@ -136,7 +136,7 @@ def test_any_answer(cache: RedisSemanticCache, answer: str) -> None:
 
 
 def test_a_prompt_is_taken_apart() -> None:
-    told = read(prompt(SystemMessage("Be brief."), ASKED, "330 m", "Is it?"))
+    told = parse_prompt(prompt(SystemMessage("Be brief."), ASKED, "330 m", "Is it?"))
     assert (told.system, told.question) == (("Be brief.",), "Is it?")
     assert told.history == (PromptMessage("human", ASKED), PromptMessage("ai", "330 m"))
     assert [message.type for message in told.messages()] == ["human", "ai"]
@@ -147,7 +147,7 @@ def test_a_prompt_is_taken_apart() -> None:
 def test_what_is_read_is_what_was_said(said: list[tuple[str, str]]) -> None:
     kinds: Any = {"h": HumanMessage, "a": AIMessage, "s": SystemMessage}
     roles = {"h": "human", "a": "ai"}
-    told = read(prompt(*(kinds[kind](words) for kind, words in said)))
+    told = parse_prompt(prompt(*(kinds[kind](words) for kind, words in said)))
     spoken = [(roles[kind], words) for kind, words in said if kind != "s"]
     asked = bool(spoken) and spoken[-1][0] == "human" and bool(spoken[-1][1].strip())
     assert told.question == (spoken[-1][1] if asked else None) or not said

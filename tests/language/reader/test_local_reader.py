@@ -48,8 +48,9 @@ def test_a_turn_is_read_with_its_conversation(reader: LocalReader) -> None:
 
 def test_who_may_be_served_is_read_from_the_turn(reader: LocalReader) -> None:
     mine, public = reader.audience(["What is my account balance?", "What is the capital of Norway?"])
-    assert set(mine) == {"personal", "volatile", "effect", "vary"}
+    assert set(mine) == {"personal", "volatile", "effect", "vary", "unsafe"}
     assert mine["personal"] > 0.5 > public["personal"]
+    assert mine["unsafe"] > 0.9 > 0.1 > public["unsafe"]
 
 
 def test_the_newest_of_a_conversation_is_read_first() -> None:

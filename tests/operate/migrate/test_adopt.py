@@ -24,8 +24,8 @@ from langchain_redis_memory import (
     RedisStore,
     UnavailableError,
 )
-from langchain_redis_memory.peers.adopting import CONVERSATIONS, NEAR_ANSWERS, THREADS, VECTORS
-from langchain_redis_memory.peers.adopting import ITEMS as STORES
+from langchain_redis_memory.peers.adoptable import CONVERSATIONS, NEAR_ANSWERS, THREADS, VECTORS
+from langchain_redis_memory.peers.adoptable import ITEMS as STORES
 from langchain_redis_memory.peers.exact_answers import EXACT_ANSWERS
 from langchain_redis_memory.redis.client.client import Trip
 from tests.conftest import Both

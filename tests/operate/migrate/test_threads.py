@@ -60,6 +60,7 @@ async def test_threads_are_moved_whole_and_go_on(target: Client, origin: Origin,
     assert done["messages"][-1].content == "You said later."
 
 
+@pytest.mark.parametrize("origin", ["search-dump"], indirect=True)
 @pytest.mark.parametrize("name", SOURCES)
 async def test_threads_that_were_moved_are_not_moved_again(target: Client, origin: Origin, name: str) -> None:
     migration = RedisMigration(target, name, origin=origin(name))

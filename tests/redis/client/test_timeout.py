@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
+from functools import partial
+from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -66,3 +70,41 @@ def test_a_call_sees_its_callers_context_and_its_error_is_passed_on() -> None:
         within(30, lambda: dict[str, str]()["gone"])
     with pytest.raises(SystemExit):
         within(30, lambda: (_ for _ in ()).throw(SystemExit(3)))
+
+
+def test_an_interrupted_call_leaves_no_place_taken() -> None:
+    """A signal handler's exception at any line: with one place, the next call shows that it is free."""
+
+    class Interrupt(BaseException):
+        pass
+
+    lines = {line for code in (Executor.run.__code__, Executor._start.__code__) for *_, line in code.co_lines() if line}
+    hits = 0
+    for wanted in sorted(lines):
+        executor = Executor(1, idle_s=0.01)
+
+        def trace(frame: FrameType, event: str, _argument: object, wanted: int = wanted) -> Any:
+            nonlocal hits
+            if frame.f_code.co_filename != timeout.__file__:
+                return None
+            if event == "line" and frame.f_lineno == wanted:
+                hits += 1
+                sys.settrace(None)
+                raise Interrupt
+            return trace
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            executor.run(5, int)
+        except Interrupt:
+            pass
+        finally:
+            sys.settrace(before)
+        wait_until(partial(_is_free, executor))
+        assert executor.run(5, lambda: 7) == 7, wanted
+    assert hits > 10
+
+
+def _is_free(executor: Executor) -> bool:
+    return not executor._busy

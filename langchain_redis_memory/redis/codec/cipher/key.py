@@ -68,12 +68,7 @@ def without_cipher(where: str) -> str:
 
 
 class Key(str):
-    """The name of a key, with the cipher of its values.
-
-    Args:
-        name: The name.
-        cipher: The cipher.
-    """
+    """The name of a key, with the cipher of its values."""
 
     __slots__ = ("cipher",)
     cipher: ValueCipher

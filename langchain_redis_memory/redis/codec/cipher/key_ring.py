@@ -132,9 +132,6 @@ def derived(secret: bytes, purpose: str) -> bytes:
 def check_key_id(name: str) -> str:
     """Checks the id of a key, which stands in front of each value.
 
-    Args:
-        name: What the user gave.
-
     Raises:
         ConfigError: It is not 1 to 64 ASCII characters.
     """
