@@ -26,7 +26,12 @@ def test_it_behaves_as_a_compiled_one() -> None:
 def test_it_is_compiled_once_and_no_earlier(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
     compiling = re.compile
-    monkeypatch.setattr(re, "compile", lambda pattern, flags=0: (seen.append(pattern), compiling(pattern, flags))[1])
+
+    def noted(pattern: str, flags: int = 0) -> re.Pattern[str]:
+        seen.append(pattern)
+        return compiling(pattern, flags)
+
+    monkeypatch.setattr(re, "compile", noted)
     lazy = lazy_pattern("a+b")
     assert seen == []
     assert [bool(lazy.search("aab")), bool(lazy.search("b"))] == [True, False]
