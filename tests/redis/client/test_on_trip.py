@@ -62,5 +62,5 @@ async def test_one_that_is_awaited_holds_no_connection(url: str, prefix: str, wa
         await both_told.wait()
 
     client = Client.from_url(url, prefix=prefix, on_trip=slow, max_connections=1)
-    assert await asyncio.gather(client.arun(PING), client.arun(PING)) == [b"a", b"a"]
+    assert set(await asyncio.gather(client.arun(PING), client.arun(PING))) == {b"a"}
     await client.aclose()
