@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from langchain.agents import create_agent
-from langchain.agents.middleware import ModelRequest
+from langchain.agents.middleware import AgentMiddleware, ModelRequest
 from langchain.agents.middleware.types import ModelResponse
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models import BaseChatModel
@@ -31,9 +31,6 @@ from langchain_redis_memory.cache.semantic.explanation import Explanation
 from langchain_redis_memory.conversation.turn_desk import TurnDesk, key_parts
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.ops import Flow, Invoke, Now, ask
-
-if TYPE_CHECKING:
-    from langchain_redis_memory.agents.answer_cache import AnswerCacheMiddleware
 
 Final = Callable[[Any, ModelLookup, ModelWatch], tuple[AIMessage | None, ModelLookup]]
 
@@ -119,7 +116,7 @@ class AgentAnswers(TurnDesk):
     **Trips:** none to construct; each method says its own.
     """
 
-    def __init__(self, cache: AnswerCacheMiddleware, calls: AnswerFlows) -> None:
+    def __init__(self, cache: AgentMiddleware[Any, Any, Any], calls: AnswerFlows) -> None:
         super().__init__(calls.client, calls.cache.cache, tenant=calls.tenant, log=calls.planner.answers.log)
         self._middleware, self._calls = cache, calls
 
