@@ -122,9 +122,7 @@ def warm(
 
 def _desk(given: Any, method: str, tenant: str | None) -> Any:
     """Returns the desk of a memory, or the cache itself, for a tenant."""
-    from langchain_redis_memory.conversation.memory import ConversationMemory
-
-    found = given.answers if isinstance(given, ConversationMemory) else given
+    found = getattr(given, "answers", given)
     if not hasattr(found, method):
         msg = f"--cache must name a ConversationMemory or a cache that can {method}, not {type(given).__name__}"
         raise ConfigError(msg)
@@ -137,6 +135,6 @@ def _desk(given: Any, method: str, tenant: str | None) -> Any:
 
 
 def _is_memory_desk(found: Any) -> bool:
-    from langchain_redis_memory.conversation.answers import MemoryAnswers
+    from langchain_redis_memory.conversation.turn_desk import TurnDesk
 
-    return isinstance(found, MemoryAnswers)
+    return isinstance(found, TurnDesk)

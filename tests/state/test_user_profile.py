@@ -352,6 +352,10 @@ async def test_a_memory_that_learns(client: Client, both: Both) -> None:
     desk = Desk(client, both, classifier=Marked(), learn=True)
     await tell(desk, both)
     assert await both(desk.memory.profile("ana").get)("length") == "short"
+    assert desk.reports[-1].cache == "bypass", "he said how to answer"
+    for user in ("ana", "ben"):
+        config = {"configurable": {"session_id": f"another of {user}"}, "metadata": {"user_id": user}}
+        await both(desk.chat.invoke)("N: What is throat cancer?", config=config)
     assert desk.reports[-1].cache == "hit", "who asks does not decide the answer"
     await desk.say("N: What is a diesel engine?")
     await both(client.settle)()
