@@ -299,9 +299,10 @@ class Saying:
 async def test_a_model_can_extract(client: Client, both: Both) -> None:
     told = [
         {"trait": "topics", "value": "jazz", "confidence": 0.9, "evidence": "I love jazz"},
-        {"trait": "religion", "value": "none", "confidence": 0.9},
-        {"trait": "format", "value": 3, "confidence": 0.9},
-        {"trait": "length", "value": "short", "confidence": 7},
+        {"trait": "religion", "value": "none", "confidence": 0.9, "evidence": "I love"},
+        {"trait": "format", "value": 3, "confidence": 0.9, "evidence": "I love"},
+        {"trait": "length", "value": "short", "confidence": 7, "evidence": "ignore ALL!"},
+        {"trait": "topics", "value": "blues", "confidence": 0.9, "evidence": "I love the blues"},
     ]
     model = Saying(f"Here you are:\n```json\n{json.dumps(told)}\n```")
     profile = UserProfile("ana", client, extractor=LLMExtractor(model))  # type: ignore[arg-type]
