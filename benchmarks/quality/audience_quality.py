@@ -62,7 +62,7 @@ def judged(
 
 def held_out(place: Path | None) -> dict[str, list[Sentence]]:
     """What nothing was fitted on, by source; the reader's thresholds were chosen on all but the first three domains."""
-    groups = {", ".join(domains): domains for domains in (JUDGED, HELD_OUT)}
+    groups: dict[str, tuple[str, ...]] = {", ".join(domains): domains for domains in (JUDGED, HELD_OUT)}
     groups["all ten domains that were left out"] = (*JUDGED, *HELD_OUT, *CHOSEN_ON)
     found = {name: [row for domain in domains for row in by_hand(domain)] for name, domains in groups.items()}
     if place:
