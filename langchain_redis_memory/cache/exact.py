@@ -7,7 +7,7 @@ refuses, a look-up is a miss, and an update is dropped and counted.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.caches import RETURN_VAL_TYPE
 from typing_extensions import Unpack
@@ -20,10 +20,15 @@ from langchain_redis_memory.cache.llm_cache import LLMCache
 from langchain_redis_memory.cache.semantic.explanation import Explanation
 from langchain_redis_memory.cache.sharded_entries import ShardedEntries
 from langchain_redis_memory.cache.stats import Prices
+from langchain_redis_memory.checks import check_method
+from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.peers.adopting import AdoptFrom, AdoptLike
 from langchain_redis_memory.redis.client.connect import ClientLike, ServerOptions, connect
 from langchain_redis_memory.redis.keys import check_id
 from langchain_redis_memory.redis.ttl import WEEK_S
+
+if TYPE_CHECKING:
+    from langchain_redis_memory.cache.sharing import AudienceClassifier
 
 
 class RedisCache(LLMCache):
@@ -43,6 +48,8 @@ class RedisCache(LLMCache):
         admission: Which answers may be cached.
         prices: Model -> what a million tokens cost (read, written), for `Stats.money_saved`.
         log: What is logged of look-ups, for people on call; None for nothing.
+        audience: Says from a question's words whether its answer may be repeated; `classify_audience` for None. See
+            `QuestionOptions`.
         adopt: "langchain-redis" or "langchain-community", or an `AdoptFrom`: an answer that is not here is then taken
             over from that package's exact cache, where it is removed.
         **server: `redis_url`, `url` or `redis_client` instead of `client`.
@@ -50,7 +57,7 @@ class RedisCache(LLMCache):
     Raises:
         InvalidIdError: The tenant or the name is not acceptable.
         InvalidInputError: A number is out of range.
-        ConfigError: The URL cannot work, or `adopt` is no exact cache.
+        ConfigError: The URL cannot work, `adopt` is no exact cache, or `audience` no classifier.
 
     Example:
         ```python
@@ -75,16 +82,20 @@ class RedisCache(LLMCache):
         admission: AdmissionPolicy | None = None,
         prices: Prices | None = None,
         log: DecisionLog | None = DEFAULT_LOG,
+        audience: AudienceClassifier | None = None,
         adopt: AdoptLike = None,
         **server: Unpack[ServerOptions],
     ) -> None:
         self._client = connect(client, owner=type(self), **server)
         self._name = check_id(name, "name")
+        if audience is not None:
+            check_method(audience, "__call__", "audience", ConfigError)
         self._flows: ExactFlows = ExactFlows(
             self._client,
             ShardedEntries(self._client, tenant, "exact", name, log),
             stale_s,
             AnswerAdoption(self._client, adopted) if (adopted := AdoptFrom.of(adopt)) is not None else None,
+            audience,
             ttl_s=ttl_s,
             jitter=jitter,
             single_flight_s=single_flight_s,

@@ -35,7 +35,7 @@ from langchain_redis_memory.redis.expiring_hash import Item, NewItem
 from langchain_redis_memory.redis.ttl import milliseconds
 
 if TYPE_CHECKING:
-    pass
+    from langchain_redis_memory.cache.sharing import AudienceClassifier
 
 _log = logging.getLogger(__name__)
 
@@ -58,6 +58,7 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
         entries: The answers.
         stale_s: How long after its lifetime an answer may be served while it is made anew, in seconds.
         adoption: Takes over answers that are not here; None: nobody does.
+        audience: Says whether an answer may be repeated; None for the words alone.
         **options: See `LLMCacheFlows`.
     """
 
@@ -67,12 +68,13 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
         entries: ShardedEntries,
         stale_s: float | None,
         adoption: AnswerAdoption | None = None,
+        audience: AudienceClassifier | None = None,
         **options: Any,
     ) -> None:
         super().__init__(client, **options)
         self.entries: ShardedEntries = entries
         self.best_effort: BestEffort = entries.best_effort
-        self._adoption = adoption
+        self._adoption, self._audience = adoption, audience
         self._off = False  # as the newest look-up saw it: what is then given is not stored
         self._stale_ms = milliseconds(stale_s, "stale_s") if self._ttl_ms else 0
 
@@ -227,7 +229,11 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
             return refused
         from langchain_redis_memory.cache.sharing import unrepeatable  # a process that only looks up needs no words
 
-        return unrepeatable(question)
+        try:
+            return unrepeatable(question) if self._audience is None else unrepeatable(question, self._audience)
+        except Exception as error:  # noqa: BLE001 - a user's classifier
+            _log.warning("an answer is not cached, its question is not understood: %s", type(error).__name__)
+            return "not_understood"
 
     def entry(self, query: ExactQuery, prompt: str, answer: RETURN_VAL_TYPE) -> NewItem:
         """Builds the entry of an answer: what it cost, the mark of the user's words, and its generations."""

@@ -35,7 +35,10 @@ epoch ends (`RagCache.bump_epoch`); `trust` serves it without a search."""
 
 
 class AudienceClassifier(Protocol):
-    """Says from a question's words for whom its answer is."""
+    """Says from a question's words for whom its answer is.
+
+    LangChain's caches go by what is clear only: by a probability whose name the evidence has, as in "effect: 'cancel'".
+    """
 
     def __call__(self, turn: str, /, *, opaque: bool) -> AudienceVerdict:
         """Judges one question.
@@ -210,7 +213,7 @@ def asks_to_know(question: str) -> bool:
     return _ASKS.match(without_politeness(question)) is not None
 
 
-def unrepeatable(text: str) -> str | None:
+def unrepeatable(text: str, audience: AudienceClassifier = classify_audience) -> str | None:
     """Checks whether a question's answer may be served again: not in place of an effect, nor on another day.
 
     LangChain's caches take any text, so only clear signs count, and doubt (another language) does not.
@@ -218,10 +221,10 @@ def unrepeatable(text: str) -> str | None:
     Returns:
         "effect", "vary" or "volatile" as a word of statistics; None where the answer may be repeated.
     """
-    return next(iter(_clear(classify_audience(text, opaque=False))), None)
+    return next(iter(_clear(audience(text, opaque=False))), None)
 
 
-def asks_for_anybody(text: str) -> bool:
+def asks_for_anybody(text: str, audience: AudienceClassifier = classify_audience) -> bool:
     """Checks whether a question is answered alike for all who ask it, whatever personal statements they made before.
 
     "How long does a refund take?" is, whoever asks; "What should I cook?" is not, of a model that was told of an
@@ -232,7 +235,7 @@ def asks_for_anybody(text: str) -> bool:
     """
     if _ADVICE.search(text):
         return False
-    words = classify_audience(text, opaque=True)
+    words = audience(text, opaque=True)
     return words.shareable() and not words.own_procedure
 
 

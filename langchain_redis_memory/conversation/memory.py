@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_redis_memory.cache.answers.answer_cache import AnswerCache
 from langchain_redis_memory.cache.answers.exact import ExactAnswerCache
 from langchain_redis_memory.cache.answers.records import ManagedAnswerCache
-from langchain_redis_memory.cache.sharing import Grounding, Share, check_share
+from langchain_redis_memory.cache.sharing import AudienceClassifier, Grounding, Share, check_share
 from langchain_redis_memory.checks import check_whole
 from langchain_redis_memory.conversation.context import TurnContext
 from langchain_redis_memory.conversation.flows import TurnFlows
@@ -158,7 +158,7 @@ class ConversationMemory(Conversations):
         self._flows = TurnFlows(planner, context, turns, self.client, history.max_messages, recorder, self._outbox)
         self._ttl_ms = milliseconds(ttl_s)
         self.on_turn = on_turn
-        self.audience = questions.audience
+        self.audience: AudienceClassifier = questions.audience
 
     def wrap(
         self,

@@ -14,7 +14,8 @@ class LazyPattern:
     """A regular expression that is compiled when something of it is asked for."""
 
     def __init__(self, pattern: str | bytes, flags: int) -> None:
-        self.pattern, self._flags = pattern, flags
+        self.pattern: str | bytes = pattern
+        self._flags = flags
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(re.compile(self.pattern, self._flags), name)

@@ -134,15 +134,14 @@ class RedisStatsCollector:
                         self._counts[name][labels] += new * unit
             self._seen[cache] = {key: row.n for key, row in now.items()}
 
-    def _on_trip(self, trip: Trip) -> None:
+    def _on_trip(self, trip: Trip) -> object:
         bound = next((bound for bound in _BOUNDS if trip.seconds <= bound), None)
         with self._lock:
             self._trips[trip.operation, "+Inf" if bound is None else str(bound)] += 1
             self._trip_seconds[trip.operation] += trip.seconds
             if trip.failed:
                 self._counts["lrm_trips_failed"][trip.operation,] += 1
-        if self._before is not None:
-            self._before(trip)
+        return None if self._before is None else self._before(trip)  # which may be a coroutine
 
     def _histogram(self) -> Metric:
         from prometheus_client.metrics_core import HistogramMetricFamily

@@ -118,7 +118,7 @@ class OTelTracing:
                 attributes["gen_ai.retrieval.query.text"] = report.query
         self._record(report.operation, attributes, report.seconds, report.error)
 
-    def _on_trip(self, trip: Trip) -> None:
+    def _on_trip(self, trip: Trip) -> object:
         attributes: dict[str, Any] = {
             "db.system.name": "redis",
             "db.operation.name": trip.operation,
@@ -127,8 +127,7 @@ class OTelTracing:
         if (kind := MEMORY_OPERATIONS.get(trip.operation)) is not None:
             attributes["gen_ai.operation.name"] = kind
         self._record(trip.operation, attributes, trip.seconds, failed=trip.failed, client=True)
-        if self._before is not None:
-            self._before(trip)
+        return None if self._before is None else self._before(trip)  # which may be a coroutine
 
     def _record(
         self,

@@ -15,15 +15,17 @@ from langchain_core.tools import tool
 from langchain_redis_memory import (
     AnswerCacheMiddleware,
     ConversationMemory,
+    PromptOptions,
     QuestionOptions,
     RagCache,
     ReadingAudience,
+    RedisSemanticCache,
     SemanticAnswerCache,
 )
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both
 from tests.support.agents import ScriptedModel
-from tests.support.meanings import WordEmbeddings
+from tests.support.meanings import MODEL, Cut, WordEmbeddings, answers, prompt
 
 DOUBTFUL = ("Who made the first brass valve?", "Who translated Homer?")
 OWN = "Which valves did we order?"
@@ -60,6 +62,17 @@ def look_up(query: str) -> str:
 
 def door(kind: str, client: Client, both: Both, options: QuestionOptions, done: list[str]) -> Door:
     """A way to ask as a user in a session of his own; `done` notes what was not served from a cache."""
+    if kind == "prompts":
+        prompts = PromptOptions(audience=options.audience)
+        llm_cache = RedisSemanticCache(client, WordEmbeddings(), policy=Cut(), prompts=prompts)
+
+        async def ask_model(user: str, question: str) -> None:  # of whom the prompt tells, as it holds what he said
+            asked = prompt(HumanMessage(f"I am {user} and I am allergic to nuts."), "Noted.", question)
+            if await both(llm_cache.lookup)(asked, MODEL) is None:
+                done.append(question)
+                await both(llm_cache.update)(asked, MODEL, answers("an answer"))
+
+        return ask_model
     if kind == "agent":
         model = ScriptedModel()
         graph: Any = create_agent(model, tools=[look_up], middleware=[AnswerCacheMiddleware(client, questions=options)])
@@ -84,7 +97,7 @@ def door(kind: str, client: Client, both: Both, options: QuestionOptions, done: 
     return ask
 
 
-@pytest.mark.parametrize("kind", ["exact", "by meaning", "documents", "agent"])
+@pytest.mark.parametrize("kind", ["exact", "by meaning", "documents", "agent", "prompts"])
 async def test_what_was_read_decides_at_every_door(kind: str, client: Client, both: Both) -> None:
     for doubtful, reader, times in zip(DOUBTFUL, (Fixed(0.001), Fixed(0.99)), (1, 2), strict=True):
         done: list[str] = []

@@ -151,7 +151,7 @@ async def test_a_picture_is_a_part_of_the_question(client: Client, both: Both) -
 
     def asked(data: str) -> Any:
         picture = {"type": "image", "base64": data, "mime_type": "image/png"}
-        return [{"type": "text", "text": "Which animals have stripes?"}, picture]
+        return [{"type": "text", "text": "What does a zebra look like?"}, picture]
 
     answers = [
         (await agents.say(agent, asked(data), thread))[-1]

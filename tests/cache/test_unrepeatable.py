@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,16 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.outputs import ChatGeneration, Generation
 from langchain_core.vectorstores import InMemoryVectorStore
 
-from langchain_redis_memory import AdmissionPolicy, CachedRetriever, RedisCache, RedisSemanticCache
+from langchain_redis_memory import (
+    AdmissionPolicy,
+    AudienceVerdict,
+    CachedRetriever,
+    PromptOptions,
+    RedisCache,
+    RedisSemanticCache,
+    classify_audience,
+)
+from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both
 from tests.support.chains import LetterEmbeddings
@@ -39,6 +49,38 @@ async def test_it_can_be_told_to(client: Client, both: Both) -> None:
     cache = RedisCache(client, admission=AdmissionPolicy(unrepeatable=True))
     await both(cache.update)("Cancel order 123", "model", ANSWER)
     assert await both(cache.lookup)("Cancel order 123", "model") == ANSWER
+
+
+class Lift:
+    """A classifier to which only the lift changes by itself."""
+
+    def __call__(self, turn: str, /, *, opaque: bool) -> AudienceVerdict:
+        if "broken" in turn:
+            raise ValueError(turn)
+        words = classify_audience("What is a lift?", opaque=opaque)
+        return replace(words, p_volatile=0.9, evidence=("volatile: 'lift'",)) if "lift" in turn else words
+
+
+CACHES: list[Any] = [
+    lambda client: RedisCache(client, audience=Lift()),
+    lambda client: RedisSemanticCache(client, LetterEmbeddings(), prompts=PromptOptions(audience=Lift())),
+]
+
+
+@pytest.mark.parametrize("make", CACHES)
+async def test_another_classifier_says_what_is_not_kept(client: Client, both: Both, make: Any) -> None:
+    cache = make(client)
+    for prompt, kept in (("Where is the lift?", False), ("Cancel order 123", True), ("Is the pump broken?", False)):
+        chat = dumps([HumanMessage(prompt)])
+        await both(cache.lookup)(chat, "model")
+        await both(cache.update)(chat, "model", [ChatGeneration(message=AIMessage("an answer"))])
+        assert (await both(cache.lookup)(chat, "model") is not None) == kept, prompt
+
+
+@pytest.mark.parametrize("make", [lambda: RedisCache("memory://", audience=1), lambda: PromptOptions(audience=1)])  # type: ignore[arg-type]
+def test_what_is_no_classifier_is_refused(make: Any) -> None:
+    with pytest.raises(ConfigError, match="audience"):
+        make()
 
 
 @pytest.mark.parametrize("make", [RedisCache, lambda client: RedisSemanticCache(client, LetterEmbeddings())])

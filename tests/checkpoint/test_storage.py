@@ -96,6 +96,10 @@ async def test_round_trips(client: Client, both: Both, trips: list[Trip]) -> Non
 @pytest.mark.parametrize("url", servers.REAL_TABLE, indirect=True)
 async def test_pages(client: Client, both: Both, trips: list[Trip]) -> None:
     saver = RedisSaver(client, ttl_s=TTL_S)
+    for i in range(2):  # the scripts may be new to the server
+        await saver.aput(place("warm"), checkpoint({"a": i}, {"a": i}, f"{i:04}"), loop(i), {"a": i})
+    await listed(both, saver, place("warm"))
+    await both(saver.prune)(["warm"])
     await asyncio.gather(
         *(saver.aput(place(), checkpoint({"a": i}, {"a": i}, f"{i:04}"), loop(i % 2), {"a": i}) for i in range(1050))
     )

@@ -10,7 +10,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
-from pydantic import Field
+from pydantic import Field, field_validator
 
 USAGE: Any = {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15}
 
@@ -23,6 +23,12 @@ class ScriptedModel(BaseChatModel):
     shown: list[list[BaseMessage]] = Field(default_factory=list)
     bound: list[dict[str, Any]] = Field(default_factory=list)
     name_: str = "scripted"
+
+    @field_validator("script")
+    @classmethod
+    def _as_messages(cls, script: list[Any]) -> list[Any]:
+        """Texts as messages: plain data says which model it is, and that it is not to change with each call."""
+        return [AIMessage(said, usage_metadata=USAGE) if isinstance(said, str) else said for said in script]
 
     @property
     def _llm_type(self) -> str:

@@ -27,10 +27,12 @@ from langchain_redis_memory.cache.semantic.lookup import SemanticFlows
 from langchain_redis_memory.cache.semantic.prompt_reader import PromptReader
 from langchain_redis_memory.cache.semantic.search import SemanticHit
 from langchain_redis_memory.cache.semantic.tenants import TenantSearches, VectorOptions
+from langchain_redis_memory.cache.sharing import AudienceClassifier
 from langchain_redis_memory.cache.stats import Prices
 from langchain_redis_memory.cache.warming import asked_of
 from langchain_redis_memory.checks import check_method, check_text, check_type
 from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.language.audience.linguistic import classify_audience
 from langchain_redis_memory.language.classify import Classifier, LinguisticClassifier
 from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser
 from langchain_redis_memory.language.equivalence import HitPolicy
@@ -52,6 +54,7 @@ class PromptOptions:
         share_private: Also serve and store what may depend on personal statements of the user, without comparing
             them. What is answered alike for all ("How long does a refund take?") is cached in any case.
         share_tools: Also serve and store what follows calls of tools, and calls of tools.
+        audience: Says from a question's words for whom its answer is; see `QuestionOptions`.
 
     Raises:
         ConfigError: One of them cannot do what it is for.
@@ -62,12 +65,14 @@ class PromptOptions:
     contextualiser: Contextualiser | None = None
     share_private: bool = False
     share_tools: bool = False
+    audience: AudienceClassifier = classify_audience
 
     def __post_init__(self) -> None:
         if self.classifier is not None:
             check_method(self.classifier, "classify", "classifier", ConfigError)
         if self.contextualiser is not None:
             check_method(self.contextualiser, "contextualise", "contextualiser", ConfigError)
+        check_method(self.audience, "__call__", "audience", ConfigError)
         if self.template is not None:
             check_type(self.template, (str, Template), "template", "an f-string or a Template", ConfigError)
 
@@ -81,6 +86,7 @@ class PromptOptions:
             share_private=self.share_private,
             share_tools=self.share_tools,
             needs=needs,
+            audience=self.audience,
         )
 
 

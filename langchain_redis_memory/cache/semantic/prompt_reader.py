@@ -20,7 +20,14 @@ from langchain_core.messages import HumanMessage
 
 from langchain_redis_memory.cache.prompts import Prompt, PromptMessage, Template, model_of, parse_prompt
 from langchain_redis_memory.cache.semantic.search import SemanticQuery
-from langchain_redis_memory.cache.sharing import asks_for_anybody, asks_to_know, instructs, unrepeatable
+from langchain_redis_memory.cache.sharing import (
+    AudienceClassifier,
+    asks_for_anybody,
+    asks_to_know,
+    instructs,
+    unrepeatable,
+)
+from langchain_redis_memory.language.audience.linguistic import classify_audience
 from langchain_redis_memory.language.classify import Classifier, Verdict, points_outside
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.classify.standalone import spoken
@@ -106,6 +113,7 @@ class PromptReader:
             the user.
         share_tools: Whether what follows calls of tools is.
         needs: Whether the policy compares conversations (`NeedPolicy`).
+        audience: Says from a question's words for whom its answer is.
     """
 
     classifier: Classifier
@@ -116,6 +124,7 @@ class PromptReader:
     share_private: bool = False
     share_tools: bool = False
     needs: bool = False
+    audience: AudienceClassifier = classify_audience
 
     def with_scope(self, scope: str) -> PromptReader:
         """Returns the same reader for another scope."""
@@ -144,7 +153,7 @@ class PromptReader:
         if (why := unfit(text, self.longest)) is not None:
             return PromptAnalysis(None, why)
         # Where tools looked the world up, their results are part of the key.
-        if not after and (sign := unrepeatable(text)) is not None:
+        if not after and (sign := unrepeatable(text, self.audience)) is not None:
             return PromptAnalysis(None, sign)
         context: list[Any] = [indents, *([said.role, said.text, said.more] for said in after)]
         if not (parsed.history or parsed.system or variables or after) and points_outside(text):
@@ -174,11 +183,11 @@ class PromptReader:
         if verdict.type is QuestionType.CONTEXTUAL_WITH_SEARCH:
             meant = yield from self._meant_flow(text, verdict, parsed)
             before = [] if by_tools else spoken(history)
-            signs = filter(None, map(unrepeatable, before if meant is None else [meant]))
+            judged = (unrepeatable(said, self.audience) for said in (before if meant is None else [meant]))
             passed_over = {"effect"} if meant is None and asks_to_know(text) else set[str]()
-            if sign := next((sign for sign in signs if sign not in passed_over), None):
+            if sign := next((sign for sign in judged if sign and sign not in passed_over), None):
                 return PromptAnalysis(None, sign, verdict)
-            if meant is not None and not (is_private and (tells_of_self(meant) or not asks_for_anybody(meant))):
+            if meant is not None and not (is_private and self._is_own(meant)):
                 if (why := unfit(meant, self.longest)) is not None:
                     return PromptAnalysis(None, why, verdict)
                 text = meant
@@ -191,13 +200,17 @@ class PromptReader:
             else:
                 # The whole of it is the key: after a side question, what decides stands before that one.
                 context += [[said.role, said.text, said.more] for said in parsed.history]
-        elif is_private and (tells_of_self(text) or not asks_for_anybody(text)):
+        elif is_private and self._is_own(text):
             if need is None:
                 return PromptAnalysis(None, "private", verdict)
             text = need.text
         elif self.needs:
             compared = Need(text, alone=True).text
         return self._found(llm_string, parsed, variables, text, context, verdict, compared)
+
+    def _is_own(self, text: str) -> bool:
+        """Whether the answer may depend on what the user told of himself before."""
+        return tells_of_self(text) or not asks_for_anybody(text, self.audience)
 
     def _found(
         self,

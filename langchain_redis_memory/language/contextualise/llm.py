@@ -22,6 +22,7 @@ from langchain_redis_memory.language.classify import dependence
 from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser, Rewrite
 from langchain_redis_memory.language.contextualise.local import LocalContextualiser
 from langchain_redis_memory.language.contextualise.word_lists import FUNCTION
+from langchain_redis_memory.language.model_answers import spoken
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.language.words import stem
 from langchain_redis_memory.ops import Flow, Invoke, settled
@@ -128,7 +129,7 @@ class LLMContextualiser:
             answer = yield Invoke(
                 lambda: model.invoke(prompt, config), lambda: model.ainvoke(prompt, config), timeout_s=self.timeout_s
             )
-            text = str(answer.text)
+            text = spoken(answer)
         except Exception as error:  # noqa: BLE001 - whatever a model raises, the turn goes on
             _log.warning("the model did not rewrite the question (%s); the fallback does", type(error).__name__)
             return (yield from settled(self.fallback.contextualise(turn, history, state)))

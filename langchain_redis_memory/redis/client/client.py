@@ -29,7 +29,7 @@ from langchain_redis_memory.redis.client.outboxes import Outboxes
 from langchain_redis_memory.redis.client.settings import RedisMemorySettings, read_settings
 from langchain_redis_memory.redis.client.steps import astepper, stepper
 from langchain_redis_memory.redis.client.topology import RedisClient, Topology, is_async, lent, topology
-from langchain_redis_memory.redis.client.trips import OnTrip, Trip, Trips, check_on_trip
+from langchain_redis_memory.redis.client.trips import OnTrip, Trip, Trips
 from langchain_redis_memory.redis.codec.cipher.cipher import Cipher
 from langchain_redis_memory.redis.key_groups import Id, text_of
 from langchain_redis_memory.redis.keys import KeySpace
@@ -51,8 +51,8 @@ class Client(DurableClient):
             (single, cluster or from a sentinel). An async one counts as `aredis`.
         aredis: An async client of redis-py. Its connections belong to one event loop, as always with redis-py.
         prefix: Start of every key; None for the settings' (see `RedisMemorySettings`), which say "lrm" by default.
-        on_trip: Called after each round trip with a `Trip`; for metrics. A plain function, which must be fast; what it
-            raises is logged.
+        on_trip: Called after each round trip with a `Trip`; for metrics. It must be fast. A coroutine function
+            is awaited; sync calls run it in a loop of its own. What it raises is logged.
         cipher: Encrypts what every class stores through this client (see `Cipher`); None for nothing.
 
     Constructing does no I/O. `close` releases the connections; using the client afterwards opens new ones. Clients
@@ -101,7 +101,7 @@ class Client(DurableClient):
         self._topology = where
         self.settings: RedisMemorySettings = settings
         self._space = KeySpace(settings.prefix, cipher=cipher)
-        self.on_trip: OnTrip | None = check_on_trip(on_trip)
+        self.on_trip: OnTrip | None = on_trip
         self.breaker: Breaker = Breaker()
         self._connections = Connections(where, most or None)
         self._trips = Trips(self._connections, self._nowhere)

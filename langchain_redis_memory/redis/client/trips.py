@@ -8,19 +8,19 @@ silent calls fail at once. Each trip is timed and reported, and its failure beco
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from math import inf
 from random import random
 from time import monotonic, sleep
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from langchain_redis_memory.errors import ConfigError, RedisMemoryError, UnavailableError
+from langchain_redis_memory.errors import RedisMemoryError, UnavailableError
 from langchain_redis_memory.ops import WAITS, Command, Op, Reply, writes_once
 from langchain_redis_memory.redis.client.circuit_breaker import StallGuard
 from langchain_redis_memory.redis.client.connections import Connections
+from langchain_redis_memory.redis.client.coroutines import run_coroutine
 from langchain_redis_memory.redis.client.deadline import CALL, spent_s, timeout_at
 from langchain_redis_memory.redis.client.errors import (
     explain,
@@ -57,20 +57,9 @@ class Trip(NamedTuple):
 
 
 OnTrip = Callable[[Trip], object]
+_Told = Coroutine[Any, Any, object]
 
 _log = logging.getLogger(__name__)
-
-
-def check_on_trip(on_trip: OnTrip | None) -> OnTrip | None:
-    """Refuses a callback that nobody would await: a trip is told in the middle of sync and async calls alike.
-
-    Raises:
-        ConfigError: It is a coroutine function.
-    """
-    if inspect.iscoroutinefunction(on_trip):
-        msg = "on_trip must be a plain function: it is called between commands, where nothing can be awaited"
-        raise ConfigError(msg)
-    return on_trip
 
 
 class _Again(NamedTuple):
@@ -175,7 +164,9 @@ class Trips:
             if not failed and not stale:  # a replica's answer says nothing of the master
                 self.stall.worked(ended)
             if on_trip is not None:
-                _tell(on_trip, Trip(len(commands), ended - started, failed, operation_name()))
+                trip = Trip(len(commands), ended - started, failed, operation_name())
+                if (coroutine := _tell(on_trip, trip)) is not None:
+                    run_coroutine(_aheard(coroutine))
 
     def _try(self, now: float) -> None:
         """Tries whether a silent server is back; raises where it is not, and at once for all callers but one."""
@@ -199,7 +190,7 @@ class Trips:
         if not self.stall.closed:
             await self._atry(began)
             seconds -= monotonic() - began
-        held = None
+        held, told = None, list[_Told]()
         try:
             async with timeout_at(None if seconds == inf else asyncio.get_running_loop().time() + seconds):
                 opened = await self._connections.of_loop()
@@ -208,16 +199,26 @@ class Trips:
                 try:
                     async with opened.gate:
                         held = opened
-                        return await self._awhole(held.transport, op, began + seconds, on_trip)
+                        return await self._awhole(held.transport, op, began + seconds, on_trip, told)
                 finally:
                     if op.best_effort:
                         opened.spare.release()
         except asyncio.TimeoutError as error:  # not the builtin one on Python 3.10
             raise (self._crowded() if held is None else self._failure(error, began)) from error
+        finally:
+            for coroutine in told:  # the connection is free again, and the server's time is not used up
+                await _aheard(coroutine)
 
-    async def _awhole(self, transport: Any, op: Op[Any], until: float, on_trip: OnTrip | None) -> list[Reply]:
+    async def _awhole(
+        self,
+        transport: Any,
+        op: Op[Any],
+        until: float,
+        on_trip: OnTrip | None,
+        told: list[_Told],
+    ) -> list[Reply]:
         commands, stale = op.commands, op.stale_ok and self._connections.topology.reads_replicas
-        replies = await self._atrip(transport, commands, True, until, on_trip, stale)
+        replies = await self._atrip(transport, commands, True, until, on_trip, told, stale)
         if failed := [i for i, reply in enumerate(replies) if isinstance(reply, Exception)]:
             again = self._again(commands, replies, failed, until)
             fresh = None
@@ -227,7 +228,7 @@ class Trips:
                     await transport.renew()
                 try:
                     some = [commands[i] for i in step.places]
-                    fresh = await self._atrip(transport, some, False, until, on_trip, stale)
+                    fresh = await self._atrip(transport, some, False, until, on_trip, told, stale)
                 except UnavailableError as error:
                     fresh = [error] * len(step.places)
         return replies
@@ -239,6 +240,7 @@ class Trips:
         by_digest: bool,
         until: float,
         on_trip: OnTrip | None,
+        told: list[_Told],
         stale: bool,
     ) -> list[Reply]:
         started, failed, attempt, shared = monotonic(), True, 0, 1
@@ -263,7 +265,9 @@ class Trips:
             if not failed and not stale:
                 self.stall.worked(ended)
             if on_trip is not None:
-                _tell(on_trip, Trip(len(commands), ended - started, failed, operation_name(), shared))
+                trip = Trip(len(commands), ended - started, failed, operation_name(), shared)
+                if (coroutine := _tell(on_trip, trip)) is not None:
+                    told.append(coroutine)
 
     async def _atry(self, now: float) -> None:
         """Tries whether a server is back that was silent; see `_try`."""
@@ -361,8 +365,21 @@ def _backoff(attempt: int) -> float:
     return random() * min(1.0, 0.02 * (1 << attempt))
 
 
-def _tell(on_trip: OnTrip, trip: Trip) -> None:
+def _tell(on_trip: OnTrip, trip: Trip) -> _Told | None:
+    """Tells of a trip; returns what has still to be awaited."""
     try:
-        on_trip(trip)
+        result = on_trip(trip)
     except Exception:  # noqa: BLE001 - whatever a metrics callback raises is its own
-        _log.exception("on_trip failed; the round trip itself is not affected")
+        _log.exception(_BROKEN)
+        return None
+    return result if isinstance(result, Coroutine) else None
+
+
+async def _aheard(coroutine: _Told) -> None:
+    try:
+        await coroutine
+    except Exception:  # noqa: BLE001 - as in `_tell`
+        _log.exception(_BROKEN)
+
+
+_BROKEN = "on_trip failed; the round trip itself is not affected"

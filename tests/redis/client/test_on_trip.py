@@ -1,10 +1,13 @@
-"""The metrics callback of a client: it never disturbs a round trip, and it is no coroutine function."""
+"""The metrics callback of a client: it never disturbs a round trip, and a coroutine function is awaited."""
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.operate.metrics import RedisStatsCollector
+from langchain_redis_memory.operate.tracing import OTelTracing
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client, Trip
 from tests.conftest import Both, Watch
@@ -12,21 +15,52 @@ from tests.conftest import Both, Watch
 PING: Op[bytes] = Op((("ECHO", "a"),), lambda replies: replies[0])
 
 
+@pytest.mark.parametrize("awaited", [False, True])
 async def test_what_it_raises_is_logged(
-    url: str, prefix: str, both: Both, watch: Watch, caplog: pytest.LogCaptureFixture
+    url: str, prefix: str, both: Both, watch: Watch, caplog: pytest.LogCaptureFixture, awaited: bool
 ) -> None:
     def broken(trip: Trip) -> None:
         msg = f"the dashboard is full after {trip.commands}"
         raise ValueError(msg)
 
-    client = Client.from_url(url, prefix=prefix, on_trip=broken)
+    async def abroken(trip: Trip) -> None:
+        await asyncio.sleep(0)
+        broken(trip)
+
+    client = Client.from_url(url, prefix=prefix, on_trip=abroken if awaited else broken)
     assert await both(client.run)(PING) == b"a"
     assert "the dashboard is full after 1" in caplog.text
     await client.aclose()
 
 
-def test_a_coroutine_function_is_refused() -> None:
-    async def later(trip: Trip) -> None: ...
+async def test_a_coroutine_function_is_awaited_also_behind_what_listens_before_it(
+    url: str, prefix: str, both: Both, watch: Watch
+) -> None:
+    told = list[str]()
 
-    with pytest.raises(ConfigError, match="plain function"):
-        Client.from_url("memory://on-trip", on_trip=later)
+    async def later(trip: Trip) -> None:
+        await asyncio.sleep(0)
+        told.append(trip.operation)
+
+    client = Client.from_url(url, prefix=prefix, on_trip=later)
+    RedisStatsCollector(client)
+    OTelTracing(client)
+    await both(client.run)(PING)
+    client.run(PING)  # in an event loop as well, such as a notebook's
+    assert len(told) == 2
+    await client.aclose()
+
+
+async def test_one_that_is_awaited_holds_no_connection(url: str, prefix: str, watch: Watch) -> None:
+    both_told = asyncio.Event()
+    told = list[Trip]()
+
+    async def slow(trip: Trip) -> None:
+        told.append(trip)
+        if len(told) == 2:
+            both_told.set()
+        await both_told.wait()
+
+    client = Client.from_url(url, prefix=prefix, on_trip=slow, max_connections=1)
+    assert set(await asyncio.gather(client.arun(PING), client.arun(PING))) == {b"a"}
+    await client.aclose()
