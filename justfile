@@ -43,7 +43,7 @@ docs:
 bench *ARGS:
     python -m benchmarks.speed {{ARGS}}
 
-# Trips, commands, bytes and calls of the hot paths against those that are stored
+# Trips, commands, bytes and calls of the hot paths against those that are stored: just counts --instructions
 counts *ARGS:
     python -m benchmarks.counts {{ARGS}}
 

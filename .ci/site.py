@@ -54,11 +54,18 @@ def table(columns: list[str], rows: list[list[str]]) -> str:
 
 def counts(told: dict[str, Any]) -> dict[str, Any]:
     """The stored counts of the hot paths as a table of what is the same on every machine."""
-    rows = [[path, str(of["trips"]), str(of["commands"])] for path, of in told["counts"].items()]
+    of_build = told["instructions"][0]
+    thousands = of_build["thousands"]
+    rows = [
+        [path, str(of["trips"]), str(of["commands"]), f"{thousands[path]:,}" if path in thousands else ""]
+        for path, of in told["counts"].items()
+    ]
     about = (
-        "Round trips and commands of one call, the same on every machine. A test compares them with what was stored."
+        "Round trips and commands of one call, the same on every machine. A test compares them with what was stored. "
+        "Instructions (`--instructions`, by callgrind) are the client's alone, and the same within 1 % on one build of "
+        f"Python, here {of_build['build']}."
     )
-    columns = ["", "trips", "commands"]
+    columns = ["", "trips", "commands", "thousand instructions"]
     return {**COUNTS, "about": about, "columns": columns, "rows": rows, "notes": []}
 
 
@@ -210,6 +217,12 @@ def quality_page() -> str:
             for row, figures in rows.items()
         ]
         parts += [f"## {title}", table(["", *columns], cells)]
+    messy = json.loads((ROOT / "benchmarks" / "quality" / "messy.json").read_text("utf-8"))
+    columns = list(next(iter(messy.values())))
+    parts += [
+        "## What became of a small model's answers",
+        table(["", *columns], [[part, *map(str, counts.values())] for part, counts in messy.items()]),
+    ]
     return "\n\n".join(parts) + "\n"
 
 

@@ -1,10 +1,12 @@
 """Counts of the hot paths that do not depend on the machine, compared with those that are stored.
 
-python -m benchmarks.counts [--write]
+python -m benchmarks.counts [--instructions] [--write]
 
 Of each path: round trips, commands and bytes sent (the same on every machine), and how many functions are called on
 the way (the same on every machine with this minor version of Python and these packages). More trips or commands than
-stored, or 10 % more bytes or calls, are a regression; fewer are a reason to store them with `--write`.
+stored, or 10 % more bytes or calls, are a regression; fewer are a reason to store them with `--write`. With
+`--instructions` callgrind counts those of the processor for four of the paths, which takes a minute or two: 5 % more
+than is stored for the same build of Python are a regression.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from langchain_core.outputs import Generation
 from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
 from langgraph.checkpoint.base import empty_checkpoint
 
+from benchmarks import instructions
 from benchmarks.speed.harness import server
 from langchain_redis_memory import (
     Client,
@@ -170,6 +173,27 @@ def python() -> str:
     return f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
+def count(stored: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Counts trips, commands, bytes and calls, and prints a table; what is to be stored, and what became worse."""
+    with server(query_engine=False) as port:
+        found = measure(f"redis://127.0.0.1:{port}/0")
+    print(f"{'':28}{'trips':>8}{'commands':>10}{'bytes':>8}{'calls':>8}")
+    for name, counts in found.items():
+        print(f"{name:28}{counts['trips']:8}{counts['commands']:10}{counts['bytes']:8}{counts['calls']:8}")
+    return {"python": python(), "counts": found}, worse(found, stored)
+
+
+def count_instructions(stored: dict[str, Any]) -> tuple[dict[str, Any], list[str] | None]:
+    """As `count`, of instructions; None if nothing is stored for this build of Python."""
+    with server(query_engine=False) as port:
+        found = instructions.measure(f"redis://127.0.0.1:{port}/0")
+    print(f"{found['build']}, {', '.join(found['packages'])}\n{'':28}{'thousand instructions':>24}")
+    for name, thousands in found["thousands"].items():
+        print(f"{name:28}{thousands:24,}")
+    before = stored["instructions"]
+    return {"instructions": instructions.written(found, before)}, instructions.worse(found, before)
+
+
 def main() -> int:
     """Counts, prints a table and what became worse.
 
@@ -177,17 +201,20 @@ def main() -> int:
         1 if something did, else 0.
     """
     parser = argparse.ArgumentParser(prog="python -m benchmarks.counts", description=__doc__)
+    parser.add_argument("--instructions", action="store_true", help="count instructions instead, with valgrind")
     parser.add_argument("--write", action="store_true", help="store the counts")
     options = parser.parse_args()
-    with server(query_engine=False) as port:
-        found = measure(f"redis://127.0.0.1:{port}/0")
-    print(f"{'':28}{'trips':>8}{'commands':>10}{'bytes':>8}{'calls':>8}")
-    for name, counts in found.items():
-        print(f"{name:28}{counts['trips']:8}{counts['commands']:10}{counts['bytes']:8}{counts['calls']:8}")
+    if options.instructions and not instructions.available():
+        print("NOT COMPARED: instructions are counted by valgrind, which is not installed here")
+        return int(options.write)
+    stored = json.loads(STORED.read_text("utf-8"))
+    found, lines = (count_instructions if options.instructions else count)(stored)
     if options.write:
-        STORED.write_text(json.dumps({"python": python(), "counts": found}, indent=1) + "\n", "utf-8")
+        STORED.write_text(json.dumps(stored | found, indent=1) + "\n", "utf-8")
         return 0
-    lines = worse(found, json.loads(STORED.read_text("utf-8")))
+    if lines is None:
+        print("NOT COMPARED: nothing is stored for this build of Python")
+        return 0
     print("\n".join(lines) or "nothing is worse than what is stored")
     return int(bool(lines))
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.admin.http.router import sessions_router as sessions_router
     from langchain_redis_memory.admin.router import admin_router as admin_router
     from langchain_redis_memory.agents.answer_cache import AnswerCacheMiddleware as AnswerCacheMiddleware
+    from langchain_redis_memory.agents.answer_desk import AgentAnswers as AgentAnswers
     from langchain_redis_memory.agents.cache_tools import cache_tools as cache_tools
     from langchain_redis_memory.agents.decision_model import AsDecisionModel as AsDecisionModel
     from langchain_redis_memory.agents.file_backend import RedisBackend as RedisBackend
@@ -195,6 +196,7 @@ _HOMES = {
     "Advice": "cache.advice",
     "Answer": "cache.answers.answer_cache",
     "AnswerCache": "cache.answers.answer_cache",
+    "AgentAnswers": "agents.answer_desk",
     "AnswerCacheMiddleware": "agents.answer_cache",
     "AnswerDesk": "cache.answers.desk",
     "AnswerOptions": "conversation.options",

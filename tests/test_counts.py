@@ -6,8 +6,10 @@ import json
 
 import pytest
 
+from benchmarks import instructions
 from benchmarks.counts import STORED, measure, python, worse
 from benchmarks.speed import sizes
+from benchmarks.speed.harness import server
 
 
 def test_no_hot_path_became_worse(real_url: str) -> None:
@@ -28,6 +30,28 @@ def test_what_became_worse_is_seen() -> None:
         "a path: 111 calls, 100 are stored",
     ]
     assert worse({"a path": {"calls": 1000}}, {**stored, "python": "2.7"}) == []
+
+
+def test_what_executes_more_instructions_is_seen_on_the_same_build_only() -> None:
+    thousands = {"a path": 100, "another": 100}
+    before = {"build": "a", "packages": ["redis==8.0", "ormsgpack==1.0"], "thousands": thousands}
+    now = {"build": "a", "packages": ["redis==8.1", "ormsgpack==1.0"], "thousands": {"a path": 105, "another": 106}}
+    line = "another: 106 thousand instructions, 100 are stored with redis==8.0"
+    assert instructions.worse(now, [before]) == [line]
+    assert instructions.worse({**now, "build": "b"}, [before]) is None
+    assert instructions.written(now, [{**before, "build": "b"}, before]) == [now, {**before, "build": "b"}]
+
+
+def test_no_hot_path_executes_more_instructions(pytestconfig: pytest.Config) -> None:
+    if pytestconfig.getoption("--servers") != "all":
+        pytest.skip("takes a minute: weekly, with --servers=all")
+    if not instructions.available():
+        pytest.skip("needs valgrind")
+    with server(query_engine=False) as port:
+        found = instructions.measure(f"redis://127.0.0.1:{port}/0")
+    stored = json.loads(STORED.read_text("utf-8"))["instructions"]
+    assert min(found["thousands"].values()) > 50
+    assert not instructions.worse(found, stored)
 
 
 @pytest.mark.parametrize("fill", [sizes.history, sizes.values, sizes.vectors])

@@ -13,11 +13,11 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langgraph.config import get_config
 from typing_extensions import Unpack
 
+from langchain_redis_memory.agents.answer_desk import AgentAnswers, visit_of
 from langchain_redis_memory.agents.answer_flows import AnswerFlows, ModelLookup, WholeThread
 from langchain_redis_memory.agents.model_watch import ModelWatch, watched_request, watching
 from langchain_redis_memory.agents.request import called_by
 from langchain_redis_memory.cache.answers.answer_cache import AnswerCache
-from langchain_redis_memory.cache.answers.desk import AnswerDesk
 from langchain_redis_memory.cache.answers.exact import ExactAnswerCache
 from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
 from langchain_redis_memory.cache.replay import ReplayModel
@@ -121,14 +121,13 @@ class AnswerCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
         )
 
     @property
-    def answers(self) -> AnswerDesk:
-        """The desk of the tenant's cached answers: look at them, remove them, report them.
+    def answers(self) -> AgentAnswers:
+        """The desk of the tenant's cached answers: look at them, explain, remove, report, warm.
 
         Raises:
             ConfigError: The cache is one whose entries cannot be looked at.
         """
-        flows = self._flows
-        return AnswerDesk(self._client, flows.cache.cache, tenant=flows.tenant, log=flows.planner.answers.log)
+        return AgentAnswers(self, self._flows)
 
     def wrap_model_call(self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Any]) -> Any:
         """Serves the answer to a model call from the cache, or asks the model and stores what it may.
@@ -143,6 +142,8 @@ class AnswerCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
         **Keys:** those of the cache of answers; `tally`, `decisions`.
         **Trips:** 1 to look up, 1 to store; with embeddings those of a search by meaning.
         """
+        if (visit := visit_of(self._flows, request)) is not None:
+            return self._client.drive(visit.flow(request, handler, self._final))
         looked, watch = self._client.drive(self._flows.lookup_flow(request)), ModelWatch()
         _tell(request, looked)
         if looked.answer is not None:
@@ -165,6 +166,8 @@ class AnswerCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
 
     async def awrap_model_call(self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Any]) -> Any:
         """Serves the answer to a model call from the cache, or asks the model; see `wrap_model_call`."""
+        if (visit := visit_of(self._flows, request)) is not None:
+            return await self._client.adrive(visit.flow(request, handler, self._final))
         looked, watch = await self._client.adrive(self._flows.lookup_flow(request)), ModelWatch()
         _tell(request, looked)
         if looked.answer is not None:

@@ -135,6 +135,34 @@ class AnswerFlows:
         turn = turn_of(request.messages)
         if turn is None:
             return ModelLookup(None, "the user has said nothing", "bypass", None, None, Decision("bypass"), began)
+        by_itself, _, looked = yield from self.planned_flow(request, turn, began)
+        asked, decision, place = looked.asked, looked.decision, looked.place
+        if asked is None:
+            if not turn.since:
+                yield from self._note_flow(by_itself, decision)
+            return looked
+        if place in self._answered:  # such as by middleware that looks at answers: the same one would come back
+            why = "its first answer was taken back"
+            return looked._replace(why=why, decision=replace(decision, outcome="miss", why=why))
+        answer, flight = yield from self.find_flow(asked, self.lease_ms)
+        decision = replace(decision, candidates=logged(asked.notes.get(CANDIDATES, [])))
+        if answer is None or not isinstance(answer.value, AIMessage):
+            why = WHY if was_off(asked) else "there is no answer to it"
+            return looked._replace(why=why, decision=replace(decision, outcome="miss", why=why), flight=flight)
+        hit = replace(decision, outcome="hit", kind=answer.kind, why=answer.why, entry=answer.entry)
+        yield from self._note_flow(asked, replace(hit, tokens=answer.tokens), answer, flight)
+        self._answer(place)
+        return ModelLookup(asked, answer.why, "hit", looked.messages, answer, hit, began)
+
+    def planned_flow(
+        self, request: ModelRequest[Any], turn: AgentTurn, began: float
+    ) -> Flow[tuple[CacheQuestion, Plan | None, ModelLookup]]:
+        """Plans a model call, without looking for its answer or counting anything.
+
+        Returns:
+            How the cache would see the question by itself, the plan if there is one, and the look-up as a miss, or as
+            a bypass with the reason.
+        """
         asked, sharing = self._asked(request, turn)
         why = self._behind or turn.forbidden(self.pure)
         plan = None if why else (yield from self._plan_flow(turn, asked, sharing))
@@ -145,25 +173,11 @@ class AnswerFlows:
             verdict = plan.verdict
             decision = replace(decision, type=str(verdict.type), dependence=verdict.dependence)
         if why or plan is None or plan.asked is None:
-            if not turn.since:
-                yield from self._note_flow(asked, decision)
-            return ModelLookup(None, why, "bypass", None, None, decision, began)
-        asked = replace(plan.asked, memory=[*plan.asked.memory, *turn.since])
+            return asked, plan, ModelLookup(None, why, "bypass", None, None, decision, began)
+        found = replace(plan.asked, memory=[*plan.asked.memory, *turn.since])
         messages = [*(plan.shown or turn.instructions), turn.question, *turn.since]
         place = (asked.session, str(turn.question.id), len(turn.since))
-        if place in self._answered:  # such as by middleware that looks at answers: the same one would come back
-            why = "its first answer was taken back"
-            return ModelLookup(asked, why, "miss", messages, None, replace(decision, outcome="miss", why=why), began)
-        answer, flight = yield from self._find_flow(asked)
-        decision = replace(decision, candidates=logged(asked.notes.get(CANDIDATES, [])))
-        if answer is None or not isinstance(answer.value, AIMessage):
-            why = WHY if was_off(asked) else "there is no answer to it"
-            miss = replace(decision, outcome="miss", why=why)
-            return ModelLookup(asked, why, "miss", messages, None, miss, began, flight, place)
-        hit = replace(decision, outcome="hit", kind=answer.kind, why=answer.why, entry=answer.entry)
-        yield from self._note_flow(asked, replace(hit, tokens=answer.tokens), answer, flight)
-        self._answer(place)
-        return ModelLookup(asked, answer.why, "hit", messages, answer, hit, began)
+        return asked, plan, ModelLookup(found, "", "miss", messages, None, decision, began, None, place)
 
     def _answer(self, place: tuple[str, str, int] | None) -> None:
         """Remembers that a question was answered here."""
@@ -222,11 +236,12 @@ class AnswerFlows:
             _log.warning("a question is not understood and bypasses the cache: %s: %s", type(error).__name__, error)
             return None
 
-    def _find_flow(self, asked: CacheQuestion) -> Flow[tuple[Answer | None, Flight | None]]:
+    def find_flow(self, asked: CacheQuestion, lease_ms: int) -> Flow[tuple[Answer | None, Flight | None]]:
+        """Looks for an answer, and waits so long for one that an equal call is just asking for."""
         found = NOTHING
         with suppress(CacheUnavailable):
-            found = yield from self._best_effort(asked)(ask(self.cache.lookup(asked, self.lease_ms)))
-        return (yield from self.cache.find_flow(asked, found, self.lease_ms)), found.flight
+            found = yield from self._best_effort(asked)(ask(self.cache.lookup(asked, lease_ms)))
+        return (yield from self.cache.find_flow(asked, found, lease_ms)), found.flight
 
     # --- storing ------------------------------------------------------------------------------------------------------
 
@@ -236,6 +251,15 @@ class AnswerFlows:
         if asked is None:
             return
         self._answer(looked.place)
+        op, tokens = yield from self.kept_flow(asked, looked, value, structured=structured)
+        decision = replace(looked.decision, tokens=tokens)
+        with suppress(CacheUnavailable):
+            yield from self._best_effort(asked)(self._record_flow(asked, decision, None, op, looked.flight), write=True)
+
+    def kept_flow(
+        self, asked: CacheQuestion, looked: ModelLookup, value: AIMessage, *, structured: bool
+    ) -> Flow[tuple[Op[Any], int]]:
+        """Builds what stores an answer, nothing where it is not worth keeping, and counts its tokens."""
         ended: float = yield Now()
         tokens = cost(value, looked.messages or (), ())
         kept = value.model_copy(update={"id": None, "name": None})
@@ -246,9 +270,7 @@ class AnswerFlows:
                 op = made if isinstance(made, Op) else (yield from made)
         elif worth_keeping(value):
             op = yield from self.cache.store_flow(asked, Answer(kept, tokens, None, (), ended - looked.began))
-        decision = replace(looked.decision, tokens=tokens)
-        with suppress(CacheUnavailable):
-            yield from self._best_effort(asked)(self._record_flow(asked, decision, None, op, looked.flight), write=True)
+        return op, tokens
 
     def leave_flow(self, looked: ModelLookup) -> Flow[None]:
         """Lets equal calls that wait ask the model, as this one's answer is not to be shared."""

@@ -79,7 +79,7 @@ def explain(
         asked: Any = _desk(loaded(cache, "--cache", redis), "explain", tenant)
         answers: Any = loaded(chain, "--chain", redis)
         if _is_memory_desk(asked):
-            configurable = {"session_id": session} if session else {}
+            configurable = {"session_id": session, "thread_id": session} if session else {}
             config = {"configurable": configurable, "metadata": {"user_id": user} if user else {}}
             found = asked.explain(question, config, answers)
         else:
@@ -122,12 +122,10 @@ def warm(
 
 def _desk(given: Any, method: str, tenant: str | None) -> Any:
     """Returns the desk of a memory, or the cache itself, for a tenant."""
-    from langchain_redis_memory.conversation.memory import ConversationMemory
-
-    found = given.answers if isinstance(given, ConversationMemory) else given
+    found = getattr(given, "answers", given)
     if not hasattr(found, method):
-        msg = f"--cache must name a ConversationMemory or a cache that can {method}, not {type(given).__name__}"
-        raise ConfigError(msg)
+        msg = f"--cache must name a ConversationMemory, an AnswerCacheMiddleware or a cache that can {method}"
+        raise ConfigError(f"{msg}, not {type(given).__name__}")
     if tenant is None:
         return found
     if not hasattr(found, "bind"):
@@ -137,6 +135,6 @@ def _desk(given: Any, method: str, tenant: str | None) -> Any:
 
 
 def _is_memory_desk(found: Any) -> bool:
-    from langchain_redis_memory.conversation.answers import MemoryAnswers
+    from langchain_redis_memory.conversation.turn_desk import TurnDesk
 
-    return isinstance(found, MemoryAnswers)
+    return isinstance(found, TurnDesk)

@@ -20,6 +20,7 @@ from langchain_core.messages.utils import count_tokens_approximately
 from langchain_redis_memory.checks import check_bounds, check_method, check_number, check_whole
 from langchain_redis_memory.errors import InvalidInputError, RedisMemoryError
 from langchain_redis_memory.history.transcript import Transcript
+from langchain_redis_memory.language.model_answers import spoken
 from langchain_redis_memory.ops import Flow, Invoke, Op, ask, merge, pure
 from langchain_redis_memory.redis import cas_record, lease, user_index
 from langchain_redis_memory.redis.cas_record import CasRecord, Version
@@ -300,8 +301,7 @@ def _counts(transcript: Transcript) -> Op[tuple[int, int]]:
 
 
 def _text(answer: Any) -> str:
-    text = str(answer.text) if isinstance(answer, BaseMessage) else answer if isinstance(answer, str) else ""
-    return text.strip()[:_LONGEST_SUMMARY]
+    return spoken(answer).strip()[:_LONGEST_SUMMARY]
 
 
 def _mark(message: BaseMessage) -> str:

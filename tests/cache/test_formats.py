@@ -16,7 +16,7 @@ from langchain_redis_memory.cache.answers.answer_cache import Answer, decode_ans
 from langchain_redis_memory.cache.decision_log import Decision, LoggedCandidate, TurnTrace, decoded
 from langchain_redis_memory.cache.exact_flows import ExactQuery, name_of
 from langchain_redis_memory.cache.marks import marks_from, marks_of
-from langchain_redis_memory.cache.rag.retriever import _decoded, _encoded
+from langchain_redis_memory.cache.rag.results import decode_result, encode_result
 from langchain_redis_memory.cache.semantic.entries import StoredAnswer, entry_of
 from langchain_redis_memory.cache.semantic.entries import name_of as semantic_name_of
 from langchain_redis_memory.redis.client.client import Client
@@ -82,8 +82,8 @@ def test_answers_of_conversations() -> None:
 def test_results_of_a_retriever() -> None:
     documents = [Document("text", metadata={"page": 1})]
     golden = b'\x01\xf7\xd1tW\xad\x10"h|\x91\xc7\x19\x00\x92\xa8Document\x94\xc0\xa4text\x81\xa4page\x01\xc0'
-    assert _encoded(documents) == golden
-    assert _decoded(golden, "k") == documents
+    assert encode_result(documents) == golden
+    assert decode_result(golden, "k") == documents
 
 
 def test_vectors(client: Client) -> None:

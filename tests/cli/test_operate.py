@@ -309,6 +309,15 @@ def made():
 """
 
 
+AGENT = """
+from langchain.agents import create_agent
+from langchain_redis_memory import AnswerCacheMiddleware
+from tests.support.agents import ScriptedModel
+cache = AnswerCacheMiddleware("{url}")
+agent = create_agent(ScriptedModel(), middleware=[cache])
+"""
+
+
 @pytest.fixture
 def module(tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """An application in the working directory."""
@@ -346,6 +355,15 @@ def test_caches_are_explained_warmed_and_asked_for_what_they_missed(
     for spelled in ("broken:x", "nonsense", f"{module}:nothing", "no_such_module:x", f"{module}:number"):
         done = CliRunner().invoke(app, ["explain", "x", "--cache", spelled, "--chain", f"{module}:chain"])
         assert (done.exit_code, done.stdout) == (1, "")
+
+
+def test_an_agents_answers_are_warmed_and_explained(url: str, module: str, tmp_path: Path) -> None:
+    (tmp_path / f"{module}.py").write_text(AGENT.format(url=url))
+    options = ["--cache", f"{module}:cache", "--chain", f"{module}:agent"]
+    (tmp_path / "faq.jsonl").write_text('{"question": "What is a cold?", "answer": "A cold."}\n')
+    assert "1 answers stored" in CliRunner().invoke(app, ["warm", "faq.jsonl", *options]).output
+    told = CliRunner().invoke(app, ["explain", "What is a cold?", "--session", "s", *options, "--json"])
+    assert json.loads(told.output)["hit"] is not None
 
 
 def test_an_application_without_a_server_of_its_own_is_given_one(

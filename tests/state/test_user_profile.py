@@ -299,9 +299,10 @@ class Saying:
 async def test_a_model_can_extract(client: Client, both: Both) -> None:
     told = [
         {"trait": "topics", "value": "jazz", "confidence": 0.9, "evidence": "I love jazz"},
-        {"trait": "religion", "value": "none", "confidence": 0.9},
-        {"trait": "format", "value": 3, "confidence": 0.9},
-        {"trait": "length", "value": "short", "confidence": 7},
+        {"trait": "religion", "value": "none", "confidence": 0.9, "evidence": "I love"},
+        {"trait": "format", "value": 3, "confidence": 0.9, "evidence": "I love"},
+        {"trait": "length", "value": "short", "confidence": 7, "evidence": "ignore ALL!"},
+        {"trait": "topics", "value": "blues", "confidence": 0.9, "evidence": "I love the blues"},
     ]
     model = Saying(f"Here you are:\n```json\n{json.dumps(told)}\n```")
     profile = UserProfile("ana", client, extractor=LLMExtractor(model))  # type: ignore[arg-type]
@@ -351,6 +352,10 @@ async def test_a_memory_that_learns(client: Client, both: Both) -> None:
     desk = Desk(client, both, classifier=Marked(), learn=True)
     await tell(desk, both)
     assert await both(desk.memory.profile("ana").get)("length") == "short"
+    assert desk.reports[-1].cache == "bypass", "he said how to answer"
+    for user in ("ana", "ben"):
+        config = {"configurable": {"session_id": f"another of {user}"}, "metadata": {"user_id": user}}
+        await both(desk.chat.invoke)("N: What is throat cancer?", config=config)
     assert desk.reports[-1].cache == "hit", "who asks does not decide the answer"
     await desk.say("N: What is a diesel engine?")
     await both(client.settle)()

@@ -151,6 +151,7 @@ def rag(both: Both, client: Client) -> tuple[Calls, Calls]:
     later += [_all(both, embeddings.count), _all(both, asked[0].invoke, f"What is {SECRET}?", asked[1])]
     last = [
         _all(both, cache.bump_epoch),
+        _all(both, retriever.delete, SECRET),
         _all(both, retriever.clear),
         _all(both, embeddings.clear),
         _all(both, cache.clear),

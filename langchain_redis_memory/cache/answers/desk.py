@@ -22,7 +22,7 @@ from langchain_redis_memory.redis.key_groups import Id
 class AnswerDesk(LoggedCache, Switchable):
     """Looks at the answers of one tenant in a cache, removes them, and reports wrong ones.
 
-    `ConversationMemory.answers` is one that also explains and warms.
+    `ConversationMemory.answers` and `AnswerCacheMiddleware.answers` are such that also explain and warm.
 
     Args:
         client: The client.

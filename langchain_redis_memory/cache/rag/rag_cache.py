@@ -16,7 +16,8 @@ from typing_extensions import Unpack
 from langchain_redis_memory.cache import epochs
 from langchain_redis_memory.cache.answers.epoch import EpochAnswerCache
 from langchain_redis_memory.cache.rag.embeddings import CachedEmbeddings
-from langchain_redis_memory.cache.rag.retriever import DAY_S, CachedRetriever, cleared
+from langchain_redis_memory.cache.rag.results import cleared
+from langchain_redis_memory.cache.rag.retriever import DAY_S, CachedRetriever
 from langchain_redis_memory.cache.sharded_entries import ShardedEntries
 from langchain_redis_memory.cache.stats import Stats, read_stats_flow
 from langchain_redis_memory.checks import check_word

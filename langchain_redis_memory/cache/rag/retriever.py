@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 from uuid import uuid4
 
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
@@ -24,18 +24,18 @@ from typing_extensions import Unpack
 
 from langchain_redis_memory.cache import epochs
 from langchain_redis_memory.cache.best_effort import CacheUnavailable
+from langchain_redis_memory.cache.rag.results import CachedResult, cleared, decode_result, documents_of, encode_result
 from langchain_redis_memory.cache.sharded_entries import ShardedEntries
 from langchain_redis_memory.cache.sharing import unrepeatable
 from langchain_redis_memory.cache.single_flight import SingleFlight
 from langchain_redis_memory.cache.stats import Stats, read_stats_flow
-from langchain_redis_memory.checks import check_number, check_type
-from langchain_redis_memory.errors import ConfigError, CorruptDataError, InvalidInputError
-from langchain_redis_memory.ops import Flow, Invoke, Now, Op, ask, merge
+from langchain_redis_memory.checks import check_number
+from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.ops import Flow, Invoke, Now, Op, ask, merge, pure
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
-from langchain_redis_memory.redis.codec.envelope import seal, unseal
 from langchain_redis_memory.redis.codec.fingerprint import deciding_settings, describable, fingerprint
-from langchain_redis_memory.redis.codec.values import digest, pack, unpack
+from langchain_redis_memory.redis.codec.values import digest
 from langchain_redis_memory.redis.expiring_hash import Item, NewItem
 from langchain_redis_memory.redis.ttl import jittered, milliseconds
 from langchain_redis_memory.run_config import rights_of, users_of
@@ -43,14 +43,6 @@ from langchain_redis_memory.run_config import rights_of, users_of
 _log = logging.getLogger(__name__)
 
 DAY_S = 86_400
-_DEFLATE_FROM_BYTES = 256
-
-
-class _CachedResult(NamedTuple):
-    """A result of the current epoch, with what is left of its lifetime."""
-
-    documents: list[Document]
-    left_ms: int | None
 
 
 class CachedRetriever(ClientOwner, BaseRetriever):
@@ -193,8 +185,12 @@ class CachedRetriever(ClientOwner, BaseRetriever):
         *,
         run_manager: CallbackManagerForRetrieverRun,
         _settings: Mapping[str, Any] | None = None,
+        _deleted: list[bool] | None = None,
         **kwargs: Any,
     ) -> list[Document]:
+        if _deleted is not None:
+            _deleted.append(self._client.run(self._delete(query, run_manager.get_child(), _settings, kwargs)))
+            return []
         return self._client.drive(self._search_flow(query, run_manager.get_child(), _settings, kwargs))
 
     async def _aget_relevant_documents(
@@ -203,11 +199,40 @@ class CachedRetriever(ClientOwner, BaseRetriever):
         *,
         run_manager: AsyncCallbackManagerForRetrieverRun,
         _settings: Mapping[str, Any] | None = None,
+        _deleted: list[bool] | None = None,
         **kwargs: Any,
     ) -> list[Document]:
+        if _deleted is not None:
+            _deleted.append(await self._client.arun(self._delete(query, run_manager.get_child(), _settings, kwargs)))
+            return []
         return await self._client.adrive(self._search_flow(query, run_manager.get_child(), _settings, kwargs))
 
     # --- more ---------------------------------------------------------------------------------------------------------
+
+    def delete(self, query: str, config: RunnableConfig | None = None, **kwargs: Any) -> bool:
+        """Deletes the result of a query, so that it is searched anew; a trace shows a search without documents.
+
+        Args:
+            query: The query.
+            config: As for `invoke`: settings, and the asker with his rights, are part of what a result is shared by.
+            **kwargs: As for `invoke`.
+
+        Returns:
+            Whether there was one.
+
+        Raises:
+            UnavailableError: The server cannot be reached: what was to be deleted may still be served.
+
+        **Keys:** `entries`, `entry_expiries` of one shard.
+        **Trips:** 1.
+        """
+        super().invoke(query, config, _settings=_settings(config), _deleted=(deleted := list[bool]()), **kwargs)
+        return deleted[0]
+
+    async def adelete(self, query: str, config: RunnableConfig | None = None, **kwargs: Any) -> bool:
+        """Deletes the result of a query; see `delete`."""
+        await super().ainvoke(query, config, _settings=_settings(config), _deleted=(deleted := list[bool]()), **kwargs)
+        return deleted[0]
 
     def clear(self) -> None:
         """Deletes all results of the corpus, whichever retriever they are from; searches that go on are not kept.
@@ -251,35 +276,49 @@ class CachedRetriever(ClientOwner, BaseRetriever):
         config = {"configurable": settings, **{name: getattr(callbacks, name, None) for name in ("metadata", "tags")}}
         return [*users_of(config), *rights_of(config)]
 
+    def _name(
+        self, query: str, callbacks: Any, settings: Mapping[str, Any] | None, kwargs: dict[str, Any]
+    ) -> bytes | None:
+        """Names a result by all that decides it; None for what cannot be part of a name."""
+        deciding = [deciding_settings(settings or {}), kwargs, self._seen_asker(settings or {}, callbacks)]
+        if not describable(deciding):
+            return None
+        asked = digest({"query": query.strip(), "retriever": self._scope, "given": deciding})
+        return self._tier.name(bytes.fromhex(asked))
+
+    def _delete(
+        self, query: str, callbacks: Any, settings: Mapping[str, Any] | None, kwargs: dict[str, Any]
+    ) -> Op[bool]:
+        name = self._name(query, callbacks, settings, kwargs)
+        return pure(False) if name is None else self._tier.delete(name)
+
     def _search_flow(
         self, query: str, callbacks: Any, settings: Mapping[str, Any] | None, kwargs: dict[str, Any]
     ) -> Flow[list[Document]]:
         retriever, config = self.retriever, RunnableConfig(callbacks=callbacks)
         if settings:
             config["configurable"] = dict(settings)
-        deciding = [deciding_settings(settings or {}), kwargs, self._seen_asker(settings or {}, callbacks)]
-        if not describable(deciding):
+        name = self._name(query, callbacks, settings, kwargs)
+        if name is None:
             self._tier.tally.add("bypasses")
             found = yield Invoke(
                 lambda: retriever.invoke(query, config, **kwargs), lambda: retriever.ainvoke(query, config, **kwargs)
             )
-            return _documents(found)
+            return documents_of(found)
 
-        asked = digest({"query": query.strip(), "retriever": self._scope, "given": deciding})
-        name = self._tier.name(bytes.fromhex(asked))
         lease = self._tier.lease(name)
 
         # A flow is closed when its caller is interrupted or cancelled, and asks nothing more: so in here.
         def searched() -> list[Document]:
             try:
-                return _documents(retriever.invoke(query, config, **kwargs))
+                return documents_of(retriever.invoke(query, config, **kwargs))
             except BaseException:
                 self._client.drive(self._leave_flow(lease))
                 raise
 
         async def asearched() -> list[Document]:
             try:
-                return _documents(await retriever.ainvoke(query, config, **kwargs))
+                return documents_of(await retriever.ainvoke(query, config, **kwargs))
             except BaseException:
                 await self._client.adrive(self._leave_flow(lease))
                 raise
@@ -294,7 +333,7 @@ class CachedRetriever(ClientOwner, BaseRetriever):
         yield from self._leave_flow(lease)
         return documents
 
-    def _look_flow(self, name: bytes, lease: str, tokens: list[bytes]) -> Flow[_CachedResult | None]:
+    def _look_flow(self, name: bytes, lease: str, tokens: list[bytes]) -> Flow[CachedResult | None]:
         """Looks up what may be served; where there is nothing, the last token is of the epoch of the search."""
         began: float = yield Now()
         tally = self._tier.tally
@@ -307,7 +346,7 @@ class CachedRetriever(ClientOwner, BaseRetriever):
         tally.timed(ended - began)
         return found
 
-    def _find_flow(self, lease: str, read: Op[_CachedResult | None]) -> Flow[_CachedResult | None]:
+    def _find_flow(self, lease: str, read: Op[CachedResult | None]) -> Flow[CachedResult | None]:
         """Finds the result that may be served, also one that another caller makes meanwhile."""
         found = yield from ask(read)
         if found is None:
@@ -316,7 +355,7 @@ class CachedRetriever(ClientOwner, BaseRetriever):
             return (yield from self._flights.refresh_flow(lease, found, read, self._is_stale))
         return found
 
-    def _is_stale(self, found: _CachedResult) -> bool:
+    def _is_stale(self, found: CachedResult) -> bool:
         aged = bool(self._stale_ms) and found.left_ms is not None and found.left_ms <= self._stale_ms
         return aged and bool(found.documents)  # a result without documents has its own short lifetime
 
@@ -335,7 +374,7 @@ class CachedRetriever(ClientOwner, BaseRetriever):
             self._tier.tally.add("refused_unserialisable")
             return
         self._tier.tally.add("updates")
-        put = NewItem(name, ttl_ms, epochs.sign(token, _encoded(documents)))
+        put = NewItem(name, ttl_ms, epochs.sign(token, encode_result(documents)))
         try:
             yield from self._tier.best_effort(ask(self._tier.put([put])), write=True)
         except CacheUnavailable:
@@ -343,45 +382,19 @@ class CachedRetriever(ClientOwner, BaseRetriever):
 
     # --- ops ----------------------------------------------------------------------------------------------------------
 
-    def _reads(self, name: bytes, tokens: list[bytes]) -> Op[_CachedResult | None]:
+    def _reads(self, name: bytes, tokens: list[bytes]) -> Op[CachedResult | None]:
         """Looks for a result; each time that the op is run it notes the current token."""
         longest = self._ttl_ms and max(self._ttl_ms + self._stale_ms, self._empty_ms)
 
-        def read(replies: tuple[bytes, list[Item | None]]) -> _CachedResult | None:
+        def read(replies: tuple[bytes, list[Item | None]]) -> CachedResult | None:
             token, (kept,) = replies
             tokens.append(token)
             body = None if kept is None else epochs.signed(token, kept.body)
-            documents = None if body is None else _decoded(body, self._epoch)
-            return None if documents is None or kept is None else _CachedResult(documents, kept.left_ms)
+            documents = None if body is None else decode_result(body, self._epoch)
+            return None if documents is None or kept is None else CachedResult(documents, kept.left_ms)
 
         return merge(epochs.current(self._epoch, longest), self._tier.get([name])).map(read)
 
 
-def cleared(tier: ShardedEntries, epoch: str) -> Op[None]:
-    """Deletes a tier's entries and ends the epoch in which others are being made."""
-    return merge(epochs.bump(epoch), tier.clear()).map(lambda _done: None)
-
-
 def _settings(config: RunnableConfig | None) -> Mapping[str, Any]:
     return ensure_config(config).get("configurable") or {}
-
-
-def _documents(found: Any) -> list[Document]:
-    """Checks that a retriever gave documents, and returns them."""
-    documents: list[Any] = list(check_type(found, (list, tuple), "what a retriever gives", "a list of documents"))
-    for document in documents:
-        check_type(document, Document, "what a retriever gives", "a list of documents")
-    return documents
-
-
-def _encoded(documents: list[Document]) -> bytes:
-    return seal(pack(documents, "the documents"), deflate_from=_DEFLATE_FROM_BYTES)
-
-
-def _decoded(body: bytes, where: str) -> list[Document] | None:
-    """Decodes the documents of an entry, None where it is damaged."""
-    try:
-        return _documents(unpack(unseal(body, where), where))
-    except (CorruptDataError, InvalidInputError, ValueError) as error:
-        _log.warning("a cached result counts as absent: %s", error)
-        return None

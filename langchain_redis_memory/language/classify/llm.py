@@ -2,15 +2,16 @@
 
 The model's word is evidence, not an order. It moves the log-odds of dependence that the classifier before it gave, up
 freely but down only by `trust`: so what plainly points back stays dependent whatever the model was talked into. The
-user's text is put between marks that it cannot contain, as JSON, and is called data. Any failure, a late answer
-included, gives the verdict of the classifier before.
+user's text is put between marks that it cannot contain, as JSON, and is called data. A model that calls the message a
+new topic has to repeat it: one that repeats an example instead is not believed. Any failure, a late answer included,
+gives the verdict of the classifier before.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from langchain_redis_memory.language.classify.tokens import content_words, said,
 from langchain_redis_memory.language.classify.verdict import Classifier, Verdict
 from langchain_redis_memory.language.classify.weights import weights
 from langchain_redis_memory.language.logistic import odds, probability
+from langchain_redis_memory.language.model_answers import object_in
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import Flow, Invoke, settled
 
@@ -63,7 +65,17 @@ what the conversation and the message say. If it is understood already, repeat i
 personal, volatile, effect, vary: probabilities from 0 to 1. personal: the right answer depends on who asks or where he
 is (his account, records, home); a general procedure spoken with "my" is not. volatile: it changes by itself within
 hours (now, prices, weather, news, who holds an office), or is chance. effect: the message wants something done, not
-only said. vary: it wants something other than what was said before."""
+only said. vary: it wants something other than what was said before.
+
+Examples, after the one message "What is a kiln?":
+{"message": "How hot does it get?"} -> {"type": "CONTEXTUAL_WITH_SEARCH", "dependence": 0.98, \
+"standalone": "How hot does a kiln get?", "personal": 0.0, "volatile": 0.0, "effect": 0.0, "vary": 0.0}
+{"message": "Say that in one sentence"} -> {"type": "CONTEXTUAL_FOLLOW_UP", "dependence": 0.97, \
+"standalone": "Say in one sentence what a kiln is", "personal": 0.0, "volatile": 0.0, "effect": 0.0, "vary": 0.1}
+{"message": "What did I ask first?"} -> {"type": "HISTORY_RECALL", "dependence": 0.99, \
+"standalone": "What did I ask first?", "personal": 0.9, "volatile": 0.1, "effect": 0.0, "vary": 0.0}
+{"message": "What is my balance?"} -> {"type": "NEW_TOPIC", "dependence": 0.05, \
+"standalone": "What is my balance?", "personal": 0.99, "volatile": 0.9, "effect": 0.0, "vary": 0.0}"""
 _CHARACTERS = 1500
 """Characters of each message that the model is shown."""
 
@@ -119,7 +131,7 @@ class LLMClassifier:
         asked, prompt = self._asked, _prompt(turn, history)
         try:
             raw = yield Invoke(lambda: asked.invoke(prompt), lambda: asked.ainvoke(prompt), timeout_s=self._timeout_s)
-            kind, dependence, standalone, audience = _read(raw)
+            kind, dependence, standalone, audience = _read(raw, turn)
         except Exception as error:  # noqa: BLE001 - whatever a model raises or answers, the fallback stands
             _log.warning("the model gave no verdict, the classifier before it decides: %s", type(error).__name__)
             return first
@@ -161,43 +173,31 @@ def _prompt(turn: str, history: Sequence[BaseMessage]) -> list[BaseMessage]:
     ]
 
 
-def _read(raw: Any) -> tuple[QuestionType, float, str, dict[str, float] | None]:
+def _read(raw: Any, turn: str) -> tuple[QuestionType, float, str, dict[str, float] | None]:
     """Type, dependence, standalone question and audience, from structured output or from JSON anywhere in the text.
 
-    The audience is None where the model did not say it as it was asked to.
+    What could open the cache counts only where the model shows that it speaks of this message: where its standalone
+    question keeps the user's words, and adds none for a new topic. The audience is None otherwise, and where the model
+    did not say it as it was asked to.
 
     Raises:
         ValueError: There is none.
     """
-    found = raw if isinstance(raw, Mapping) else _json_in(str(getattr(raw, "text", raw)))
+    found = object_in(raw, "type", turn)
     kind = QuestionType(str(found["type"]).strip().upper())
     dependence = float(found["dependence"])
-    if not 0 <= dependence <= 1:
+    if isinstance(found["dependence"], bool) or not 0 <= dependence <= 1:
         raise ValueError("dependence is no probability")
     standalone = found.get("standalone", "")
+    standalone = standalone if isinstance(standalone, str) else ""
+    own, words = content_words(turn), content_words(standalone[: _CHARACTERS + len(turn)])
+    if kind is QuestionType.NEW_TOPIC and (not standalone or own != words):
+        raise ValueError("a new topic that is another question")
     try:
-        audience = shares(found)
+        audience = shares(found) if standalone and own <= words else None
     except ValueError:
         audience = None
-    return kind, dependence, standalone if isinstance(standalone, str) else "", audience
-
-
-def _json_in(text: str) -> Mapping[str, Any]:
-    """The last JSON object in a text that has a type; models like to think aloud or to fence it."""
-    decoder, text = json.JSONDecoder(), text[:20_000]
-    place, tries, found = text.find("{"), 0, None
-    while place >= 0 and tries < 200:
-        tries += 1
-        try:
-            value, end = decoder.raw_decode(text, place)
-        except (ValueError, RecursionError):
-            end = place + 1
-        else:
-            found = value if "type" in value else found
-        place = text.find("{", end)
-    if found is None:
-        raise ValueError("no JSON object with a type")
-    return dict(found)
+    return kind, dependence, standalone, audience
 
 
 def _sound(alone: str, turn: str, history: Sequence[BaseMessage]) -> str | None:

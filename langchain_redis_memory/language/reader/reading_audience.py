@@ -27,10 +27,10 @@ from langchain_redis_memory.language.audience.verdict import (
 
 _log = logging.getLogger(__name__)
 
-DOUBT = (0.002, 0.45)
+DOUBT = (0.002, 0.7)
 """The bounds of the probability of being unsafe between which a question is read, bounds included."""
-_PLAIN = 0.5
-"""From which probability on, of one kind, the words are plain."""
+_PLAIN, _PLAIN_DEED = 0.8, 0.5
+"""From which probability on the words are plain: of being personal or volatile; of an effect or a wish to vary."""
 
 
 class AudienceReader(Protocol):
@@ -48,7 +48,7 @@ class _Weights(NamedTuple):
 
 @cache
 def _weights() -> _Weights:
-    """Reads what a reading counts, and its thresholds (`benchmarks/training/reader/audience_head.py`)."""
+    """Reads what a reading counts, and its thresholds (`benchmarks/training/reader/fit_audience.py`)."""
     found = json.loads(resources.files(__package__).joinpath("audience_weights.json").read_text("utf-8"))
     own = {"unsafe": {float(risk): value for risk, value in found["thresholds"].items()}}
     return _Weights(found["share"], AudienceThresholds({**audience_weights().thresholds.by_risk, **own}))
@@ -57,7 +57,7 @@ def _weights() -> _Weights:
 class ReadingAudience:
     """Says for whom an answer is: by the words, and where they leave a doubt by a model that reads the question.
 
-    It shares more public questions than the words alone at about the same risk, and reads one turn of four for that.
+    It shares more public questions than the words alone at about the same risk, and reads one turn of three for that.
 
     Args:
         reader: Reads questions; a `LocalReader`.
@@ -113,5 +113,5 @@ def in_doubt(words: AudienceVerdict) -> bool:
         words: Their verdict.
     """
     low, high = DOUBT
-    plain = max(words.p_personal, words.p_volatile, words.p_effect, words.p_vary) >= _PLAIN
+    plain = max(words.p_personal, words.p_volatile) >= _PLAIN or max(words.p_effect, words.p_vary) >= _PLAIN_DEED
     return low <= words.p_unsafe <= high and not (plain or words.here or words.own_procedure)

@@ -57,3 +57,18 @@ async def test_tags_keep_results_apart(client: Client, both: Both) -> None:
     for tag in ("boss", "guest", "boss"):
         await both(retriever.invoke)("terms", {"tags": [tag]})
     assert inner.searches == 2
+
+
+async def test_the_result_of_one_asker_is_deleted(client: Client, both: Both) -> None:
+    inner = ByRights()
+    retriever = CachedRetriever(client, inner, name="by-rights")
+    askers: list[Any] = [{"metadata": {"user_id": user}, "configurable": {"k": 4}} for user in ("ana", "ben")]
+    for asker in askers:
+        await both(retriever.invoke)("terms", asker)
+    assert not await both(retriever.delete)("terms", {"metadata": {"user_id": "ana"}})
+    assert await both(retriever.delete)(" terms", askers[0])
+    assert not await both(retriever.delete)("terms", askers[0])
+    assert inner.searches == 2
+    for asker in askers:
+        await both(retriever.invoke)("terms", asker)
+    assert inner.searches == 3

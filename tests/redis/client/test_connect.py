@@ -16,6 +16,7 @@ from langchain_core.embeddings import DeterministicFakeEmbedding
 import langchain_redis_memory
 from langchain_redis_memory import (
     AdoptFrom,
+    AgentAnswers,
     AnswerCacheMiddleware,
     AnswerDesk,
     CachedEmbeddings,
@@ -128,6 +129,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 GIVEN = {
     AdoptFrom,
+    AgentAnswers,
     AnswerDesk,
     LimitLease,
     MemoryAnswers,

@@ -1,0 +1,67 @@
+"""Reads what chat models write where they were asked for one JSON object.
+
+Models fence it, explain it and think aloud; they also repeat the examples of their instruction, or answer twice. One
+object is taken from whatever is around it; where there are several that differ, none of them is the answer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from langchain_core.messages import BaseMessage
+
+_CHARACTERS, _TRIES = 20_000, 200
+"""What is read of an answer, and how many of its braces are tried."""
+
+
+def spoken(answer: Any) -> str:
+    """Returns the text of a model's answer, without what it thought aloud; "" where it is none.
+
+    Args:
+        answer: A message, or a text.
+    """
+    text = str(answer.text) if isinstance(answer, BaseMessage) else answer if isinstance(answer, str) else ""
+    text = text.rpartition("</think>")[2]
+    return "" if "<think>" in text else text
+
+
+def object_in(answer: Any, key: str, about: str) -> Mapping[str, Any]:
+    """Finds the one JSON object with a key in a model's answer.
+
+    Args:
+        answer: A message or a text; structured output is taken as it is.
+        key: What the object must have.
+        about: The user's message: an object that names another message is a repeated example.
+
+    Raises:
+        ValueError: There is none, there are several that differ, or an example was repeated.
+    """
+    if isinstance(answer, Mapping):
+        return answer
+    found: dict[str, Any] | None = None
+    for one in _objects(spoken(answer)[:_CHARACTERS]):
+        if one.get("message", about) != about:
+            raise ValueError("an example was repeated")
+        if key in one and found not in (None, one):
+            raise ValueError("several answers that differ")
+        found = one if key in one else found
+    if found is None:
+        raise ValueError(f"no JSON object with {key!r}")
+    return found
+
+
+def _objects(text: str) -> Iterator[dict[str, Any]]:
+    """The JSON objects in a text, those inside of others left out."""
+    decoder, place = json.JSONDecoder(), text.find("{")
+    for _ in range(_TRIES):
+        if place < 0:
+            return
+        try:
+            value, end = decoder.raw_decode(text, place)
+        except (ValueError, RecursionError):
+            end = place + 1
+        else:
+            yield value
+        place = text.find("{", end)
