@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -28,13 +28,17 @@ SOON = Durability("replicated", timeout_s=0.05)
 
 
 @pytest.fixture(scope="module")
-def pair(farm: Farm) -> tuple[str, redis.Redis]:
+def pair(farm: Farm) -> Iterator[tuple[str, redis.Redis]]:
     """A master with a replica: its URL, and a client of the replica."""
     master = farm.start(NEWEST, "--repl-diskless-sync-delay", "0")
-    replica = redis.Redis(port=farm.start(NEWEST).port)
+    copy = farm.start(NEWEST)
+    replica = redis.Redis(port=copy.port)
     replica.replicaof("127.0.0.1", master.port)
     wait_for(lambda: replica.info("replication")["master_link_status"] == "up", 30)
-    return master.url, replica
+    yield master.url, replica
+    replica.close()
+    for process in (copy, master):
+        process.stop()
 
 
 @pytest.fixture
@@ -111,9 +115,13 @@ async def test_a_turn_goes_on(real: Client, both: Both, caplog: pytest.LogCaptur
 
 
 @pytest.fixture(scope="module")
-def half_replicated(farm: Farm) -> str:
+def half_replicated(farm: Farm) -> Iterator[str]:
     """A cluster of two masters, one of which has a replica."""
-    return start_cluster(farm, 2, 1)
+    url = start_cluster(farm, 2, 1)
+    own = farm.processes[-3:]
+    yield url
+    for process in own:
+        process.stop()
 
 
 async def test_on_a_cluster_each_node_is_waited_for(half_replicated: str, prefix: str, both: Both) -> None:

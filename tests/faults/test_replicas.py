@@ -63,7 +63,7 @@ class Place(NamedTuple):
 def place(request: pytest.FixtureRequest, farm: Farm) -> Iterator[Place]:
     if request.param == "cluster":
         url = start_cluster(farm, masters=1, replicas=1)
-        master, replica = farm.processes[-2:]
+        master, replica = own = farm.processes[-2:]
         yield Place(url, master, replica)
     else:
         master = farm.start(NEWEST, "--repl-diskless-sync-delay", "0")
@@ -73,7 +73,10 @@ def place(request: pytest.FixtureRequest, farm: Farm) -> Iterator[Place]:
         sentinel = farm.sentinel(master, "main")
         with redis.Redis(port=sentinel.port) as admin:
             wait_for(lambda: any(one["master-link-status"] == "ok" for one in admin.sentinel_slaves("main")), 20)
+        own = [sentinel, master, replica]
         yield Place(f"redis+sentinel://127.0.0.1:{sentinel.port}/main/0", master, replica)
+    for process in own:  # they talk to each other as long as they live
+        process.stop()
 
 
 @pytest.fixture

@@ -37,7 +37,9 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.parametrize("cipher", [False, True], ids=["plain", "encrypted"])
 @pytest.mark.parametrize("name", SCENARIOS)
 async def test_no_damage_makes_a_raw_exception(name: str, cipher: bool) -> None:
-    _, wrong = await read_damaged(name, TIMES, 1, cipher=cipher)
+    # The fifth damage is read by all that reads, which costs most: where there are five, in one of both forms in turn.
+    times = TIMES - (list(SCENARIOS).index(name) + cipher) % 2
+    _, wrong = await read_damaged(name, times, 1, cipher=cipher)
     assert wrong == []
 
 
@@ -76,7 +78,9 @@ async def test_every_kind_of_key_and_every_public_method_is_a_row(monkeypatch: p
         client = Client.from_url(f"memory://{uuid4().hex}", cipher=cipher)
         reads = await scenario.run(both, client, "")
         kinds |= {key.decode().split("}:")[1].split(":")[0] for key in everything(client)}
-        for read in (*reads, *(read for group in readings(name, both, client) for read in group)):
+        later, everywhere, last = readings(name, both, client)
+        # What reads everywhere is the same for each scenario: it is called after the first alone.
+        for read in (*reads, *later, *(everywhere if name == next(iter(SCENARIOS)) else []), *last):
             with suppress(RedisMemoryError):
                 await read()
     assert kinds == set(KINDS) - {"point"}, "a point is the Query Engine's alone: it has a test of its own"
