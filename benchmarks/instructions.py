@@ -15,6 +15,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from importlib.metadata import version
@@ -41,7 +42,8 @@ def available() -> bool:
 def build() -> str:
     """What of this machine the number of instructions depends on."""
     libc = " ".join(platform.libc_ver())
-    return f"Python {platform.python_version()}, {platform.python_compiler()}, {libc}, {platform.machine()}"
+    optimized = ", optimized" if "--enable-optimizations" in str(sysconfig.get_config_var("CONFIG_ARGS")) else ""
+    return f"Python {platform.python_version()}, {platform.python_compiler()}, {libc}, {platform.machine()}{optimized}"
 
 
 def measure(url: str) -> Counted:
