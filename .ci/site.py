@@ -217,6 +217,12 @@ def quality_page() -> str:
             for row, figures in rows.items()
         ]
         parts += [f"## {title}", table(["", *columns], cells)]
+    messy = json.loads((ROOT / "benchmarks" / "quality" / "messy.json").read_text("utf-8"))
+    columns = list(next(iter(messy.values())))
+    parts += [
+        "## What became of a small model's answers",
+        table(["", *columns], [[part, *map(str, counts.values())] for part, counts in messy.items()]),
+    ]
     return "\n\n".join(parts) + "\n"
 
 

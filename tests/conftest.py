@@ -75,8 +75,8 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     return len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else None
 
 
-TOGETHER = ("tests/admin/test_browser.py", "tests/test_house.py", "tests/test_imports.py")
-"""What one process runs whole, because what it needs takes seconds: a browser's start, all sources parsed."""
+TOGETHER = ("tests/admin/test_browser.py", "tests/test_extras.py", "tests/test_house.py", "tests/test_imports.py")
+"""What one process runs whole, as what it needs takes seconds: a browser's start, all imports, all sources parsed."""
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import re
 import runpy
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,7 @@ import yaml
 
 from langchain_redis_memory.redis.client import topology
 from tests.conftest import lifetimes
-from tests.support import servers
+from tests.support import programs, servers
 from tests.support.servers import Farm
 
 ROOT = Path(__file__).parent.parent
@@ -63,16 +61,12 @@ def test_example(
     assert SAYS[example.name] in told.out
 
 
-def test_an_example_is_a_program() -> None:
-    environment = {name: value for name, value in os.environ.items() if name != "REDIS_URL"}
-    run = subprocess.run(
-        [sys.executable, "-W", "error", str(ROOT / "examples" / "streaming_async.py")],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
+def test_an_example_is_a_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("REDIS_URL", raising=False)
+    code = (
+        "import runpy, sys, warnings; warnings.simplefilter('error'); runpy.run_path(sys.argv[1], run_name='__main__')"
     )
+    run = programs.run(code, str(ROOT / "examples" / "streaming_async.py"), timeout_s=300)
     assert (run.returncode, run.stderr) == (0, "")
     assert SAYS["streaming_async.py"] in run.stdout
 

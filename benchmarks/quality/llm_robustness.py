@@ -47,8 +47,8 @@ from langchain_redis_memory.state.profile_extractors import LLMExtractor, observ
 from langchain_redis_memory.state.summary import RollingSummary
 
 COLUMNS = ("answers", "clean", "repaired", "format", "language", "length", "empty", "unsafe", "raised", "opened")
-_TOKENS, _PATIENCE_S = 120, 600.0
-"""The longest answer, and how long the parts wait for it: what is slow is no mess."""
+_PATIENCE_S = 600.0
+"""How long the parts wait for an answer: what is slow is no mess."""
 
 
 class GgufModel(BaseChatModel):
@@ -56,9 +56,11 @@ class GgufModel(BaseChatModel):
 
     Args:
         server: An `xllamacpp.Server`.
+        tokens: Where an answer is cut.
     """
 
     server: Any
+    tokens: int = 100
     text: str = ""
     cut: bool = False
 
@@ -75,7 +77,7 @@ class GgufModel(BaseChatModel):
     ) -> ChatResult:
         roles = {"human": "user", "ai": "assistant"}
         shown = [{"role": roles.get(one.type, one.type), "content": str(one.text)[-6_000:]} for one in messages]
-        said = self.server.handle_chat_completions({"messages": shown, "max_tokens": _TOKENS, "temperature": 0})
+        said = self.server.handle_chat_completions({"messages": shown, "max_tokens": self.tokens, "temperature": 0})
         if "choices" not in said:
             raise RuntimeError(said)
         [choice] = said["choices"]
@@ -228,14 +230,27 @@ def one_line(text: str) -> bool:
     return "\n" not in text.strip() and text.strip()[:1] not in {'"', "`", "*"}
 
 
-PARTS: dict[str, tuple[Callable[..., Iterator[Asked]], Callable[[str], bool]]] = {
-    "judge of questions": (judge, lambda text: text.strip(" .").lower() in {"yes", "no"}),
-    "judge of needs": (judge, lambda text: text.strip(" .").lower() in {"yes", "no"}),
-    "audience": (audience, is_json),
-    "contextualiser": (contextualiser, one_line),
-    "classifier": (classifier, is_json),
-    "extractor": (extractor, is_json),
-    "summary": (summary, bool),
+def one_word(text: str) -> bool:
+    """Whether a text is yes or no and nothing else."""
+    return text.strip(" .").lower() in {"yes", "no"}
+
+
+class Part(NamedTuple):
+    """A part that asks a model, how its answer looks as it should, and where an answer is cut: well behind its end."""
+
+    asks: Callable[..., Iterator[Asked]]
+    clean: Callable[[str], bool]
+    tokens: int
+
+
+PARTS = {
+    "judge of questions": Part(judge, one_word, 24),
+    "judge of needs": Part(judge, one_word, 24),
+    "audience": Part(audience, is_json, 60),
+    "contextualiser": Part(contextualiser, one_line, 60),
+    "classifier": Part(classifier, is_json, 120),
+    "extractor": Part(extractor, is_json, 120),
+    "summary": Part(summary, bool, 120),
 }
 
 
@@ -264,14 +279,15 @@ def main() -> None:
     recorded, pairs, needs = material(given.data, given.limit)
     model = loaded(given.model)
     counts: dict[str, dict[str, int]] = {}
-    table = Table("part", *COLUMNS, title=f"{given.model.stem}, answers of at most {_TOKENS} tokens")
-    for name, (part, clean) in PARTS.items():
+    table = Table("part", *COLUMNS, title=given.model.stem)
+    for name, part in PARTS.items():
         if not name.startswith(tuple(given.parts.split(","))):
             continue
         started = perf_counter()
-        of = needs if "needs" in name else pairs if part is judge else recorded
+        of = needs if "needs" in name else pairs if part.asks is judge else recorded
         answers: list[dict[str, str]] = []
-        found = count(model, part(model, of), clean, answers)
+        model.tokens = part.tokens
+        found = count(model, part.asks(model, of), part.clean, answers)
         counts[name] = {column: found[column] for column in COLUMNS}
         table.add_row(name, *map(str, counts[name].values()))
         console.print(f"{name}: {json.dumps(counts[name])}, {perf_counter() - started:.0f} s")

@@ -13,6 +13,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
 from typing import Any, Literal, Protocol, get_args
 
 from langchain_redis_memory.checks import check_word
@@ -150,7 +152,7 @@ class SharingRule:
         bounds = [self.lifetimes.volatile_s] if self.words.volatile else []
         return min([*bounds, self.lifetimes.user_s] if self._own else bounds, default=None)
 
-    def bypass_after(self, texts: Iterable[str], question: str = "") -> str:
+    def bypass_after(self, texts: Iterable[str], question: str = "", *, earlier: Iterable[str] = ()) -> str:
         """Returns the reason why the answer to a question that continues others may be served to nobody, else "".
 
         "What about Berlin?" asks for the weather where that was asked before, "the kitchen as well" for another lamp.
@@ -159,12 +161,14 @@ class SharingRule:
         Args:
             texts: What the user said before, as far as the question depends on it, and what the question means.
             question: The question.
+            earlier: What he said before that, which the question may go on with all the same; only what is clear of it
+                counts, as most questions do not.
         """
         if self.judge is None:
             return ""
-        judged: Iterable[AudienceVerdict] = map(self.judge, texts)
-        if not self.opaque:
-            judged = (_clearly(words, asks=asks_to_know(question)) for words in judged)
+        clearly = partial(_clearly, asks=asks_to_know(question))
+        near: Iterable[AudienceVerdict] = map(self.judge, texts)
+        judged = chain(near if self.opaque else map(clearly, near), map(clearly, map(self.judge, earlier)))
         continued = (SharingRule(self.asker, words, self.opaque, self.share).bypass() for words in judged)
         return next((f"continues what {why.removeprefix('its answer ')}" for why in continued if why), "")
 
@@ -189,9 +193,16 @@ class SharingRule:
 
 
 def _clearly(words: AudienceVerdict, *, asks: bool) -> AudienceVerdict:
-    """What words said before mean for a question to a model, which does nothing by itself: only what is clear."""
+    """What words said before mean for a question: only what is clear of them."""
     clear = _clear(words)
-    return replace(words, volatile="volatile" in clear, effect="effect" in clear and not asks, vary="vary" in clear)
+    own = words.here or words.p_personal >= LIKELY
+    return replace(
+        words,
+        audience=words.audience if own else Audience.EVERYONE,
+        volatile="volatile" in clear,
+        effect="effect" in clear and not asks,
+        vary="vary" in clear,
+    )
 
 
 def _clear(words: AudienceVerdict) -> list[str]:

@@ -22,7 +22,7 @@ from langchain_redis_memory.conversation.turn import Plan
 from langchain_redis_memory.language.audience.correction import corrected
 from langchain_redis_memory.language.classify import Classifier, Verdict, points_outside
 from langchain_redis_memory.language.classify.question_type import QuestionType
-from langchain_redis_memory.language.classify.standalone import spoken
+from langchain_redis_memory.language.classify.standalone import continued, spoken
 from langchain_redis_memory.language.contextualise.contextualiser import resolved, search_query
 from langchain_redis_memory.ops import Flow, settled
 
@@ -143,8 +143,11 @@ class Planner:
             rewrite = yield from settled(self.questions.contextualiser.contextualise(text, shown, state))
             query = search_query(text, rewrite, shown)
             meant = resolved(text, rewrite)
-        if shares and not alone and (why := sharing.bypass_after([*spoken(shown), *([meant] if meant else [])], text)):
-            return Plan(replace(verdict, reasons=(*verdict.reasons, why)), rule, shown, query, None)
+        if shares and not alone:
+            near, said = continued(shown), spoken(shown)
+            earlier = said[: len(said) - len(near)]
+            if why := sharing.bypass_after([*near, *([meant] if meant else [])], text, earlier=earlier):
+                return Plan(replace(verdict, reasons=(*verdict.reasons, why)), rule, shown, query, None)
         if not shares or not (alone or shown or verdict.standalone):
             # The second case leans on something that the model will not see: its answer is good for nobody else.
             return Plan(verdict, rule, shown, query, None)

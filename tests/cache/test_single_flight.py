@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 import textwrap
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar, copy_context
-from pathlib import Path
 from threading import Barrier, Event, Lock, Thread
 from typing import Any
 
@@ -26,6 +23,7 @@ from langchain_redis_memory.cache.exact_flows import name_of
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both, Watch
+from tests.support import programs
 from tests.support.chains import Switch
 from tests.support.raw import reply
 from tests.support.servers import TWO, Farm, wait_for
@@ -163,34 +161,20 @@ PROCESS = """
 """
 
 
-def process(url: str, prefix: str, code: str = PROCESS, *more: str) -> subprocess.Popen[str]:
-    import langchain_redis_memory
-
-    return subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(code), url, prefix, *more],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=Path(langchain_redis_memory.__file__).parent.parent,
-    )
-
-
 def test_of_all_processes_one_asks(cluster_url: str, real_url: str, prefix: str, watch: Watch) -> None:
     watch(real_url, prefix)
     watch(cluster_url, prefix)
     counter = f"{prefix}-calls"
-    both_of_them = [process(real_url, prefix, PROCESS, counter, cluster_url) for _ in range(2)]
+    arguments = (real_url, prefix, counter, cluster_url)
+    both_of_them = [programs.Talking(textwrap.dedent(PROCESS), *arguments) for _ in range(2)]
     for number in (1, 2):  # on the one server, then on the cluster
         for one in both_of_them:
-            assert one.stdout is not None
             assert one.stdout.readline() == "ready\n"
         for one in both_of_them:
-            assert one.stdin is not None
-            one.stdin.write("go\n")
-            one.stdin.flush()
-        assert [one.stdout.readline() for one in both_of_them if one.stdout] == [f"answer {number}\n"] * 2
+            one.say("go")
+        assert [one.stdout.readline() for one in both_of_them] == [f"answer {number}\n"] * 2
     for one in both_of_them:
-        assert one.communicate(timeout=60)[0] == ""
+        assert one.end() == (0, "")
     with redis.Redis.from_url(real_url) as plain:
         assert plain.getdel(counter) == b"2"
 
@@ -205,8 +189,7 @@ DIES = """
 
 
 def test_a_leader_that_dies_is_followed_by_one(real: Client, real_url: str, prefix: str) -> None:
-    with process(real_url, prefix, DIES) as leader:
-        assert leader.wait(60) == 7
+    assert programs.run(textwrap.dedent(DIES), real_url, prefix).returncode == 7
     cache, work = RedisCache(real, single_flight_s=1), Work()
     found = at_once([lambda: cache.get_or_compute("q", MODEL, work)] * N)
     assert [text_of(one) for one in found] == ["answer 1"] * N

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import textwrap
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -15,11 +12,11 @@ from hypothesis import strategies as st
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, Generation
 
-import langchain_redis_memory
 from langchain_redis_memory import RedisCache
 from langchain_redis_memory.cache.stats import KEEP_HOURS, Count, Stats, Tally, _row
 from langchain_redis_memory.redis.client.client import Client, Trip
 from tests.conftest import Both
+from tests.support import programs
 from tests.support.raw import reply
 
 GPT, OTHER = "gpt-4o", "other/model:7b 🦊"
@@ -90,8 +87,7 @@ def test_counts_survive_their_process(real: Client, real_url: str) -> None:
             cache.lookup(f"q{{number}}", "m")
             cache.update(f"q{{number}}", "m", [Generation(text="a")])
     """
-    folder = Path(langchain_redis_memory.__file__).parent.parent
-    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], cwd=folder, check=True, timeout=60)
+    programs.run(textwrap.dedent(code)).check_returncode()
     assert RedisCache(real).stats().misses == 5
 
 

@@ -6,8 +6,6 @@ import json
 import os
 import pty
 import signal
-import subprocess
-import sys
 import termios
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +20,7 @@ from langchain_redis_memory import Client, RedisChatMessageHistory
 from langchain_redis_memory.cli.app import app
 from langchain_redis_memory.ops import Op
 from tests.support import servers
+from tests.support.programs import Program
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
 SESSIONS = 5_000
 WAIT_S = 120  # a busy machine takes long to import
 _RUN = """
-import signal
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a process in the background may have been told to ignore it
 from langchain_redis_memory.__main__ import main
 main()
 """
@@ -43,13 +40,7 @@ class Command:
     def __init__(self, *arguments: str, **environment: str) -> None:
         ours, self.end = pty.openpty()
         self.before = termios.tcgetattr(self.end)
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", _RUN, *arguments],
-            stdin=self.end,
-            stdout=self.end,
-            stderr=self.end,
-            env={**os.environ, "TERM": "xterm", **environment},
-        )
+        self.process = Program(_RUN, *arguments, files=(self.end,) * 3, TERM="xterm", **environment)
         self.said = ""
         self.reader = Thread(target=self.read, args=(ours,), daemon=True)
         self.reader.start()

@@ -841,6 +841,15 @@ async def test_what_changes_stands_behind_a_side_question(client: Client, both: 
     assert bank.served[2::3] == ["bypass", "bypass"]
 
 
+async def test_what_may_change_behind_a_side_question_keeps_nothing_from_the_cache(client: Client, both: Both) -> None:
+    """Most questions that may change a little do not; the one that is asked last is judged by itself."""
+    bank = Bank(client, both, RunnableLambda(lambda given: "It is so."))
+    for session in "12":
+        for question in ("What is the purpose of GDPR?", "What is throat cancer?", "How is it treated?"):
+            await bank.ask("ana", question, session=session)
+    assert bank.served[2::3] == ["miss", "hit"]
+
+
 async def test_who_said_how_to_answer_is_answered_so_and_nobody_else_is(client: Client, both: Both) -> None:
     model = DescribedModel()
     bank = Bank(client, both, model)

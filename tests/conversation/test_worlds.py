@@ -373,7 +373,7 @@ MUTANTS: dict[str, tuple[Any, str, Any, str, list[Turn]]] = {
     ),
     "the day": (SharingRule, "bypass", lambda sharing: "", "model", everybody("What is the date today?")),
     "effects": (SharingRule, "bypass", lambda sharing: "", "model", everybody("Cancel order 123")),
-    "what is continued": (SharingRule, "bypass_after", lambda sharing, texts, asked: "", "function", LIFE[-4:]),
+    "what is continued": (SharingRule, "bypass_after", lambda *_, **__: "", "function", LIFE[-4:]),
     "tools": (
         ToolWatch,
         "forbids_caching",

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import subprocess
-import sys
 import threading
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -23,6 +21,7 @@ from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.ops import Op, pure
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both
+from tests.support import programs
 from tests.support.chains import Desk, Marked, Switch
 from tests.support.servers import NEWEST, Farm, free_port, wait_for
 
@@ -297,20 +296,17 @@ if sys.argv[3] == "back":
 """
 
 
-def run_program(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", _PROGRAM, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-
-
 def test_a_process_that_ends_stores_what_waits(real: Client, real_url: str, prefix: str) -> None:
-    done = run_program(real_url, prefix, "back", "5")
+    done = programs.run(_PROGRAM, real_url, prefix, "back", "5")
+    done.check_returncode()
     assert done.stdout.splitlines() == ["unstored 4"]
     history = RedisChatMessageHistory("s", real)
     assert texts(history.messages) == ["Is it one?", "yes", "Is it two?", "yes"]
 
 
 def test_a_process_that_ends_without_a_server_says_what_is_lost(real_url: str, prefix: str) -> None:
-    done = run_program(real_url, prefix, "away", "0.05")
+    done = programs.run(_PROGRAM, real_url, prefix, "away", "0.05")
+    done.check_returncode()
     assert done.stdout.splitlines() == ["unstored 4", "lost s exit 2", "lost s exit 2"]
     assert "2 messages of session 's' are lost: the process ends and the server is away" in done.stderr
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import struct
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -21,6 +19,7 @@ from langchain_redis_memory.history.spool import Spool, SpooledWrite
 from langchain_redis_memory.operate.users import RedisUsers
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both
+from tests.support import programs
 from tests.support.chains import Switch
 from tests.support.servers import wait_for
 
@@ -144,8 +143,7 @@ os.kill(os.getpid(), 9)
 
 
 def test_a_process_that_is_killed_loses_nothing(real: Client, real_url: str, prefix: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", _PROGRAM, "redis://127.0.0.1:1/0", prefix, str(tmp_path)]
-    assert subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == -9
+    assert programs.run(_PROGRAM, "redis://127.0.0.1:1/0", prefix, str(tmp_path)).returncode == -9
     assert files(tmp_path)[0].stat().st_mode & 0o077 == 0, "for this user only"
     box = Outbox(spool=tmp_path).attach(real)
     wait_for(lambda: len(box) == 0)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
 
 import pytest
 
 from langchain_redis_memory import Client, Limit, RedisRateLimiter
+from tests.support.programs import Talking
 from tests.support.servers import NEWEST, Farm
 
 PERIOD_S, COUNT, BURST, THREADS, SECONDS = 0.1, 20, 7, 3, 0.5
@@ -50,24 +49,16 @@ print(json.dumps(seen))
 @pytest.mark.parametrize("server", [NEWEST])
 def test_no_window_holds_more_than_the_burst_and_what_fills_up(server: str, farm: Farm, prefix: str) -> None:
     """The clock is the machine's own, the same in all processes. A request went between its call and its return."""
-    command = [sys.executable, "-c", WORK, farm.url(server), prefix]
-    workers = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    workers = [Talking(WORK, farm.url(server), prefix) for _ in range(2)]
     seen: list[tuple[float, float]] = []
-    try:
-        for worker in workers:
-            assert worker.stdout is not None
-            assert worker.stdout.readline() == "ready\n"
-        for worker in workers:
-            assert worker.stdin is not None
-            worker.stdin.write("go\n")
-            worker.stdin.flush()
-        for worker in workers:
-            told, _ = worker.communicate(timeout=60)
-            seen += map(tuple, json.loads(told))
-    finally:
-        for worker in workers:
-            worker.kill()
-            worker.wait()
+    for worker in workers:
+        assert worker.stdout.readline() == "ready\n"
+    for worker in workers:
+        worker.say("go")
+    for worker in workers:
+        status, told = worker.end()
+        assert status == 0
+        seen += map(tuple, json.loads(told))
     assert len(seen) > BURST, "it lets something through"
     for first, _ in seen:
         ends = sorted(after for began, after in seen if began >= first)

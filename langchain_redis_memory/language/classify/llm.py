@@ -2,8 +2,9 @@
 
 The model's word is evidence, not an order. It moves the log-odds of dependence that the classifier before it gave, up
 freely but down only by `trust`: so what plainly points back stays dependent whatever the model was talked into. The
-user's text is put between marks that it cannot contain, as JSON, and is called data. Any failure, a late answer
-included, gives the verdict of the classifier before.
+user's text is put between marks that it cannot contain, as JSON, and is called data. A model that calls the message a
+new topic has to repeat it: one that repeats an example instead is not believed. Any failure, a late answer included,
+gives the verdict of the classifier before.
 """
 
 from __future__ import annotations

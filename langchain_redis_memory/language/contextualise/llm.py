@@ -22,6 +22,7 @@ from langchain_redis_memory.language.classify import dependence
 from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser, Rewrite
 from langchain_redis_memory.language.contextualise.local import LocalContextualiser
 from langchain_redis_memory.language.contextualise.word_lists import FUNCTION
+from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 from langchain_redis_memory.language.model_answers import spoken
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.language.words import stem
@@ -54,6 +55,7 @@ Reply with the rewritten question only."""
 _REMEMBERED = 256
 """Rewrites that are remembered: a turn is looked up, and stored once it is answered."""
 
+_ASKS = lazy_pattern("[?\uff1f\u061f]")
 _LIGHT = frozenset(stem(word) for word in FUNCTION)
 
 
@@ -162,6 +164,8 @@ def checked(turn: str, answer: str, said: Sequence[tuple[int, BaseMessage]]) -> 
     words = {place: _stems(str(message.text)[:_LONGEST]) for place, message in said}
     if invented := added - set().union(*words.values()):
         return Rewrite(turn, reasons=(f"added {sorted(invented)[0]!r}, which nobody said",))
+    if _ASKS.search(turn) and not _ASKS.search(question):
+        return Rewrite(turn, reasons=("an answer instead of a question",))
     if not added:
         alone = not dependence(turn)
         why = "stands alone" if alone else "the model resolved nothing"

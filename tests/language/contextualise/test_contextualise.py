@@ -290,6 +290,7 @@ async def test_a_model_rewrites(both: Both) -> None:
         ("Is lung cancer treatable?", "which nobody said"),
         ("Is throat cancer treatable? Yes, surgery and radiation help.", "which nobody said"),
         ("Is throat cancer treatable? " * 20, "longer"),
+        ("Throat cancer is treatable.", "an answer"),
         ("HACKED", "lost"),
         ("Is it treatable?", "resolved nothing"),
     ],

@@ -23,7 +23,7 @@ from langchain_redis_memory.ops import Op, merge
 from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.redis.client.connect import connect
 from tests.conftest import Both, Watch
-from tests.support import servers
+from tests.support import programs, servers
 from tests.support.servers import Farm, wait_for
 
 COUNT = Op((("INCR", "p:n"), ("PEXPIRE", "p:n", 60_000)), lambda replies: replies[0])
@@ -112,16 +112,8 @@ async def test_a_client_that_is_forgotten_closes_its_connections(farm: Farm) -> 
 # --- the process ------------------------------------------------------------------------------------
 
 
-def python(script: str, url: str) -> str:
-    """What a script prints; a warning of an unclosed resource ends it as an error."""
-    done = subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "error", "-c", script, url],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        env={**os.environ, "PYTHONPATH": "", "LANGCHAIN_TRACING_V2": "false"},
-    )
+def printed(done: subprocess.CompletedProcess[str]) -> str:
+    """What a program printed that ended without a warning."""
     assert done.returncode == 0, done.stderr
     assert "Warning" not in done.stderr, done.stderr
     assert "Exception ignored" not in done.stderr, done.stderr
@@ -145,7 +137,8 @@ other.close(); asyncio.run(other.aclose())
 """
 
 FORK = """
-import os, sys
+import os, sys, warnings
+warnings.simplefilter("error")
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.ops import Op
 count = Op((("INCR", "p:n"), ("PEXPIRE", "p:n", 60000)), lambda replies: replies[0])
@@ -169,13 +162,16 @@ client.close()
 
 
 def test_a_process_ends_without_a_warning(either: str) -> None:
-    """One of its clients is closed, and one is not."""
-    assert python(NOT_CLOSED + CLOSED, either).split() == ["1", "2", "3", "4", "5"]
+    """One of its clients is closed, and one is not; a warning of an unclosed resource ends it as an error."""
+    command = [sys.executable, "-X", "dev", "-W", "error", "-c", NOT_CLOSED + CLOSED, either]
+    environment = {**os.environ, "PYTHONPATH": "", "LANGCHAIN_TRACING_V2": "false"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=environment)
+    assert printed(done).split() == ["1", "2", "3", "4", "5"]
 
 
 def test_a_client_works_on_both_sides_of_a_fork(farm: Farm) -> None:
     url = farm.start(servers.NEWEST).url
-    assert python(FORK, url).split() == [str(1 + 4 * 21 + 20 + 1)]
+    assert printed(programs.run(FORK, url)).split() == [str(1 + 4 * 21 + 20 + 1)]
 
 
 # --- memory -----------------------------------------------------------------------------------------
