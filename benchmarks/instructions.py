@@ -15,7 +15,6 @@ import re
 import shutil
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import time
 from importlib.metadata import version
@@ -42,8 +41,7 @@ def available() -> bool:
 def build() -> str:
     """What of this machine the number of instructions depends on."""
     libc = " ".join(platform.libc_ver())
-    optimized = ", optimized" if "--enable-optimizations" in str(sysconfig.get_config_var("CONFIG_ARGS")) else ""
-    return f"Python {platform.python_version()}, {platform.python_compiler()}, {libc}, {platform.machine()}{optimized}"
+    return f"Python {platform.python_version()}, {platform.python_compiler()}, {libc}, {platform.machine()}"
 
 
 def measure(url: str) -> Counted:
