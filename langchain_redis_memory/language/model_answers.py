@@ -42,6 +42,10 @@ def object_in(answer: Any, key: str, about: str) -> Mapping[str, Any]:
         return answer
     found: dict[str, Any] | None = None
     for one in _objects(spoken(answer)[:_CHARACTERS]):
+        if one is None:
+            if found is not None:
+                raise ValueError("another answer is begun behind it")
+            continue
         if one.get("message", about) != about:
             raise ValueError("an example was repeated")
         if key in one and found not in (None, one):
@@ -52,8 +56,8 @@ def object_in(answer: Any, key: str, about: str) -> Mapping[str, Any]:
     return found
 
 
-def _objects(text: str) -> Iterator[dict[str, Any]]:
-    """The JSON objects in a text, those inside of others left out."""
+def _objects(text: str) -> Iterator[dict[str, Any] | None]:
+    """The JSON objects in a text, those inside of others left out; None for a brace that begins none."""
     decoder, place = json.JSONDecoder(), text.find("{")
     for _ in range(_TRIES):
         if place < 0:
@@ -62,6 +66,7 @@ def _objects(text: str) -> Iterator[dict[str, Any]]:
             value, end = decoder.raw_decode(text, place)
         except (ValueError, RecursionError):
             end = place + 1
+            yield None
         else:
             yield value
         place = text.find("{", end)

@@ -180,6 +180,12 @@ async def test_a_repeated_example_is_no_answer(both: Both, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["classifier", "audience"])
+async def test_an_answer_behind_which_another_is_begun_is_none(both: Both, name: str) -> None:
+    part = PARTS[name]
+    assert part.safe(await ask(both, part, lambda _: f"{part.good}\nThe answer is:\n{part.other[:12]}"))
+
+
+@pytest.mark.parametrize("name", ["classifier", "audience"])
 @pytest.mark.parametrize("answer", ["null", "[]", "3", '"yes"', "{}"])
 async def test_structured_output_that_has_none(both: Both, name: str, answer: str) -> None:
     client = Client.from_url("memory://messy")
