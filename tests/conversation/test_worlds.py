@@ -195,7 +195,9 @@ def fresh(real_url: str, prefix: str, watch: Watch) -> Callable[[], Client]:
 
 @pytest.mark.parametrize("chain", ["model", "function"])
 def test_the_worlds_never_part_at_a_seed(fresh: Callable[[], Client], chain: str) -> None:
-    client, turns = fresh(), [turn for text in ASKED for turn in everybody(text)[:: 2 if chain == "model" else 1]]
+    few = settings().max_examples < 100
+    asked = ASKED[:: 2 if few and chain == "function" else 1]  # neighbours are of one kind
+    client, turns = fresh(), [turn for text in asked for turn in everybody(text)[:: 2 if chain == "model" else 1]]
     assert asyncio.run(worlds(SYNC, turns, chain, client, meanings(client), fresh())) > 15
 
 

@@ -1,7 +1,7 @@
 """Programs in processes of their own that start within milliseconds: forks of a Python that has the imports behind it.
 
-Each ends as any program does, with its exit hooks. What asks how Python starts (its options, its hash seed, what an
-import finds) needs `sys.executable` instead.
+Each ends as any program does, with its exit hooks, and hashes text otherwise than this process. What asks how Python
+starts (its options, what an import finds) needs `sys.executable` instead.
 """
 
 from __future__ import annotations
@@ -67,7 +67,9 @@ def _server() -> socket.socket:
     """The way to the process that forks; it ends with this one."""
     ours, its = socket.socketpair()
     command = [sys.executable, "-W", "ignore", "-c", WARM, str(its.fileno())]
-    process = subprocess.Popen(command, pass_fds=[its.fileno()], env={**os.environ, "OPENBLAS_NUM_THREADS": "1"})
+    seed = "1" if sys.flags.hash_randomization else "2"  # another than this process has
+    environment = {**os.environ, "PYTHONHASHSEED": seed, "OPENBLAS_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, pass_fds=[its.fileno()], env=environment)
     its.close()
 
     def end() -> None:
