@@ -110,6 +110,8 @@ def test_what_the_workflow_and_the_hooks_run_is_there() -> None:
     assert len(local) == 3
     for command in [*steps, *local]:
         tool = command.removeprefix("python -m ").split()[0]
+        if tool == "apt-get" or tool.startswith((".venv/bin/", "python3")):  # the system's, and what it makes
+            continue
         script = command.removeprefix("python ")
         packages = {"lint-imports": "import-linter", "pip": "pip", "pyright": "pyright[nodejs]"}
         assert (
