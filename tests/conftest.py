@@ -67,12 +67,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """One file or one test runs in this process, where a debugger and prints work; all else on every processor.
 
-    One more process than there are processors works while the others wait for a server or for a process.
+    Two more processes than there are processors work while the others wait for a server or for a process.
     """
     selected = [argument.partition("::")[0] for argument in config.args]
     if all(argument.endswith(".py") for argument in selected) and len(set(selected)) == 1:
         return 0
-    return len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else None
+    return len(os.sched_getaffinity(0)) + 2 if hasattr(os, "sched_getaffinity") else None
 
 
 TOGETHER = (
