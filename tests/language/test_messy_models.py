@@ -7,10 +7,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 import pytest
-from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.cache.semantic.judge import Judge
 from langchain_redis_memory.language.audience import LLMAudience, classify_audience
@@ -29,25 +27,6 @@ TURN = "What is photosynthesis?"
 BACK = "Is it treatable?"
 FEE = "Is there a fee for withdrawing cash abroad?"
 SAID = ("I love jazz",)
-
-
-class Writes(BaseChatModel):
-    """Answers with what a function makes of the messages that it is shown."""
-
-    write: Callable[[list[BaseMessage]], str]
-
-    @property
-    def _llm_type(self) -> str:
-        return "writes"
-
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        return ChatResult(generations=[ChatGeneration(message=AIMessage(self.write(messages)))])
 
 
 class Part(NamedTuple):
@@ -129,7 +108,7 @@ REPAIRED: dict[str, Callable[[str], str]] = {
 async def ask(both: Both, part: Part, write: Callable[[list[BaseMessage]], str]) -> Any:
     client = Client.from_url("memory://messy")
     try:
-        return await both(client.drive)(part.asks(Writes(write=write)))
+        return await both(client.drive)(part.asks(Says(answer=write)))
     finally:
         client.close()
 
@@ -195,7 +174,7 @@ async def test_structured_output_that_has_none(both: Both, name: str, answer: st
 
 @pytest.mark.parametrize("written", ["", "\ud800\x00", "word " * 20_000, '[{"a": ' * 50_000])
 async def test_a_summary_is_a_text_of_bounded_length(written: str) -> None:
-    summarise = RollingSummary(Writes(write=lambda _: written)).as_summarizer()
+    summarise = RollingSummary(Says(answer=lambda _: written)).as_summarizer()
     shown = list(history("cancer"))
     found: list[Awaitable[str] | str] = [summarise.invoke(shown), await summarise.ainvoke(shown)]
     assert found == [written.strip()[:8000]] * 2

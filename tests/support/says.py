@@ -14,7 +14,7 @@ from pydantic import Field
 
 
 class Says(BaseChatModel):
-    """Answers with a text, or raises it, and keeps what it was asked."""
+    """Answers with a text or with what a function makes of the messages, or raises it, and keeps what it was asked."""
 
     answer: Any = ""
     structured: bool = False
@@ -34,7 +34,8 @@ class Says(BaseChatModel):
         self.asked.append(messages)
         if isinstance(self.answer, Exception):
             raise self.answer
-        return ChatResult(generations=[ChatGeneration(message=AIMessage(self.answer))])
+        said = self.answer(messages) if callable(self.answer) else self.answer
+        return ChatResult(generations=[ChatGeneration(message=AIMessage(said))])
 
     def with_structured_output(self, schema: Any, **kwargs: Any) -> Any:
         if not self.structured:
