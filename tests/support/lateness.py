@@ -26,12 +26,12 @@ def thread_waited_s() -> float:
 
 
 class Stopwatch:
-    """Measures how long a block takes, less what its threads were kept waiting for a processor."""
+    """Measures how long a block takes (`elapsed`), and that less what its threads were kept waiting for a processor."""
 
     def __enter__(self) -> Stopwatch:
         self._waited, self._began = _kept_waiting_s(), time.monotonic()
         return self
 
     def __exit__(self, *_: object) -> None:
-        took = time.monotonic() - self._began
-        self.seconds = took - max(0.0, _kept_waiting_s() - self._waited)
+        self.elapsed = time.monotonic() - self._began
+        self.seconds = self.elapsed - max(0.0, _kept_waiting_s() - self._waited)
