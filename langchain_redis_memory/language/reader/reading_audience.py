@@ -29,8 +29,8 @@ _log = logging.getLogger(__name__)
 
 DOUBT = (0.002, 0.7)
 """The bounds of the probability of being unsafe between which a question is read, bounds included."""
-_PLAIN, _PLAIN_DEED = 0.8, 0.5
-"""From which probability on the words are plain: of being personal or volatile; of an effect or a wish to vary."""
+_PLAIN, _PLAIN_VOLATILE = 0.5, 0.8
+"""From which probability on the words are plain: of being personal, an effect or a wish to vary; of being volatile."""
 
 
 class AudienceReader(Protocol):
@@ -113,5 +113,5 @@ def in_doubt(words: AudienceVerdict) -> bool:
         words: Their verdict.
     """
     low, high = DOUBT
-    plain = max(words.p_personal, words.p_volatile) >= _PLAIN or max(words.p_effect, words.p_vary) >= _PLAIN_DEED
+    plain = max(words.p_personal, words.p_effect, words.p_vary) >= _PLAIN or words.p_volatile >= _PLAIN_VOLATILE
     return low <= words.p_unsafe <= high and not (plain or words.here or words.own_procedure)

@@ -53,6 +53,7 @@ def test_a_doubt_is_settled_by_reading_either_way() -> None:
     "turn",
     [
         "What is my account balance?",
+        "Do I need a visa?",
         "Cancel order 123",
         "Tell me another joke",
         "What is the weather today?",
