@@ -24,7 +24,7 @@ from langchain_redis_memory import (
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client import steps
 from tests.conftest import Both, url_of
-from tests.support.servers import TWO, Farm, free_port, wait_for
+from tests.support.servers import TWO, Farm, closed_port, wait_for
 
 REQUESTS, TOKENS, PLACES = Limit(3, "1h"), Limit(1_000, "1h", unit="tokens"), Limit(2, unit="concurrent")
 Make = Callable[..., RedisRateLimiter]
@@ -340,7 +340,7 @@ def test_repr_names_the_limits() -> None:
 
 
 def away(**options: Any) -> RedisRateLimiter:
-    client = Client.from_url(f"redis://127.0.0.1:{free_port()}", retries=0, connect_timeout_s=0.2)
+    client = Client.from_url(f"redis://127.0.0.1:{closed_port()}", retries=0, connect_timeout_s=0.2)
     return RedisRateLimiter(client, [REQUESTS, TOKENS], reserve=100, **options)
 
 

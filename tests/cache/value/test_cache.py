@@ -25,7 +25,7 @@ from langchain_redis_memory import (
 from langchain_redis_memory.cache.value.cache import PRESETS
 from langchain_redis_memory.ops import merge
 from tests.conftest import Both, url_of
-from tests.support.servers import TWO, Farm, free_port, wait_for
+from tests.support.servers import TWO, Farm, closed_port, wait_for
 
 Make = Callable[..., RedisValueCache]
 
@@ -473,7 +473,7 @@ async def test_a_value_in_a_trip_of_ones_own_is_sent_once(client: Client, both: 
 
 
 async def test_a_server_that_is_away_is_a_miss(both: Both) -> None:
-    client = Client.from_url(f"redis://127.0.0.1:{free_port()}", retries=0, connect_timeout_s=0.2)
+    client = Client.from_url(f"redis://127.0.0.1:{closed_port()}", retries=0, connect_timeout_s=0.2)
     cache = RedisValueCache(client)
     assert await both(cache.get)("k", 0) == 0
     assert await both(cache.set)("k", 1) is False
