@@ -29,10 +29,9 @@ def missing(what: str, extra: str) -> ConfigError:
 
 
 def require_numpy() -> None:
-    """Refuse to build what compares embeddings where numpy is not installed.
+    """Refuses to build what compares embeddings where numpy is not installed.
 
-    Raises:
-        ConfigError: It is not; the message names the extra.
+    Raises `ConfigError`: it is not; the message names the extra.
     """
     if find_spec("numpy") is None:
         msg = "comparing embeddings needs numpy"

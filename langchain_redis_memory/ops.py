@@ -200,8 +200,7 @@ def merge(*ops: Op[Any]) -> Op[Any]:
 def pure(value: T) -> Op[T]:
     """Returns an op that sends nothing and gives `value`.
 
-    Returns:
-        An op without commands: it costs no round trip, alone or merged.
+    An op without commands: it costs no round trip, alone or merged.
     """
     return Op((), lambda _replies: value)
 
@@ -268,22 +267,14 @@ Flow = Generator[Step, Any, T]
 
 
 def ask(op: Op[T]) -> Generator[Step, Any, T]:
-    """Runs one op inside a flow (by `yield from`) and keeps the type of its result.
-
-    Yields:
-        The op.
-    """
+    """Runs one op inside a flow (by `yield from`) and keeps the type of its result."""
     return cast("T", (yield op))
 
 
 def counted(flow: Flow[T]) -> Generator[Step, Any, tuple[T, int]]:
     """Counts the round trips that a flow asks for, and passes its steps on.
 
-    Yields:
-        Its steps.
-
-    Returns:
-        Its result, and how many of its steps were ops with commands.
+    Returns its result, and how many of its steps were ops with commands.
     """
     trips = 0
     try:

@@ -51,8 +51,7 @@ class SignIn:
     def __call__(self, request: Request) -> Access:
         """Finds out who asks, for `admin_router(auth=...)`.
 
-        Raises:
-            HTTPException: 401: nobody who has opened the link.
+        Raises `HTTPException` (401): nobody who has opened the link.
         """
         if not compare_digest(request.cookies.get(COOKIE, "").encode(), self._session.encode()):
             raise HTTPException(401, "open the link that the command printed")
@@ -72,11 +71,7 @@ class SignIn:
 
 
 def admin_app(client: Client, sign_in: SignIn, host: str) -> FastAPI:
-    """Makes the application that `serve` serves.
-
-    Returns:
-        The application, which closes the client when it ends.
-    """
+    """Makes the application that `serve` serves, which closes the client when it ends."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

@@ -83,10 +83,9 @@ class ToolFlows:
     _entries: OrderedDict[tuple[str, str | None], ShardedEntries] = field(default_factory=OrderedDict)
 
     def lookup_flow(self, request: ToolCallRequest) -> Flow[ToolLookup]:
-        """Looks for the result of a call, and waits for another caller that is just making it.
+        """Looks for the result of a call, and waits for another caller that is just making it. Returns what there is.
 
-        Returns:
-            What there is. Nothing that the server fails with is raised.
+        Nothing that the server fails with is raised.
         """
         called = self._called(request)
         if called.entries is None or called.name is None:

@@ -73,13 +73,9 @@ def _as_tool_error(error: RedisMemoryError) -> Exception:
 
 
 def user_of(config: RunnableConfig) -> str:
-    """Names the user of a run.
+    """Names the user of a run. Returns the authenticated user, else the one whom the application names.
 
-    Returns:
-        The authenticated user, else the one whom the application names.
-
-    Raises:
-        InvalidInputError: There is none.
+    Raises `InvalidInputError`: there is none.
     """
     user = accessor_of(config)
     if not user:

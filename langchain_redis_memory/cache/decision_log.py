@@ -325,8 +325,7 @@ def _line(key: Key, entry: Any) -> Decision | None:
 def forget(key: Key, decisions: Sequence[Decision], wanted: AnswerFilter) -> Op[int]:
     """Removes lines that are meant, of those that were read.
 
-    Returns:
-        An op of one trip, of none where no line is meant: how many went.
+    An op of one trip, of none where no line is meant: how many went.
     """
     names = [one.id for one in decisions if wanted.fits(one.marks)]
     return Op((("XDEL", key, *names),) if names else (), lambda replies: int(replies[0]) if replies else 0)

@@ -77,11 +77,9 @@ def for_model(answer: Any, model: Any) -> list[Generation]:
 
 
 def encode(generations: Sequence[Generation]) -> bytes:
-    """Generations as bytes.
+    """Encodes generations as bytes. Raises `InvalidInputError`: one is no generation of langchain-core.
 
-    Raises:
-        InvalidInputError: One is no generation of langchain-core.
-        UnserialisableError: One holds a value that cannot be stored without losing its type.
+    Raises `UnserialisableError`: one holds a value that cannot be stored without losing its type.
     """
     parts = [_parts(generation) for generation in generations]
     return seal(pack(parts, "the answer"), deflate_from=_DEFLATE_FROM_BYTES)

@@ -229,8 +229,7 @@ def unrepeatable(text: str, audience: AudienceClassifier = classify_audience) ->
 
     LangChain's caches take any text, so only clear signs count, and doubt (another language) does not.
 
-    Returns:
-        "effect", "vary" or "volatile" as a word of statistics; None where the answer may be repeated.
+    Returns "effect", "vary" or "volatile" as a word of statistics; None where the answer may be repeated.
     """
     return next(iter(_clear(audience(text, opaque=False))), None)
 
@@ -241,8 +240,7 @@ def asks_for_anybody(text: str, audience: AudienceClassifier = classify_audience
     "How long does a refund take?" is, whoever asks; "What should I cook?" is not, of a model that was told of an
     allergy; and in "How do I reset my phone?" what was told says which phone.
 
-    Returns:
-        False also where it cannot be told.
+    Returns False also where it cannot be told.
     """
     if _ADVICE.search(text):
         return False
@@ -278,10 +276,6 @@ LIKELY = 0.85
 
 
 def check_share(share: Any, grounding: Any) -> None:
-    """Refuses a choice that does not exist.
-
-    Raises:
-        ConfigError: It is none of the words.
-    """
+    """Refuses a choice that does not exist. Raises `ConfigError`: it is none of the words."""
     check_word(share, "share", get_args(Share), ConfigError)
     check_word(grounding, "grounding", get_args(Grounding), ConfigError)

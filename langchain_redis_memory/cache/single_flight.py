@@ -84,10 +84,8 @@ class SingleFlight:
         For results that may turn out not to be shared: had each who waits to take the lead, they would make them one
         after the other.
 
-        Returns:
-            What the leader stored; None where it gave the lease back without, was followed by another, or took longer
-            than one lease lasts.
-
+        Returns what the leader stored; None where it gave the lease back without, was followed by another, or took
+        longer than one lease lasts.
         **Trips:** 1 for each look.
         """
         began: float = yield Now()
@@ -109,8 +107,7 @@ class SingleFlight:
     def refresh_flow(self, key: str, old: T, look: Op[T | None], is_stale: Callable[[T], bool]) -> Flow[T | None]:
         """Decides which caller makes a stale result anew; the others do not wait.
 
-        Returns:
-            What may be served, stale or made meanwhile; None where the caller is to make it.
+        Returns what may be served, stale or made meanwhile; None where the caller is to make it.
         """
         now: float = yield Now()
         mine, ttl_ms = _held(now), self._ttl_ms or _REFRESH_MS
@@ -142,8 +139,7 @@ class SingleFlight:
     def leave(self, key: str) -> Op[bool]:
         """Gives the lease back, if this thread or task has it.
 
-        Returns:
-            An op of one trip, of none where there is nothing to give back.
+        An op of one trip, of none where there is nothing to give back.
         """
         mine = _mine.get() or {}
         if key not in mine:

@@ -139,11 +139,7 @@ class TurnCache:
 
 
 def leave(held: Flight | None) -> Op[bool]:
-    """Gives a lease back.
-
-    Returns:
-        An op of one trip, of none where there is nothing to give back.
-    """
+    """Gives a lease back. An op of one trip, of none where there is nothing to give back."""
     if held is None or held.leads is False:
         return pure(False)
     return lease.release(held.key, held.token).optional(False)

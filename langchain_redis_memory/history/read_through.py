@@ -166,8 +166,7 @@ def check_scope(tenant: str, agent: str, *given: UserCallback | None) -> None:
 def load_flow(transcript: Transcript, loader: UserCallback) -> Flow[None]:
     """Loads a missing conversation, unless another process is loading it.
 
-    Returns:
-        A flow; what the loader raises passes through it, and nothing is stored then.
+    A flow; what the loader raises passes through it, and nothing is stored then.
     """
     key = transcript.space.lease("load", transcript.session_id, transcript.agent)
     token = lease.new_token()

@@ -85,11 +85,7 @@ def touch(space: KeySpace, agent: str, session_id: str, ttl_ms: int, how: str) -
 
 
 def forget(space: KeySpace, agent: str, session_ids: Sequence[str]) -> Op[None]:
-    """Takes sessions out of the index.
-
-    Returns:
-        An op of one trip, of none for no sessions.
-    """
+    """Takes sessions out of the index. An op of one trip, of none for no sessions."""
     if not session_ids:
         return Op((), lambda _replies: None)
     keys = space.index(agent)
@@ -117,11 +113,7 @@ def page(space: KeySpace, agent: str, limit: int, highest: str, skip: int) -> Op
 
 
 def info(space: KeySpace, agent: str, session_id: str) -> Op[Session | None]:
-    """Reads what is known of a conversation.
-
-    Returns:
-        An op of one trip: the session, or None where it has expired.
-    """
+    """Reads what is known of a conversation. An op of one trip: the session, or None where it has expired."""
     keys = space.session(session_id, agent)
 
     def read(replies: Sequence[Reply]) -> Session | None:
@@ -152,8 +144,7 @@ def keys_of(space: KeySpace, agent: str, session_id: str) -> tuple[str, ...]:
 def erase(space: KeySpace, agent: str, session_ids: Sequence[str]) -> Op[int]:
     """Deletes conversations, every kind of key they have, and their lines in the index and in the log of turns.
 
-    Returns:
-        An op of one trip: how many of them existed.
+    An op of one trip: how many of them existed.
     """
     if not session_ids:
         return Op((), lambda _replies: 0)

@@ -115,8 +115,7 @@ class Transcript:
     def pairs(self, messages: Sequence[BaseMessage]) -> list[Arg]:
         """Encodes messages for `write`; one without an id gets a random identity, which stays with it.
 
-        Returns:
-            An identity and a record for each; no record removes the message, no identity all.
+        Returns an identity and a record for each; no record removes the message, no identity all.
         """
         pairs: list[Arg] = []
         for message in messages:
@@ -139,8 +138,7 @@ class Transcript:
     def slices(pairs: list[Arg]) -> list[list[Arg]]:
         """Cuts messages into writes that keep the server for some milliseconds only.
 
-        Returns:
-            Parts, in order: at least one.
+        Returns parts, in order: at least one.
         """
         parts, size = [list[Arg]()], 0
         for identity_, record in zip(pairs[::2], pairs[1::2], strict=True):
@@ -263,8 +261,7 @@ class Transcript:
     def before(self, message_id: str, count: int) -> Op[list[BaseMessage]]:
         """Reads the messages just before a known one, oldest first.
 
-        Returns:
-            An op of one trip, which raises `MessageNotFoundError` if no stored message has that id.
+        An op of one trip, which raises `MessageNotFoundError` if no stored message has that id.
         """
         keys = self.keys
 
@@ -301,16 +298,14 @@ class Transcript:
     def expire(self, ttl_ms: int) -> Op[bool]:
         """Sets the lifetime from now; a pinned conversation is no longer pinned.
 
-        Returns:
-            An op of one trip: whether the conversation exists.
+        An op of one trip: whether the conversation exists.
         """
         return merge(self._touch("set", ttl_ms), self._lifetime("set", ttl_ms)).map(lambda both: both[1])
 
     def persist(self) -> Op[bool]:
         """Pins the conversation: it lives until it is cleared or given a lifetime again.
 
-        Returns:
-            An op of one trip: whether the conversation exists.
+        An op of one trip: whether the conversation exists.
         """
         return merge(self._touch("pin"), self._lifetime("pin", 0)).map(lambda both: both[1])
 

@@ -54,10 +54,9 @@ class Entry:
         yield from change_flow(lambda: pure(None), self.transcript, self.loader)
 
     def attempt(self) -> Op[bool]:
-        """Tries to store it.
+        """Tries to store it. An op of one trip: whether the server took it.
 
-        Returns:
-            An op of one trip: whether the server took it. What it says else is logged, and fails nothing.
+        What it says else is logged, and fails nothing.
         """
 
         def read(replies: Sequence[Reply]) -> bool:

@@ -101,11 +101,9 @@ class LimitFlows:
         )
 
     def request(self, key: Id, costs: Costs) -> Request:
-        """Builds a request.
+        """Builds a request. Raises `InvalidIdError`: the key is not acceptable.
 
-        Raises:
-            InvalidIdError: The key is not acceptable.
-            InvalidInputError: It costs more than ever fits into a limit.
+        Raises `InvalidInputError`: it costs more than ever fits into a limit.
         """
         for limit in self.rates:
             amount = check_number(limit.amount(costs), limit.unit, 0, 1e12)
@@ -170,8 +168,7 @@ class LimitFlows:
     def settle(self, taken: Reservation, costs: Costs) -> Op[None] | None:
         """Corrects what a request took to what it really cost, and gives its places back.
 
-        Returns:
-            An op of one trip; None where there is nothing to correct.
+        An op of one trip; None where there is nothing to correct.
         """
         args: list[Arg] = []
         before, changed = taken.request.costs, False
@@ -215,8 +212,7 @@ class LimitFlows:
     def check(self, request: Request) -> tuple[Op[Reservation], Callable[[RedisMemoryError], Reservation]] | None:
         """Takes from rates by one op and nothing else.
 
-        Returns:
-            The op, and what is decided if it raises; None where the server has just failed, so that a flow decides.
+        Returns the op, and what is decided if it raises; None where the server has just failed, so that a flow decides.
         """
         if not self._client.breaker.closed:
             return None
@@ -324,10 +320,7 @@ class LimitFlows:
             _log.warning("a request is not settled, what it reserved counts as used: %s", error)
 
     def states_flow(self, key: Id) -> Flow[tuple[LimitState, ...]]:
-        """Reads what is left of each limit.
-
-        **Trips:** 1.
-        """
+        """Reads what is left of each limit. **Trips:** 1."""
         request = Request(self.keys(key), NOTHING, new_token())
         taken = yield from ask(self.take(request, mode="peek"))
         return taken.decision.states

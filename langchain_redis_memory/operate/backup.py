@@ -64,9 +64,8 @@ class RestoreReport:
 
 
 def backup_flow(space: KeySpace, pattern: str) -> Flow[int]:
-    """Emits a header, a line for each key, and a last line with their number.
+    """Emits a header, a line for each key, and a last line with their number. **Keys:** those of the pattern.
 
-    **Keys:** those of the pattern.
     **Trips:** 2, and 1 for each 1,000 keys of the server and each 100 keys that are read.
     """
     scan, done = KeyScan(space, pattern), set[str]()

@@ -264,11 +264,7 @@ def below_targets(caches: Sequence[CacheStats], targets: Targets, enough: int = 
 def parse_targets(text: str) -> dict[str, float]:
     """Parses targets as an environment variable or an option spells them: "values/*=0.7,answers/*=0.3".
 
-    Returns:
-        Pattern -> hit rate.
-
-    Raises:
-        InvalidInputError: It is something else.
+    Returns pattern -> hit rate. Raises `InvalidInputError`: it is something else.
     """
     found = {}
     for part in filter(None, (one.strip() for one in text.split(","))):

@@ -99,11 +99,7 @@ def inspect_flow(space: KeySpace, name: str, agent: str, newest: Invoke) -> Flow
 
 
 def keys_flow(space: KeySpace, names: Sequence[str]) -> Flow[list[KeyInfo]]:
-    """Reads what is known of keys.
-
-    **Keys:** the keys.
-    **Trips:** 2.
-    """
+    """Reads what is known of keys. **Keys:** the keys. **Trips:** 2."""
     types = yield from ask(Op(tuple(("TYPE", name) for name in names), lambda replies: list(map(_text, replies))))
     there = [(name, kind) for name, kind in zip(names, types, strict=True) if kind != "none"]
     return list((yield from ask(merge(*(_key(space, name, kind) for name, kind in there)))))

@@ -51,14 +51,10 @@ class CasRecord(NamedTuple):
 
 
 def parse(record: bytes | None, notes: bytes | None, where: Key, field: str) -> CasRecord:
-    """Parses what is stored.
+    """Parses what is stored. Returns the record; whatever else is there counts as none.
 
-    Returns:
-        The record; whatever else is there counts as none.
-
-    Raises:
-        FormatVersionError: A newer version of this package wrote it.
-        UnknownKeyError: It was encrypted with a key that is not there.
+    Raises `FormatVersionError`: a newer version of this package wrote it. Raises `UnknownKeyError`: it was encrypted
+    with a key that is not there.
     """
     if is_newer(record or b""):
         raise FormatVersionError(newer(where))
@@ -84,14 +80,10 @@ def _opened(data: bytes, where: Key, field: str) -> bytes | None:
 
 
 def renew(where: Key, field: bytes, record: bytes, notes: bytes) -> tuple[bytes, bytes]:
-    """Encrypts a record and its notes under the current key; see `Key.renew`.
+    """Encrypts a record and its notes under the current key; see `Key.renew`. Returns both, as they are to be stored.
 
-    Returns:
-        Both, as they are to be stored. A record whose notes changed has another mark: how many bytes of notes somebody
-        has seen says nothing any more.
-
-    Raises:
-        DecryptionError: One of them cannot be decrypted.
+    A record whose notes changed has another mark: how many bytes of notes somebody has seen says nothing any more.
+    Raises `DecryptionError`: one of them cannot be decrypted.
     """
     head = _HEAD.match(record)
     made = head[0] + where.renew(record[head.end() :], field) if head else record
@@ -148,11 +140,7 @@ def swap(
 
 
 def drop(key: Key, field: str) -> Op[bool]:
-    """Deletes a record with its notes.
-
-    Returns:
-        An op of one trip: whether there was one.
-    """
+    """Deletes a record with its notes. An op of one trip: whether there was one."""
     return Op((command("HDEL", (key,), field, f"{field}+"),), lambda replies: bool(replies[0]))
 
 

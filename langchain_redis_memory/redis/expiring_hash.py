@@ -63,11 +63,7 @@ class ItemPage(NamedTuple):
 
 
 def get(keys: ExpiringHashKeys, names: Sequence[Name]) -> Op[list[Item | None]]:
-    """Reads items.
-
-    Returns:
-        An op of one trip: each item, None where there is none or its lifetime is over.
-    """
+    """Reads items. An op of one trip: each item, None where there is none or its lifetime is over."""
 
     def read(replies: Sequence[Reply]) -> list[Item | None]:
         now, *records = replies[0]
@@ -133,11 +129,7 @@ def page(keys: ExpiringHashKeys, cursor: int = 0) -> Op[ItemPage]:
 
 
 def count(keys: Sequence[ExpiringHashKeys]) -> Op[int]:
-    """Counts the items of some hashes.
-
-    Returns:
-        An op of one trip, with those that have expired and were not removed yet.
-    """
+    """Counts the items of some hashes. An op of one trip, with those that have expired and were not removed yet."""
 
     def read(replies: Sequence[Reply]) -> int:
         return sum(map(int, replies))
@@ -146,10 +138,6 @@ def count(keys: Sequence[ExpiringHashKeys]) -> Op[int]:
 
 
 def clear(keys: Sequence[ExpiringHashKeys]) -> Op[int]:
-    """Deletes hashes whole.
-
-    Returns:
-        An op of one trip: how many items they held.
-    """
+    """Deletes hashes whole. An op of one trip: how many items they held."""
     commands = [call for one in keys for call in (("HLEN", one.items), command("UNLINK", (one.items, one.expiries)))]
     return Op(tuple(commands), lambda replies: sum(map(int, replies[::2])))

@@ -23,8 +23,7 @@ Id: TypeAlias = "str | UUID"
 def check_id(value: str, what: str = "id") -> str:
     """Checks an id: text of 1 to 1024 bytes in UTF-8.
 
-    Raises:
-        InvalidIdError: It is not a string, is empty, is too long, or holds lone surrogates.
+    Raises `InvalidIdError`: it is not a string, is empty, is too long, or holds lone surrogates.
     """
     if not isinstance(value, str):
         raise InvalidIdError(f"{what} must be a string, not {type(value).__name__}")
@@ -74,11 +73,8 @@ def escape(text: str) -> str:
 def spell_namespace(labels: Sequence[str]) -> str:
     """Escapes a sequence of labels for use inside a key; different sequences stay different.
 
-    Returns:
-        Each label escaped and ended with `/`.
-
-    Raises:
-        InvalidIdError: It is no sequence of labels, or a label is not acceptable.
+    Returns each label escaped and ended with `/`. Raises `InvalidIdError`: it is no sequence of labels, or a label is
+    not acceptable.
     """
     if isinstance(labels, str) or not isinstance(labels, Sequence):
         raise InvalidIdError(f"a namespace must be a tuple of strings, not {type(labels).__name__}")

@@ -43,11 +43,7 @@ def acquire(key: str, token: str, ttl_ms: int) -> Op[bool]:
 
 
 def holder(key: str) -> Op[str | None]:
-    """Reads who holds a lease.
-
-    Returns:
-        An op of one trip: the holder's token, None where nobody holds it.
-    """
+    """Reads who holds a lease. An op of one trip: the holder's token, None where nobody holds it."""
     return Op((("GET", key),), lambda replies: None if replies[0] is None else replies[0].decode())
 
 
@@ -71,12 +67,8 @@ def renew(key: str, token: str, ttl_ms: int) -> Op[bool]:
 
 
 def release(key: str, token: str) -> Op[bool]:
-    """Gives a lease back.
+    """Gives a lease back. An op of one trip: whether the token held it; if not, nothing was changed.
 
-    Returns:
-        An op of one trip: whether the token held it; if not, nothing was changed.
-
-    Raises:
-        InvalidIdError: The token is not acceptable.
+    Raises `InvalidIdError`: the token is not acceptable.
     """
     return Op((script("redis/lease_release")((key,), check_id(token, "token")),), lambda replies: bool(replies[0]))

@@ -32,9 +32,7 @@ def ask_node(beside: str, *words: Arg) -> Op[Reply]:
 def masters_flow(space: KeySpace) -> Flow[tuple[str, ...]]:
     """Finds the masters.
 
-    Returns:
-        A key on each of them, which is never written; of a server that is no cluster, or does not tell, one.
-
+    Returns a key on each of them, which is never written; of a server that is no cluster, or does not tell, one.
     **Keys:** none.
     **Trips:** 1.
     """
@@ -86,11 +84,7 @@ class KeyScan:
         """Whether all has been looked at."""
 
     def page_flow(self) -> Flow[list[str]]:
-        """Reads the next page.
-
-        Returns:
-            Names of keys, which may be none though there are more: see `ended`.
-        """
+        """Reads the next page. Returns names of keys, which may be none though there are more: see `ended`."""
         if self._left is None:
             self._left = list((yield from masters_flow(self._space)))
         words: Sequence[Arg] = ("SCAN", self._cursor, "MATCH", self._pattern, "COUNT", self._at_once)

@@ -68,11 +68,7 @@ def users_key(space: KeySpace, data: UserData) -> str:
 
 
 def users_of_each(space: KeySpace, data: Sequence[UserData]) -> Op[list[set[str]]]:
-    """Reads whose each conversation and thread is.
-
-    Returns:
-        An op of one trip: the users of each; nobody where none is noted.
-    """
+    """Reads whose each conversation and thread is. An op of one trip: the users of each; nobody where none is noted."""
 
     def read(replies: Sequence[Reply]) -> list[set[str]]:
         return [{name.decode() for name in reply} for reply in replies]
@@ -86,11 +82,7 @@ def part(space: KeySpace, user: str, data: Sequence[UserData]) -> Op[None]:
 
 
 def stored(space: KeySpace, user: str) -> Op[list[UserData]]:
-    """Reads what is stored of a user.
-
-    Returns:
-        An op of one trip; some of it may be gone.
-    """
+    """Reads what is stored of a user. An op of one trip; some of it may be gone."""
     key = space.user_data(user)
     return Op((("ZRANGE", key, 0, -1),), lambda replies: [_read(member, key) for member in replies[0]])
 
@@ -110,8 +102,7 @@ def holds(space: KeySpace, user: str, data: UserData) -> Op[bool]:
 def newest(space: KeySpace, user: str, start: int, count: int) -> Op[list[UserData]]:
     """Reads a page of what is stored of a user, what lives longest first: of one lifetime, what was written last.
 
-    Returns:
-        An op of one trip; some of it may be gone.
+    An op of one trip; some of it may be gone.
     """
     key = space.user_data(user)
     return Op(

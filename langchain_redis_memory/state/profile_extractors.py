@@ -66,11 +66,7 @@ class Extractor(Protocol):
 
 
 def observed(extractor: Extractor, said: Sequence[str]) -> Generator[Step, Any, list[Observation]]:
-    """Runs an extractor inside a flow and checks its observations.
-
-    Yields:
-        The steps of its flow, if it is one.
-    """
+    """Runs an extractor inside a flow and checks its observations. Yields the steps of its flow, if it is one."""
     found = extractor.extract(said)
     if not isinstance(found, Sequence):
         found = yield from found

@@ -85,11 +85,7 @@ def encode(state: ConversationState) -> bytes:
 
 
 def read(keys: SessionKeys) -> Op[ConversationState]:
-    """Reads the state of a conversation.
-
-    Returns:
-        An op of one trip: the state, an empty one where there is none.
-    """
+    """Reads the state of a conversation. An op of one trip: the state, an empty one where there is none."""
     return cas_record.read(keys.state, FIELD).map(lambda record: decode(record, keys.state))
 
 

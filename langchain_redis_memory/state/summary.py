@@ -348,11 +348,7 @@ def _batches(messages: Sequence[BaseMessage]) -> Iterator[Sequence[BaseMessage]]
 
 
 def rendered(messages: Sequence[BaseMessage]) -> str:
-    """Renders messages as text for a model, one a paragraph.
-
-    Returns:
-        Who said what; long messages are cut.
-    """
+    """Renders messages as text for a model, one a paragraph. Returns who said what; long messages are cut."""
     return "\n".join(_line(message) for message in messages)
 
 

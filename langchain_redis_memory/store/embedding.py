@@ -72,16 +72,9 @@ class IndexSettings:
     def embed_flow(
         self, queries: Sequence[str], texts: Sequence[str]
     ) -> Flow[tuple[dict[str, Vectors], dict[str, Vectors]]]:
-        """Embeds queries and texts, each once.
+        """Embeds queries and texts, each once. Returns the vector of each query and of each text.
 
-        Yields:
-            One step, none where there is nothing to embed.
-
-        Returns:
-            The vector of each query and of each text.
-
-        Raises:
-            InvalidInputError: The vectors are not as configured.
+        Raises `InvalidInputError`: the vectors are not as configured.
         """
         questions, passages = list(dict.fromkeys(queries)), list(dict.fromkeys(texts))
         if not questions and not passages:

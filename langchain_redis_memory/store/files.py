@@ -64,11 +64,7 @@ class Files:
     ttl_ms: int
 
     def read(self, path: str) -> Op[StoredFile | None]:
-        """Reads a file.
-
-        Returns:
-            An op of one trip: the file, None where there is none.
-        """
+        """Reads a file. An op of one trip: the file, None where there is none."""
         return Op((("HGET", self.keys.files, _spelled(path)),), lambda replies: self._file(path, replies[0]))
 
     def write(self, path: str, content: bytes | None, seen: str = "*") -> Op[bool | StoredFile | None]:

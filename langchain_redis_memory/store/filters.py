@@ -107,8 +107,7 @@ def _compares(value: Any, operator: str, operand: Any) -> bool:
 def mark(name: Any, value: Any) -> bytes | None:
     """Hashes "this field equals this" for the head of a record; equal values have equal marks.
 
-    Returns:
-        12 hexadecimal digits; None for what is compared in no such way.
+    Returns 12 hexadecimal digits; None for what is compared in no such way.
     """
     if not isinstance(name, str):
         return None

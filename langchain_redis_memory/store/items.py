@@ -68,8 +68,7 @@ def check_namespace(namespace: Any) -> Namespace:
 def check_key(key: Any) -> str:
     """Checks an item's key: any text with a UTF-8 form.
 
-    Raises:
-        InvalidIdError: It is not text, or holds a lone surrogate.
+    Raises `InvalidIdError`: it is not text, or holds a lone surrogate.
     """
     try:
         text: str = check_type(key, str, "an item's key", "a string", InvalidIdError)
@@ -155,11 +154,7 @@ class StoredItem:
 
     @cached_property
     def value(self) -> dict[str, Any]:
-        """Its value.
-
-        Raises:
-            CorruptDataError: It was not written by this package.
-        """
+        """The value. Raises `CorruptDataError`: it was not written by this package."""
         found = unpack(self.where.decrypt(self.body, name_of(self.namespace, self.key)), self.where)
         if not isinstance(found, dict):
             raise CorruptDataError(_damaged(self.where))

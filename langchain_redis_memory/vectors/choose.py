@@ -38,8 +38,7 @@ def check(dims: Any, name: Any = None, quantization: Any = "none") -> None:
 def check_vectors(space: KeySpace, what: str) -> None:
     """Refuses to keep vectors where the client's cipher does not allow that the server reads them.
 
-    Raises:
-        ConfigError: It is not allowed.
+    Raises `ConfigError`: it is not allowed.
     """
     if not space.may_read("vectors"):
         msg = f"{what} keeps vectors that the server reads, and they tell much of the text: allow it by "

@@ -150,8 +150,8 @@ class Answer:
 def document_digest(document: Document) -> str | None:
     """Names a document by what a chain may read of it.
 
-    Returns:
-        A digest of its id, its text and its metadata; None where that holds what cannot be stored, and so not compared.
+    Returns a digest of its id, its text and its metadata; None where that holds what cannot be stored, and so not
+    compared.
     """
     try:
         return digest({"id": document.id, "text": document.page_content, "metadata": document.metadata})

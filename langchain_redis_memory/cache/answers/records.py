@@ -168,8 +168,7 @@ def stored_answer(body: bytes, where: str, left_ms: int | None = None) -> tuple[
 def edited(body: bytes, where: str, text: str) -> bytes | None:
     """Replaces the words of an answer as a cache keeps it; its lifetime, documents and cost stay.
 
-    Returns:
-        What to store instead; None where it is no answer.
+    Returns what to store instead; None where it is no answer.
     """
     token, answer = stored_answer(body, where, 0)  # as if nothing were left of it: its age is its whole lifetime
     if answer is None:

@@ -41,9 +41,8 @@ class Engines:
     def choose_flow(self, dims: int) -> Flow[Engine]:
         """Chooses the engine for vectors of a dimension; all tenants share it, and the bound on its local copies.
 
-        Raises:
-            ConfigError: The server cannot do what is asked for.
-            UnavailableError: The server cannot be reached.
+        Raises `ConfigError`: the server cannot do what is asked for. Raises `UnavailableError`: the server cannot be
+        reached.
         """
         found = self._made.get(dims)
         if found is None:

@@ -103,8 +103,7 @@ class StoredAnswerRead(NamedTuple):
 def get(keys: EntryKeys, names: Sequence[bytes]) -> Op[list[StoredAnswerRead | None]]:
     """Reads entries, which counts as using them.
 
-    Returns:
-        An op of one trip: each entry, None where there is none, it has expired or is damaged.
+    An op of one trip: each entry, None where there is none, it has expired or is damaged.
     """
 
     def read(replies: Sequence[Reply]) -> list[StoredAnswerRead | None]:
@@ -160,20 +159,12 @@ def put(
 
 
 def embedded_by(keys: EntryKeys) -> Op[str]:
-    """Reads the name of the embedding model of the newest entry.
-
-    Returns:
-        An op of one trip: its name, "" for an empty cache.
-    """
+    """Reads the name of the embedding model of the newest entry. An op of one trip: its name, "" for an empty cache."""
     return Op((("HGET", keys.reports, ""),), lambda replies: (replies[0] or b"").decode("utf-8", "replace"))
 
 
 def report(keys: EntryKeys, name: bytes, observation: str) -> Op[bool]:
-    """Adds an observation to an entry.
-
-    Returns:
-        An op of one trip: whether there is such an entry.
-    """
+    """Adds an observation to an entry. An op of one trip: whether there is such an entry."""
     call = script("cache/entry_report")(keys.all(), *_fields(keys, [name]), observation, MOST_REPORTS)
     return Op((call,), lambda replies: bool(replies[0]))
 

@@ -27,8 +27,7 @@ APPOINTMENTS = {"ana": "3 March at 10:00", "ben": "9 April at 14:30"}
 def find(query: str) -> list[Document]:
     """Finds the leaflet's sentence that shares most with the query, by BM25.
 
-    Returns:
-        One document; none if nothing is shared.
+    Returns one document; none if nothing is shared.
     """
     return [Document(LEAFLETS[match.place]) for match in search(query, LEAFLETS)[:1]]
 

@@ -19,8 +19,7 @@ NEAR = 0.85
 def raw_exact(stream: Sequence[StreamTurn]) -> Iterator[CacheOutcome]:
     """Simulates a cache that matches the same utterance exactly, white space at its ends aside.
 
-    Yields:
-        The outcome so far, once for each turn (always the same object).
+    Yields the outcome so far, once for each turn (always the same object).
     """
     outcome, stored = CacheOutcome("naive, same words"), dict[str, StreamTurn]()
     for asking in stream:

@@ -48,11 +48,7 @@ details { margin: .6rem 0; } summary { cursor: pointer; }
 
 
 def page(report: ReplayReport) -> str:
-    """Renders the report as one self-contained HTML page.
-
-    Returns:
-        HTML, to be written as UTF-8.
-    """
+    """Renders the report as one self-contained HTML page, to be written as UTF-8."""
     settings = report.settings
     head = (
         f"{report.conversations} conversations with {report.recorded} turns, {settings.users} users each: "

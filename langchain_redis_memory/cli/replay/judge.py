@@ -30,11 +30,7 @@ _DECIDES = frozenset(
 
 
 def same_question(one: str, other: str) -> bool:
-    """Judges strictly whether two self-contained questions ask the same.
-
-    Returns:
-        Whether they do; where in doubt, not.
-    """
+    """Judges strictly whether two self-contained questions ask the same; where in doubt, not."""
     if plain(one) == plain(other):
         return True
     mine, theirs = _words(one), _words(other)
@@ -192,8 +188,7 @@ class CacheOutcome:
     def rate(self, what: Iterable[str], **of: Any) -> float | None:
         """Returns the share of some decisions among turns of some roles and kinds; see `count`.
 
-        Returns:
-            The share; None where there is no such turn.
+        None for no such turn.
         """
         whole = self.count(**of)
         return self.count(what, **of) / whole if whole else None

@@ -178,9 +178,8 @@ def encode_message(
 def encode_nested(message: BaseMessage) -> bytes:
     """Encodes a message inside a value: not deflated and without a count, so equal messages are equal bytes everywhere.
 
-    Raises:
-        NotAMessageError: It is not of a type that can be stored.
-        UnserialisableError: A field holds a value that cannot be stored.
+    Raises `NotAMessageError`: it is not of a type that can be stored. Raises `UnserialisableError`: a field holds a
+    value that cannot be stored.
     """
     letter = _LETTERS.get(type(message))
     if letter is None:
@@ -215,11 +214,7 @@ _HEAD = re.compile(rb"\x01([A-Za-z])\d+(?::[0-9a-f,]*)?([|~!])")
 
 
 def decode_message(record: bytes) -> BaseMessage:
-    """Decodes a LangChain message from its record.
-
-    Raises:
-        ValueError: It is not a record.
-    """
+    """Decodes a LangChain message from its record. Raises `ValueError`: it is not a record."""
     try:
         return _decode(record)
     except Exception as error:
@@ -291,9 +286,7 @@ def decode_messages(records: Sequence[bytes], where: Key) -> list[BaseMessage]:
 def renew_message(record: bytes, where: Key) -> bytes:
     """Encrypts a stored record under the current key; see `Key.renew`.
 
-    Raises:
-        DecryptionError: It cannot be decrypted.
-        CorruptDataError: It is not a record.
+    Raises `DecryptionError`: it cannot be decrypted. Raises `CorruptDataError`: it is not a record.
     """
     head = _HEAD.match(record)
     if head is None:

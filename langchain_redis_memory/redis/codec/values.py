@@ -235,11 +235,7 @@ _PLAIN = {type(None), bool, int, float, str, bytes}
 def parse(data: bytes) -> Any:
     """Decodes a value from bytes, for a reader that words its errors itself.
 
-    Args:
-        data: What `pack` made.
-
-    Raises:
-        Exception: Of many kinds, where the bytes are not what `pack` makes.
+    Raises `Exception`: of many kinds, where the bytes are not what `pack` makes.
     """
     value = ormsgpack.unpackb(data, ext_hook=_revive)
     if type(value) in _PLAIN and len(_pack(value)) != len(data):  # it passes over what follows a value

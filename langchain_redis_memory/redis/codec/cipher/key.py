@@ -99,9 +99,8 @@ class Key(str):
     def decrypt(self, data: bytes, field: str | bytes = b"") -> bytes:
         """Decrypts a value that was read from this key.
 
-        Raises:
-            UnknownKeyError: It was encrypted with a key that is not, or no longer, there.
-            DecryptionError: It was changed, comes from another key or field, or is not encrypted where it must be.
+        Raises `UnknownKeyError`: it was encrypted with a key that is not, or no longer, there. Raises
+        `DecryptionError`: it was changed, comes from another key or field, or is not encrypted where it must be.
         """
         return self.cipher.decrypt(data, self, _bytes(field))
 
