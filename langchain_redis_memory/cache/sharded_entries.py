@@ -82,12 +82,7 @@ class ShardedEntries:
         return read.map(lambda found: (found[0], found[1] is not None))
 
     def switch(self, for_s: float, *, on: bool) -> Op[None]:
-        """Switches the cache off for a time, or on again, in every shard.
-
-        Args:
-            for_s: For how many seconds it is off.
-            on: Whether it is on.
-        """
+        """Switches the cache off for so many seconds, or on again, in every shard."""
         item = NewItem(SWITCH, milliseconds(for_s, "for_s"), b"" if on else SWITCH)
         return merge(*(expiring_hash.put(keys, [item]) for keys in self._shards)).map(lambda _done: None)
 
@@ -97,13 +92,9 @@ class ShardedEntries:
         return read.map(lambda found: found[0].left_ms / 1000 if found[0] and found[0].left_ms else 0.0)
 
     def get(self, names: Sequence[NameT]) -> Op[list[Item | None]]:
-        """Reads entries.
+        """Reads entries by their digests, each once.
 
-        Args:
-            names: Their digests, each once.
-
-        Returns:
-            An op of one trip: an entry for each name, None where there is none.
+        An op of one trip: an entry for each name, None where there is none.
         """
         by_shard: dict[EntryKeys, list[NameT]] = {}
         for name in names:
@@ -146,10 +137,7 @@ class ShardedEntries:
         return dict.fromkeys(self._shards, 0)
 
     def pages_flow(self, cursors: dict[EntryKeys, int]) -> Flow[list[tuple[EntryKeys, ItemPage]]]:
-        """Reads a page of each shard that is not read to its end, and moves the cursors on.
-
-        Args:
-            cursors: Where to go on; a shard that has been read to its end is taken out.
+        """Reads a page of each shard that is not read to its end, and moves the cursors on; a finished shard goes.
 
         **Trips:** 1.
         """

@@ -43,12 +43,7 @@ class AudienceClassifier(Protocol):
     """
 
     def __call__(self, turn: str, /, *, opaque: bool) -> AudienceVerdict:
-        """Judges one question.
-
-        Args:
-            turn: What the user said.
-            opaque: Whether the chain may see who asks.
-        """
+        """Judges one question; `opaque` says whether the chain may see who asks."""
         ...
 
 
@@ -156,13 +151,10 @@ class SharingRule:
         """Returns the reason why the answer to a question that continues others may be served to nobody, else "".
 
         "What about Berlin?" asks for the weather where that was asked before, "the kitchen as well" for another lamp.
-        "How long does a refund take?" asks for no effect, whatever the user wanted to be done before.
-
-        Args:
-            texts: What the user said before, as far as the question depends on it, and what the question means.
-            question: The question.
-            earlier: What he said before that, which the question may go on with all the same; only what is clear of it
-                counts, as most questions do not.
+        "How long does a refund take?" asks for no effect, whatever the user wanted to be done before. `texts` is what
+        the user said before, as far as the question depends on it, and what the question means. Of what he said
+        `earlier`, which the question may go on with all the same, only what is clear of it counts, as most questions do
+        not.
         """
         if self.judge is None:
             return ""
@@ -173,13 +165,9 @@ class SharingRule:
         return next((f"continues what {why.removeprefix('its answer ')}" for why in continued if why), "")
 
     def audience_key(self, *, dependent: bool) -> str | None:
-        """Decides for whom the answer may be kept, as a part of its key.
+        """Decides for whom the answer may be kept, as a part of its key; the words of a dependent question do not tell.
 
-        Args:
-            dependent: Whether the question depends on its conversation: whose "it" is cannot be told from its words.
-
-        Returns:
-            "" for everybody of the tenant, the asker's name for the asker alone, None for nobody.
+        Returns "" for everybody of the tenant, the asker's name for the asker alone, None for nobody.
         """
         if self.bypass():
             return None

@@ -49,14 +49,9 @@ class SingleFlight:
         return bool(self._ttl_ms)
 
     def join_flow(self, key: str, look: Op[T | None]) -> Flow[T | None]:
-        """Takes the lead, or waits for the caller that has it.
+        """Takes the lead and gives None, or waits for the caller that has it and gives what that one made.
 
-        Args:
-            key: The lease; with the hash tag of what is looked for, so that both are read in order.
-            look: Looks for the result.
-
-        Returns:
-            What another caller made meanwhile; None where this one is to make it.
+        The lease `key` has the hash tag of what is looked for, so that both are read in order.
         """
         began: float = yield Now()
         mine = _held(began)
@@ -166,15 +161,8 @@ def making(
 ) -> Invoke:
     """Builds a step that makes a result, and gives the lease back where that fails, so that the next caller tries.
 
-    Args:
-        compute: Makes it; may be a coroutine function in async calls.
-        read: What it made, as it is to be returned.
-        give_back: Gives the lease back.
-        driver: Runs that.
-
-    Returns:
-        The step. A flow is closed when its caller is interrupted or cancelled, and asks nothing more; so the lease is
-        given back from in here.
+    In async calls `compute` may be a coroutine function; `read` makes the result of what it gave. A flow is closed when
+    its caller is interrupted or cancelled, and asks nothing more; so the lease is given back from in here, by `driver`.
     """
 
     def made() -> T:

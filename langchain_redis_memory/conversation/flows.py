@@ -86,18 +86,10 @@ class TurnFlows:
         on_turn: Callable[[TurnReport], object] | None,
         learning: Flow[object] | None = None,
     ) -> Flow[TurnReport]:
-        """Runs a whole turn.
+        """Runs a whole turn, and the flow that learns of the user in the background.
 
-        Args:
-            transcript: The conversation.
-            incoming: The turn as it came in.
-            chain: How to retrieve and generate.
-            on_turn: Called with the report, before what follows the turn; also with that of a turn that fails or is
-                interrupted.
-            learning: Learns of the user in the background.
-
-        Returns:
-            The report; it counts the round trips up to the storing of the turn.
+        `on_turn` gets the report before what follows the turn, also that of a turn that fails or is interrupted. The
+        report counts the round trips up to the storing of the turn.
         """
         started: float = yield Now()
         turn = self._request(transcript, incoming, chain)

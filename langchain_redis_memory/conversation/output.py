@@ -135,15 +135,9 @@ class OutputForm:
     def build(
         self, value: str | BaseMessage, kept: Mapping[str, Any] | None, shown: Sequence[BaseMessage]
     ) -> tuple[bool, Any]:
-        """Builds the output that a cached answer stands for.
+        """Builds the output that a cached answer stands for, from what `keep` made and the messages `shown` to a graph.
 
-        Args:
-            value: The answer as it is served.
-            kept: What `keep` made.
-            shown: The messages that a graph would have been given.
-
-        Returns:
-            Whether it can be built here, and the output.
+        Returns whether it can be built here, and the output.
         """
         try:
             return True, self._built(value, kept, shown)

@@ -84,10 +84,9 @@ class ToolWatch(BaseCallbackHandler):
         self.on_chain_error(error)
 
     def forbids_caching(self, warned: set[str]) -> bool:
-        """Returns whether the run's answer is not to be cached, and says why; of retrievers once, as it is a setting.
+        """Returns whether the run's answer is not to be cached, and says why.
 
-        Args:
-            warned: The retrievers that were warned of, to be added to.
+        Of retrievers it is said once, as it is a setting: they are added to `warned`.
         """
         if self.tools:
             _log.debug("not cached, because tools ran: %s", ", ".join(sorted(self.tools)))

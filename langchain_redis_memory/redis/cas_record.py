@@ -112,17 +112,9 @@ def swap(
 ) -> Op[Version | CasRecord]:
     """Stores a record in the place of the version that was read.
 
-    Args:
-        key: The hash that holds it.
-        owner: The key whose lifetime it shares; `key` itself for a lifetime of its own.
-        field: Its field.
-        version: What was read.
-        body: What is to stand there.
-        ttl_ms: The lifetime in milliseconds where the owner does not exist, 0 for none.
-        note: What to keep beside the record if it was changed meanwhile; empty for nothing.
-
-    Returns:
-        An op of one trip: the body's version where it stands, else the record that stands.
+    It shares the lifetime of `owner`, which is `key` itself for a lifetime of its own; `ttl_ms` counts where the owner
+    does not exist. The `note` is kept beside the record if it was changed meanwhile. An op of one trip: the body's
+    version where it stands, else the record that stands.
     """
     fresh = Version(f"{version.writes + 1}-{os.urandom(8).hex()}")
     if note:  # what is noted twice is known by its bytes
@@ -152,21 +144,10 @@ def revise_flow(
     ttl_ms: int,
     record: CasRecord | None = None,
 ) -> Flow[Version]:
-    """Changes a record, again and again until nobody else has changed it meanwhile.
+    """Changes a record by `change`, again and again until nobody else has changed it meanwhile.
 
-    Args:
-        key: The hash that holds it.
-        owner: The key whose lifetime it shares.
-        field: Its field.
-        change: From the record to the new body; called once for each attempt.
-        ttl_ms: The lifetime where the owner does not exist.
-        record: What was read already, which saves the first trip.
-
-    Returns:
-        A flow of two trips, one more for each time that somebody else was faster: the version that stands now.
-
-    Raises:
-        ConflictError: Others were faster each time; nothing was changed.
+    A flow of two trips, one less for a `record` that was read already, one more for each time that somebody else was
+    faster: the version that stands now. Raises `ConflictError`: others were faster each time; nothing was changed.
     """
     if record is None:
         record = yield from ask(read(key, field))

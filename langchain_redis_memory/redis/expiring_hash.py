@@ -94,28 +94,15 @@ def put(keys: ExpiringHashKeys, items: Sequence[NewItem]) -> Op[None]:
 
 
 def remove(keys: ExpiringHashKeys, names: Sequence[Name]) -> Op[int]:
-    """Removes items.
-
-    Args:
-        keys: The hash.
-        names: Their names, at least one.
-
-    Returns:
-        An op of one trip: how many were there, expired ones included.
-    """
+    """Removes at least one item. An op of one trip: how many were there, expired ones included."""
     commands = (command("HDEL", (keys.items,), *names), command("ZREM", (keys.expiries,), *names))
     return Op(commands, lambda replies: int(replies[0]))
 
 
 def page(keys: ExpiringHashKeys, cursor: int = 0) -> Op[ItemPage]:
-    """Reads through a hash; what was there all the time is given at least once.
+    """Reads through a hash from a cursor on; what was there all the time is given at least once.
 
-    Args:
-        keys: The hash.
-        cursor: Where to go on from; 0 for the start.
-
-    Returns:
-        An op of one trip: names and bodies of items whose lifetime is not over.
+    An op of one trip: names and bodies of items whose lifetime is not over.
     """
 
     def read(replies: Sequence[Reply]) -> ItemPage:

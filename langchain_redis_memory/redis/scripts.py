@@ -28,10 +28,7 @@ _WITH = re.compile(r"^-- WITH (\w+)$", re.MULTILINE)
 
 @cache
 def script(name: str) -> Script:
-    """Returns a script by its room and the name of its file. Returns the script, read once per process.
-
-    Raises `FileNotFoundError`: there is no such file.
-    """
+    """Returns a script by its room and the name of its file, which is read once per process."""
     return parse(name, _read(name))
 
 
@@ -70,8 +67,5 @@ def parse(name: str, text: str) -> Script:
 
 
 def command(verb: str, keys: tuple[str, ...], *args: Arg) -> Call:
-    """Builds a call that runs one command once, however often it is sent.
-
-    Returns the call; its reply is the command's.
-    """
+    """Builds a call that runs one command once, however often it is sent; its reply is the command's."""
     return script("redis/command")(keys, verb, *args)

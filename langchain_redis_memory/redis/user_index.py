@@ -44,14 +44,7 @@ def _member(data: UserData) -> bytes:
 def note(space: KeySpace, user: str, data: UserData, ttl_ms: int) -> Op[None]:
     """Notes that something of a user is stored.
 
-    Args:
-        space: The tenant's key builder.
-        user: The user.
-        data: What it is.
-        ttl_ms: Its lifetime from now in milliseconds, 0 for none.
-
-    Returns:
-        An op of one trip. An index that the server refuses to update is logged: what was to be stored is stored.
+    An op of one trip. An index that the server refuses to update is logged: what was to be stored is stored.
     """
 
     def read(replies: Sequence[Reply]) -> None:
@@ -117,17 +110,10 @@ def forget(space: KeySpace, user: str, data: Sequence[UserData]) -> Op[None]:
 
 
 def lasting_flow(space: KeySpace, data: UserData, lasts: Op[bool], ttl_ms: int, named: str = "") -> Flow[bool]:
-    """Gives something another lifetime, and lets the index of whomever it is live as long.
+    """Gives something another lifetime by `lasts`, and lets the index of whomever it is live as long.
 
-    Args:
-        space: The tenant's key builder.
-        data: What it is.
-        lasts: Sets its lifetime, and tells whether it exists.
-        ttl_ms: The lifetime from now in milliseconds, 0 for none.
-        named: A user whose index knows already.
-
-    Returns:
-        Whether it exists. A flow of one trip, and one more where it is somebody else's.
+    Gives whether it exists: a flow of one trip, and one more where it is somebody else's than that of `named`, whose
+    index knows already.
     """
     (users,), there = yield from ask(merge(users_of_each(space, [data]), lasts))
     others = sorted(users - {named}) if there else []

@@ -286,12 +286,8 @@ _SELF = lazy_pattern(
 def tells_of_self(text: str) -> bool:
     """Checks whether a user's words contain a personal statement, which an answer may then be built from.
 
-    Args:
-        text: What the user said. The ways in which anybody asks a question ("can I", "tell me") tell nothing. A word
-            for oneself in one of some other languages always does.
-
-    Returns:
-        True also where it cannot be told.
+    The ways in which anybody asks a question ("can I", "tell me") tell nothing. A word for oneself in one of some other
+    languages always does. Returns True also where it cannot be told.
     """
     plain = text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
     return _SELF.search(_REQUEST.sub(" ", plain)) is not None

@@ -231,13 +231,10 @@ _LANGGRAPH = ("checkpoint_", "__")
 
 
 def deciding_settings(configurable: Mapping[str, Any], *separated: str) -> dict[str, Any]:
-    """Returns the settings of a config that may decide a result, to be made part of a cache key.
+    """Returns the settings of a config's `configurable` that may decide a result, to be made part of a cache key.
 
-    Left out is what names a conversation and what LangGraph adds for itself, so that conversations may share.
-
-    Args:
-        configurable: The config's `configurable`.
-        *separated: Further settings that the caller's keys already separate by; only these may be left out as well.
+    Left out is what names a conversation and what LangGraph adds for itself, so that conversations may share; and the
+    settings by which the caller's keys are `separated` already.
     """
     places = {"session_id", "thread_id", *separated}
     return {

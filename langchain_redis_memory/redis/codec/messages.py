@@ -143,18 +143,11 @@ def _links(message: BaseMessage) -> str:
 def encode_message(
     message: BaseMessage, counter: TokenCounter = count_tokens_approximately, key: Key | None = None
 ) -> bytes:
-    """Encodes a LangChain message as a record.
+    """Encodes a LangChain message, chunks included, as a record with its number of tokens; `RemoveMessage` is none.
 
-    Args:
-        message: Any message type of langchain-core, chunks included; `RemoveMessage` is an instruction, not a
-            record.
-        counter: Counts the tokens of a list of messages; kept with the record.
-        key: What it is stored under; None for a record within a value.
-
-    Raises:
-        NotAMessageError: It is not one of those types.
-        UnserialisableError: A field holds a value that cannot be stored without losing its type.
-        InvalidInputError: The counter failed.
+    Without a `key` it is a record within a value. Raises `NotAMessageError`: it is of another type. Raises
+    `UnserialisableError`: a field holds a value that cannot be stored without losing its type. Raises
+    `InvalidInputError`: the counter failed.
     """
     letter = _LETTERS.get(type(message))
     if letter is None:
@@ -257,15 +250,10 @@ _set_private = vars(BaseModel)["__pydantic_private__"].__set__
 
 
 def decode_messages(records: Sequence[bytes], where: Key) -> list[BaseMessage]:
-    """Decodes messages from their records.
+    """Decodes messages from their records, which were read from the key `where`.
 
-    Args:
-        records: What was read, oldest first.
-        where: The key that they were read from.
-
-    Raises:
-        DecryptionError: One of them cannot be decrypted, or is not encrypted where it must be.
-        CorruptDataError: One of them is not a record; its place is named and nothing is deleted.
+    Raises `DecryptionError`: one of them cannot be decrypted, or is not encrypted where it must be. Raises
+    `CorruptDataError`: one of them is not a record; its place is named and nothing is deleted.
     """
     messages: list[BaseMessage] = []
     try:
