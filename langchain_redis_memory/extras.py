@@ -19,12 +19,7 @@ __all__ = ["missing", "np", "npt", "require_numpy"]
 
 
 def missing(what: str, extra: str) -> ConfigError:
-    """Make the error for a feature whose extra is not installed.
-
-    Args:
-        what: What was asked for, and the package that it needs.
-        extra: The extra that brings the package.
-    """
+    """Makes the error for a feature, and the package that it needs, whose extra is not installed."""
     return ConfigError(f"{what}: pip install 'langchain-redis-memory[{extra}]'")
 
 

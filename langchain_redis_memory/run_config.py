@@ -51,12 +51,7 @@ def accessor_of(config: Mapping[str, Any]) -> str:
 
 
 def namespace_of(template: Sequence[str], user: str) -> tuple[str, ...]:
-    """Fills in whose namespace of a store it is.
-
-    Args:
-        template: Its labels; `{user_id}` stands for the user.
-        user: The user. A period, which no label may hold, is escaped.
-    """
+    """Fills in whose namespace of a store it is: `{user_id}` stands for the user, whose periods are escaped."""
     label = user.replace("%", "%25").replace(".", "%2E")
     return tuple(part.replace("{user_id}", label) for part in template)
 

@@ -94,18 +94,9 @@ def serve(
     token: str = "",
     access: Access | None = None,
 ) -> None:
-    """Serves the admin page until it is interrupted.
+    """Serves the admin page to who opens the announced link, from this machine only, until it is interrupted.
 
-    Args:
-        client: The server's client.
-        announce: Gets the link, which signs in one browser.
-        host: The address to listen on: of this machine only.
-        port: The port to listen on.
-        token: The link's secret; "" for a new one.
-        access: What the person who opens the link may do; by default all.
-
-    Raises:
-        ConfigError: The address is not of this machine alone, or uvicorn is not installed.
+    Raises `ConfigError`: the address is not of this machine alone, or uvicorn is not installed.
 
     **Keys:** whatever the pages show.
     **Trips:** those of the pages.

@@ -159,12 +159,7 @@ class ToolFlows:
         return entries
 
     def store_flow(self, called: ToolLookup, result: Any) -> Flow[None]:
-        """Stores a tool's result where it is one, and lets those who wait go on.
-
-        Args:
-            called: What the look-up gave.
-            result: What the tool gave; None where it raised.
-        """
+        """Stores a tool's result where it is one, None where the tool raised, and lets those who wait go on."""
         if called.entries is None or called.name is None:
             return
         if isinstance(result, ToolMessage) and result.status != "error":

@@ -212,14 +212,7 @@ def check_limits(limits: Sequence[Limit]) -> tuple[Limit, ...]:
 
 
 def costs_of(usage: Mapping[str, Any]) -> dict[str, float]:
-    """Reads what a request really cost.
-
-    Args:
-        usage: A model's `usage_metadata`, or amounts by unit.
-
-    Returns:
-        Amounts by unit; `total_tokens` counts as "tokens".
-    """
+    """Reads what a request really cost, by unit, from a model's `usage_metadata`; `total_tokens` counts as "tokens"."""
     found = {unit: float(n) for unit, n in usage.items() if isinstance(n, int | float) and not isinstance(n, bool)}
     total = found.pop("total_tokens", None)
     if total is not None:

@@ -245,12 +245,9 @@ class RedisCaches(ClientOwner):
 
 
 def below_targets(caches: Sequence[CacheStats], targets: Targets, enough: int = _ENOUGH) -> list[BelowTarget]:
-    """Finds the caches whose hit rate is below its target.
+    """Finds the caches whose hit rate is below its target, of those that had `enough` look-ups to be judged.
 
-    Args:
-        caches: What they counted.
-        targets: Pattern of a namespace -> the hit rate that it should have; the first that fits counts.
-        enough: How many look-ups a cache must have had to be judged.
+    The first pattern of a namespace that fits gives the target.
     """
     found = []
     for tenant, namespace, stats, _off in caches:

@@ -64,16 +64,9 @@ class Inspection:
 
 
 def inspect_flow(space: KeySpace, name: str, agent: str, newest: Invoke) -> Flow[list[Inspection]]:
-    """Finds out what a name stands for.
+    """Finds out what a name stands for: a key; a session of an agent, a thread, or both; nothing.
 
-    Args:
-        space: The tenant's key builder.
-        name: A key, a session or a thread.
-        agent: The agent of the session.
-        newest: Reads the newest checkpoint of the thread of that name.
-
-    Returns:
-        What there is: a key; a session, a thread, or both; nothing.
+    `newest` reads the newest checkpoint of the thread of that name.
 
     **Keys:** the key; all of the session and the thread.
     **Trips:** 3 to 6.

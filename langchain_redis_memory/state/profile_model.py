@@ -113,12 +113,7 @@ class Profile:
         return added
 
     def forget(self, key: str, value: str | None) -> bool:
-        """Forgets a name, or one value of what was learned under it.
-
-        Args:
-            key: The name.
-            value: The value, None for all.
-        """
+        """Forgets a name, or one value of what was learned under it."""
         name = "" if value is None else key_of(value)
         if value is None:
             explicit, learned = self.explicit.pop(key, None), self.learned.pop(key, None)
@@ -191,15 +186,7 @@ class Profile:
 
 
 def decode(record: CasRecord, where: str) -> Profile:
-    """Decodes a profile from what is stored.
-
-    Args:
-        record: The record.
-        where: The key that it was read from, for the log.
-
-    Returns:
-        The profile; an empty one where there is none, or where it cannot be read (that is logged).
-    """
+    """Decodes a profile from what is stored; one that cannot be read is logged and empty."""
     if record.body is None:
         return Profile()
     try:

@@ -101,13 +101,9 @@ def _newest(key: Key) -> Op[str]:
 
 
 def follow_flow(keys: StreamKeys, last_id: str, run_id: str | None, idle_s: float) -> Flow[None]:
-    """Emits the events after `last_id` as they come, until the last run that is seen has ended.
+    """Emits the events after `last_id` as they come, until the last run that is seen has ended or is idle.
 
-    Args:
-        keys: The conversation's stream.
-        last_id: The last event that the reader has; "" for none. What is no id of an event means only what comes now.
-        run_id: The run to follow; None for all.
-        idle_s: How long to wait for an event, in seconds.
+    What is no id of an event means only what comes now.
     """
     if last_id and not _ID.fullmatch(last_id):
         last_id = yield from ask(_newest(keys.tokens))

@@ -91,15 +91,7 @@ class Draft(NamedTuple):
 
 
 def decode(record: CasRecord, where: str) -> Summary | None:
-    """Decodes a summary from what is stored.
-
-    Args:
-        record: The record.
-        where: The key that it was read from, for the log.
-
-    Returns:
-        The summary; None where there is none, or where it cannot be read (that is logged).
-    """
+    """Decodes a summary from what is stored; None where there is none, or where it cannot be read (that is logged)."""
     if record.body is None:
         return None
     try:

@@ -27,13 +27,9 @@ def _operators(wanted: Any) -> bool:
 
 
 def check_filter(wanted: Any) -> dict[str, Any]:
-    """Checks a filter.
+    """Checks a filter, None for none.
 
-    Args:
-        wanted: What the user gave; None for no filter.
-
-    Raises:
-        InvalidInputError: It is not a dict, names an operator that there is none of, or compares with no number.
+    Raises `InvalidInputError`: it is not a dict, names an operator that there is none of, or compares with no number.
     """
     if wanted is None:
         return {}
@@ -73,14 +69,9 @@ def _seconds(moment: date) -> float:
 
 
 def matches(value: Any, wanted: Any) -> bool:
-    """Tests a value against a condition of a filter.
+    """Tests a stored value against a checked condition: operators, a dict or list of conditions, or its equal.
 
-    Args:
-        value: A stored value, or a part of one.
-        wanted: A checked condition: operators, a dict of conditions, a list of them, or what it must equal.
-
-    Returns:
-        Whether it is. What has no order is neither above nor below anything.
+    What has no order is neither above nor below anything.
     """
     if _operators(wanted):
         return all(_compares(value, operator, operand) for operator, operand in wanted.items())

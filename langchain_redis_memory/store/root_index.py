@@ -16,14 +16,7 @@ from langchain_redis_memory.redis.scripts import script
 
 
 def note(space: KeySpace, root: str, ttl_ms: int, how: str) -> Op[None]:
-    """Notes that a root is in use.
-
-    Args:
-        space: The tenant's key builder.
-        root: The root.
-        ttl_ms: The longest lifetime of what is written, 0 for no end; not used for "read".
-        how: "write" or "read"; see `store_root.lua`.
-    """
+    """Notes that a root is in use; `how` is "write" or "read", see `store_root.lua`."""
     return Op((script("store/store_root")(space.roots().all(), root, ttl_ms, how),), lambda _replies: None)
 
 

@@ -97,16 +97,9 @@ def searching(space: KeySpace, op: SearchOp) -> ItemSource:
 
 
 def scanning(space: KeySpace, op: SearchOp, most: int, *, bare: bool = False) -> ItemSource:
-    """Finds the items beneath a namespace that a filter wants, in the order in which they came.
+    """Finds the items beneath a namespace that a filter wants, in the order in which they came; `most` are needed.
 
-    Args:
-        space: The tenant's key builder.
-        op: A checked search; its namespace and its filter count.
-        most: How many of them are needed.
-        bare: Only items without vectors.
-
-    Returns:
-        Its reading; the result is a list of records, which may be longer.
+    Returns its reading; the result is a list of records, which may be longer.
     """
     prefix, wanted = op.namespace_prefix, op.filter or {}
     marked = space.may_read("filters")

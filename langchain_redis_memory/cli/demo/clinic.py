@@ -39,12 +39,7 @@ class Clinic:
         self.booked: list[str] = []
 
     def answer(self, given: dict[str, Any], config: RunnableConfig) -> str:
-        """Answers one question.
-
-        Args:
-            given: What a wrapped chain gets: the question, its history, the documents.
-            config: Names the user in its metadata.
-        """
+        """Answers one question from what a wrapped chain gets; the config's metadata names the user."""
         user, question = config["metadata"]["user_id"], str(given["question"]).lower()
         if "book me" in question:
             self.booked.append(user)
