@@ -12,12 +12,14 @@ from typing import Any
 from langchain_redis_memory.errors import (
     AuthenticationError,
     ConfigError,
+    CorruptDataError,
     RedisMemoryError,
     ServerError,
     UnavailableError,
 )
 from langchain_redis_memory.ops import Arg, Flow, Op, Reply, ask
 from langchain_redis_memory.peers.records import Record, Unreadable
+from langchain_redis_memory.redis.codec.elements import check_json
 from langchain_redis_memory.redis.replies import pairs
 
 PAGE = 200
@@ -142,13 +144,16 @@ def why_of(error: Exception) -> str:
 def parse_json(raw: bytes | str) -> Any:
     """Parses JSON, and says so where it is a pickle instead. Raises `NotJsonError`: it is no JSON.
 
-    Raises `Damaged`: it is a pickle.
+    Raises `Damaged`: it is a pickle, or has more elements than a value may have.
     """
     data = raw.encode() if isinstance(raw, str) else raw
     if is_pickle(data):
         raise DamagedError(PICKLE)
     try:
+        check_json(data)
         return json.loads(data)
+    except CorruptDataError as error:
+        raise DamagedError(str(error)) from None
     except ValueError:
         raise NotJsonError("it is no JSON") from None
 
