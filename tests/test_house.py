@@ -241,7 +241,7 @@ def test_every_script_is_used_and_every_used_one_exists() -> None:
     assert fragments == {name for name in SCRIPTS if name.startswith("_")}
 
 
-HEAVY = ["redis", "fakeredis", "numpy", "pydantic_settings", "pydantic", "typer", "langchain_core", "ormsgpack"]
+HEAVY = ["redis", "fakeredis", "numpy", "pydantic", "typer", "langchain_core", "ormsgpack"]
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
