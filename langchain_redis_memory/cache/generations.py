@@ -20,7 +20,7 @@ from langchain_core.runnables.base import RunnableBindingBase
 from langchain_redis_memory.cache.prompts import parse_prompt
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
 from langchain_redis_memory.redis.codec.envelope import seal, unseal
-from langchain_redis_memory.redis.codec.messages import decode_message, encode_nested
+from langchain_redis_memory.redis.codec.messages import decode_nested, encode_nested
 from langchain_redis_memory.redis.codec.values import pack, unpack
 
 _DEFLATE_FROM_BYTES = 128
@@ -129,7 +129,7 @@ def _generation(kind: str, body: Any, info: Any, named: bool = False) -> Generat
         return Generation(text=body, generation_info=info)
     if kind != "chat":
         raise ValueError(f"no kind of generation: {kind!r}")
-    message = decode_message(body)
+    message = decode_nested(body)
     if named:
         message.id = str(uuid4())
     return ChatGeneration(message=message, generation_info=info)

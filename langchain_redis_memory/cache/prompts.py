@@ -18,8 +18,9 @@ from typing import Any, NamedTuple
 from langchain_core.load import dumps
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
-from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.errors import ConfigError, CorruptDataError
 from langchain_redis_memory.language.lazy_pattern import lazy_pattern
+from langchain_redis_memory.redis.codec.elements import check_json
 
 _ROLES = {
     "HumanMessage": "human",
@@ -84,8 +85,9 @@ def parse_prompt(prompt: str) -> Prompt:
     if not prompt.startswith("[{") or '"lc"' not in prompt[:40]:
         return Prompt((), (), prompt if prompt.strip() else None)
     try:
+        check_json(prompt)
         said = [_said(part) for part in json.loads(prompt)]
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+    except (CorruptDataError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return Prompt((), (), None)
     systems = [one for one in said if one.role == "system"]
     system, more = tuple(one.text for one in systems), tuple(one.more for one in systems)

@@ -12,12 +12,14 @@ from typing import Any
 from langchain_redis_memory.errors import (
     AuthenticationError,
     ConfigError,
+    CorruptDataError,
     RedisMemoryError,
     ServerError,
     UnavailableError,
 )
 from langchain_redis_memory.ops import Arg, Flow, Op, Reply, ask
 from langchain_redis_memory.peers.records import Record, Unreadable
+from langchain_redis_memory.redis.codec.elements import check_json
 from langchain_redis_memory.redis.replies import pairs
 
 PAGE = 200
@@ -148,13 +150,16 @@ def parse_json(raw: bytes | str) -> Any:
 
     Raises:
         NotJsonError: It is no JSON.
-        Damaged: It is a pickle.
+        Damaged: It is a pickle, or has more elements than a value may have.
     """
     data = raw.encode() if isinstance(raw, str) else raw
     if is_pickle(data):
         raise DamagedError(PICKLE)
     try:
+        check_json(data)
         return json.loads(data)
+    except CorruptDataError as error:
+        raise DamagedError(str(error)) from None
     except ValueError:
         raise NotJsonError("it is no JSON") from None
 

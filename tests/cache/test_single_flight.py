@@ -68,7 +68,7 @@ class Work:
             self.calls += 1
             number = self.calls
         self.started.set()
-        assert self.go_on.wait(30)
+        assert self.go_on.wait(60)
         if number <= self.fail:
             msg = f"call {number} fails"
             raise LookupError(msg)
@@ -80,7 +80,7 @@ def at_once(works: list[Callable[[], Any]]) -> list[Any]:
     ready = Barrier(len(works))
 
     def run(work: Callable[[], Any]) -> Any:
-        ready.wait(30)
+        ready.wait(60)
         try:
             return work()
         except LookupError as error:
@@ -190,7 +190,7 @@ DIES = """
 
 def test_a_leader_that_dies_is_followed_by_one(real: Client, real_url: str, prefix: str) -> None:
     assert programs.run(textwrap.dedent(DIES), real_url, prefix).returncode == 7
-    cache, work = RedisCache(real, single_flight_s=1), Work()
+    cache, work = RedisCache(real, single_flight_s=60), Work()
     found = at_once([lambda: cache.get_or_compute("q", MODEL, work)] * N)
     assert [text_of(one) for one in found] == ["answer 1"] * N
     assert work.calls == 1
@@ -268,7 +268,7 @@ def in_fresh_context(call: Callable[[], Any]) -> Any:
     result: list[Any] = []
     thread = Thread(target=lambda: result.append(call()))
     thread.start()
-    thread.join(30)
+    thread.join(60)
     return result[0]
 
 
@@ -288,7 +288,7 @@ def test_two_who_lead_do_not_wait_for_each_other(cache: RedisCache) -> None:
 
     def one(first: str, second: str) -> list[Any]:
         found = [cache.lookup(first, MODEL)]
-        both_lead.wait(30)
+        both_lead.wait(60)
         found.append(cache.lookup(second, MODEL))
         for prompt in (first, second):
             cache.update(prompt, MODEL, [Generation(text=f"{prompt} by {first}")])

@@ -29,6 +29,7 @@ def cache(client: Client) -> RedisCache:
     return RedisCache(client, prices={GPT: (2.5, 10.0)})
 
 
+@pytest.mark.clocked  # an hour may begin meanwhile
 async def test_what_is_counted(cache: RedisCache, both: Both) -> None:
     described = f"[('model', '{OTHER}')]"
     for model in (GPT, described):
@@ -120,6 +121,7 @@ async def test_it_lives_for_a_fixed_time(cache: RedisCache, both: Both) -> None:
     assert KEEP_HOURS * 3600 - 60 < left <= KEEP_HOURS * 3600
 
 
+@pytest.mark.clocked  # another may begin meanwhile
 async def test_old_hours_are_removed_when_one_begins(cache: RedisCache, both: Both) -> None:
     key = cache._flows.best_effort.tally._key
     await both(cache.update)("q", GPT, TEXT)

@@ -48,7 +48,7 @@ _DICTIONARIES = {
 """Part of what is stored: one is never changed, a better one gets the next number and becomes the current one."""
 
 _MOST_MB = 64
-_VARIABLE = "REDIS_MEMORY_MAX_INFLATED_MB"
+VARIABLE = "REDIS_MEMORY_MAX_INFLATED_MB"
 
 
 @lru_cache(maxsize=1)
@@ -61,9 +61,9 @@ def most_bytes() -> int:
     Raises:
         ConfigError: The variable is no whole number from 1 to 512.
     """
-    given = os.environ.get(_VARIABLE) or str(_MOST_MB)
+    given = os.environ.get(VARIABLE) or str(_MOST_MB)
     megabytes = int(given) if given.isascii() and given.isdigit() and len(given) < 4 else 0
-    return check_whole(megabytes, f"{_VARIABLE}={given!r}", 1, 512, ConfigError) * 1024 * 1024
+    return check_whole(megabytes, f"{VARIABLE}={given!r}", 1, 512, ConfigError) * 1024 * 1024
 
 
 def deflate(data: bytes) -> bytes | None:
@@ -96,7 +96,7 @@ def inflate(data: bytes) -> bytes:
     inflater = zlib.decompressobj(-15, dictionary)
     whole = inflater.decompress(data[1:], most_bytes())
     if inflater.unconsumed_tail:
-        msg = f"deflated bytes are of more than {most_bytes()} bytes: they are crafted, or {_VARIABLE} must be larger"
+        msg = f"deflated bytes are of more than {most_bytes()} bytes: they are crafted, or {VARIABLE} must be larger"
         raise CorruptDataError(msg)
     if not inflater.eof or inflater.unused_data:
         raise ValueError("deflated bytes are cut off or followed by something else")

@@ -226,6 +226,17 @@ def decode_message(record: bytes) -> BaseMessage:
         raise ValueError(f"not a message record ({type(error).__name__}: {error})") from error
 
 
+def decode_nested(record: bytes) -> BaseMessage:
+    """Decodes what `encode_nested` made: how much it may hold was checked with the value around it.
+
+    Raises:
+        ValueError: It is not that.
+    """
+    if record[2:4] != b"0|":
+        raise ValueError("not a message record inside a value")
+    return decode_message(record)
+
+
 def _decode(record: bytes, key: Key | None = None) -> BaseMessage:
     head = _HEAD.match(record)
     if head is None:
@@ -302,4 +313,4 @@ def renew_message(record: bytes, where: Key) -> bytes:
     return about + b"!" + where.renew(record[head.end() - (head[2] != b"!") :], about)
 
 
-register("message", BaseMessage, encode_nested, decode_message)
+register("message", BaseMessage, encode_nested, decode_nested)

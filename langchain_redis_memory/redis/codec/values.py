@@ -23,6 +23,7 @@ from langchain_core.documents import Document
 from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.errors import CorruptDataError, UnserialisableError
+from langchain_redis_memory.redis.codec.elements import check_elements
 from langchain_redis_memory.redis.codec.nesting import check_nesting
 
 _PACK = (
@@ -241,6 +242,7 @@ def parse(data: bytes) -> Any:
     Raises:
         Exception: Of many kinds, where the bytes are not what `pack` makes.
     """
+    check_elements(data)
     value = ormsgpack.unpackb(data, ext_hook=_revive)
     if type(value) in _PLAIN and len(_pack(value)) != len(data):  # it passes over what follows a value
         raise ValueError("something follows the value")
@@ -255,10 +257,10 @@ def pack(value: Any, what: str = "value") -> bytes:
         what: Its name, for the error.
 
     Raises:
-        UnserialisableError: It holds a value of another type, or is nested too deeply.
+        UnserialisableError: It holds a value of another type, is nested too deeply, or has too many elements.
     """
     try:
-        return _pack(value)
+        data = _pack(value)
     except (TypeError, ValueError, RecursionError) as error:
         try:
             reason = _fault(value) or str(error)
@@ -266,6 +268,11 @@ def pack(value: Any, what: str = "value") -> bytes:
             reason = "it is nested too deeply or holds itself"
         msg = f"{what} cannot be stored: {reason}. Store plain data (dict, list, str, numbers, bytes) instead"
         raise UnserialisableError(msg) from None
+    try:
+        check_elements(data)
+    except CorruptDataError as error:
+        raise UnserialisableError(f"{what} cannot be stored, as it could not be read: {error}") from None
+    return data
 
 
 def unpack(data: bytes, where: str) -> Any:
@@ -280,6 +287,8 @@ def unpack(data: bytes, where: str) -> Any:
     """
     try:
         return parse(data)
+    except CorruptDataError as error:
+        raise CorruptDataError(f"the value under {where!r} is not read: {error}") from None
     except Exception as error:
         msg = f"the value under {where!r} was not written by this package or is damaged ({type(error).__name__})"
         raise CorruptDataError(msg) from error

@@ -16,7 +16,7 @@ from langchain_redis_memory.vectors.engine import Collection, Engine, Point, Qua
 from langchain_redis_memory.vectors.exact_scan import ExactScan
 from langchain_redis_memory.vectors.query_engine import QueryEngine
 from langchain_redis_memory.vectors.vector_sets import VectorSets
-from tests.conftest import PATIENT_S, Both, Watch, url_of
+from tests.conftest import Both, Watch, url_of
 from tests.support import servers
 from tests.support.meanings import (
     ASKED,
@@ -35,7 +35,7 @@ from tests.support.meanings import (
     text,
 )
 from tests.support.raw import raw
-from tests.support.servers import NEWEST, Farm, wait_for
+from tests.support.servers import NEWEST, PATIENT_S, Farm, wait_for
 
 STATISTICS = ("tally", "decisions")
 PLACES = [("exact", str(name.values[0]), "int8") for name in servers.TABLE]

@@ -265,7 +265,9 @@ async def test_a_source_that_is_away_is_not_asked_for_a_while(target: Client, bo
         for cache in (RedisCache(target, adopt=adopt), semantic(target, adopt=adopt)):
             for _ in range(3):
                 assert await both(cache.lookup)(CHAT_PROMPT, MODEL) is None
-    assert [one.getMessage()[:26] for one in caplog.records] == ["answers cannot be adopted "]
+    assert [one.getMessage()[:26] for one in caplog.records if one.name.startswith("langchain_redis_memory")] == [
+        "answers cannot be adopted "
+    ]
 
 
 # --- items of a store -----------------------------------------------------------------------------
@@ -314,7 +316,7 @@ async def test_what_cannot_be_moved_stays_where_it_is(target: Client, theirs: Cl
     json_set(theirs, "store:3", "[]")
     store = RedisStore(target, adopt=AdoptFrom(STORE, origin=theirs))
     assert (await both(store.get)(("m",), "k")).value == {"text": "good"}
-    assert [one.getMessage()[:56] for one in caplog.records] == [
+    assert [one.getMessage()[:56] for one in caplog.records if one.name.startswith("langchain_redis_memory")] == [
         "an item cannot be adopted and stays where it is: store:3",
         "an item cannot be adopted and stays where it is: store:2",
     ]
