@@ -6,6 +6,7 @@ in-process server (`memory`), the command line (`cli`) and the local embedding m
 
 from __future__ import annotations
 
+import sys
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["missing", "np", "npt", "require_numpy"]
+__all__ = ["loaded", "missing", "np", "npt", "require_numpy"]
 
 
 def missing(what: str, extra: str) -> ConfigError:
@@ -31,6 +32,19 @@ def require_numpy() -> None:
     if find_spec("numpy") is None:
         msg = "comparing embeddings needs numpy"
         raise missing(msg, "vectors")
+
+
+def loaded(module: str, name: str) -> Any:
+    """Return a class for `isinstance` without importing it: where nobody else has, no object can be of it.
+
+    Args:
+        module: The module that defines it.
+        name: Its name.
+
+    Returns:
+        The class; an empty tuple where its module was never imported.
+    """
+    return getattr(sys.modules.get(module), name, ())
 
 
 class _Numpy:

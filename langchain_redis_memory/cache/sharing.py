@@ -22,7 +22,7 @@ from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.audience.linguistic import classify_audience
 from langchain_redis_memory.language.audience.verdict import Audience, AudienceVerdict
 from langchain_redis_memory.language.lazy_pattern import lazy_pattern
-from langchain_redis_memory.language.need.need import without_politeness
+from langchain_redis_memory.language.need.politeness import without_politeness
 from langchain_redis_memory.redis.ttl import milliseconds
 
 Share = Literal["auto", "user", "tenant", "none"]

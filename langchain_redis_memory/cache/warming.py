@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from langchain_core.language_models import BaseChatModel, BaseLLM
+from langchain_core.language_models import BaseChatModel, BaseLanguageModel
 from langchain_core.load import dumps
 from langchain_core.messages import BaseMessage, convert_to_messages
 from langchain_core.prompt_values import ChatPromptValue, PromptValue, StringPromptValue
@@ -27,6 +27,8 @@ def asked_of(question: Any, model: Any) -> tuple[str, str]:
     is bound to it, or the string that describes it: then the question must be the prompt as the cache will see it.
     Returns the prompt and the model's string. Raises `InvalidInputError`: one of them is something else.
     """
+    from langchain_core.language_models import BaseLLM  # only here: it takes longer to import than all of this room
+
     given: dict[str, Any] = {}
     while isinstance(model, RunnableBindingBase):
         given, model = {**model.kwargs, **given}, model.bound
@@ -57,7 +59,7 @@ def uncached(model: Any) -> Any:
     """
     if isinstance(model, RunnableBindingBase):
         return model.model_copy(update={"bound": uncached(model.bound)})
-    if isinstance(model, BaseChatModel | BaseLLM):
+    if isinstance(model, BaseLanguageModel):
         return model.model_copy(update={"cache": False})
     raise InvalidInputError(f"model must be a LangChain model, which is asked, not {type(model).__name__}")
 

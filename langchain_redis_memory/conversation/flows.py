@@ -24,7 +24,6 @@ from langchain_redis_memory.conversation.measured import measured_flow
 from langchain_redis_memory.conversation.planner import Planner
 from langchain_redis_memory.conversation.recent import RecentConversation, RecentConversations
 from langchain_redis_memory.conversation.reporting import report_of, tell_flow
-from langchain_redis_memory.conversation.select import user_recall
 from langchain_redis_memory.conversation.turn import (
     Chain,
     TurnInput,
@@ -229,6 +228,8 @@ class TurnFlows:
 
         The verdict's places are shifted to where they are in the whole.
         """
+        from langchain_redis_memory.conversation.select import user_recall
+
         wanted = transcript.read() if len(newest) >= self.planner.reach else pure(newest)
         index = user_recall.noted(transcript.space, transcript.user if self.planner.recalls_elsewhere else "")
         try:

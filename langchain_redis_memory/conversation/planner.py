@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from langchain_core.messages import BaseMessage
 
@@ -23,8 +24,10 @@ from langchain_redis_memory.language.audience.correction import corrected
 from langchain_redis_memory.language.classify import Classifier, Verdict, points_outside
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.classify.standalone import continued, spoken
-from langchain_redis_memory.language.contextualise.contextualiser import resolved, search_query
 from langchain_redis_memory.ops import Flow, settled
+
+if TYPE_CHECKING:
+    from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser
 
 _FIRST_LOOK = 30
 """Messages that the first trip loads for a selector that always wants all of them."""
@@ -53,6 +56,15 @@ class Planner:
         """How many messages the first round trip loads."""
         reaches = [self.selector.reach(replace(rule, whole=False)) for rule in self.questions.policy.values()]
         return max(_FIRST_LOOK if reach is None else reach for reach in reaches)
+
+    @cached_property
+    def contextualiser(self) -> Contextualiser:
+        """Rewrites dependent questions; the default one is loaded with the first of them."""
+        if self.questions.contextualiser is not None:
+            return self.questions.contextualiser
+        from langchain_redis_memory.language.contextualise.local import LocalContextualiser
+
+        return LocalContextualiser()
 
     @property
     def opens_with_cache(self) -> bool:
@@ -126,8 +138,10 @@ class Planner:
         if not alone and verdict.standalone is not None:
             query = meant = verdict.standalone
         elif not alone and rule.search and not _likely_alone(verdict):
+            from langchain_redis_memory.language.contextualise.contextualiser import resolved, search_query
+
             # What the retriever is asked follows from what the model is shown, as the answer must.
-            rewrite = yield from settled(self.questions.contextualiser.contextualise(text, shown, state))
+            rewrite = yield from settled(self.contextualiser.contextualise(text, shown, state))
             query = search_query(text, rewrite, shown)
             meant = resolved(text, rewrite)
         if shares and not alone:

@@ -18,10 +18,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from langchain_redis_memory.errors import ConfigError
-from langchain_redis_memory.redis.codec.cipher.cipher import Cipher
 from langchain_redis_memory.redis.codec.cipher.key import PLAIN, Key, ValueCipher
 from langchain_redis_memory.redis.key_groups import (
     ByteKeys,
@@ -45,6 +44,9 @@ from langchain_redis_memory.redis.key_groups import (
     spell_namespace,
     text_of,
 )
+
+if TYPE_CHECKING:
+    from langchain_redis_memory.redis.codec.cipher.cipher import Cipher
 
 __all__ = ["KINDS", "EntryKeys", "ExpiringHashKeys", "KeySpace", "SessionKeys", "check_id", "escape", "spell_namespace"]
 
@@ -154,7 +156,7 @@ class KeySpace:
         if known is not None:
             return cast("G", known)
         tag, cipher = self._tag(agent, name), self._of(owner)
-        made = group(*[Key(tag + kind, cipher) for kind in group.kinds or group.__match_args__])
+        made = group(*[Key(tag + kind, cipher) for kind in group.kinds or group.attributes])
         if self.cipher is None:  # whose keys may be changed or shredded
             if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()

@@ -24,10 +24,10 @@ from langchain_core.load import Serializable, dumpd
 from langchain_core.messages import BaseMessage
 from langchain_core.prompts import BasePromptTemplate
 from langchain_core.runnables import Runnable, RunnableLambda
-from langchain_core.vectorstores import VectorStoreRetriever
 from pydantic import BaseModel, SecretStr
 
 from langchain_redis_memory.errors import UnserialisableError
+from langchain_redis_memory.extras import loaded
 from langchain_redis_memory.redis.codec.values import digest
 
 _EXACT = {type(None), bool, int, float, complex, str, bytes, Decimal, UUID, datetime, date, time, timedelta}
@@ -164,7 +164,8 @@ def _opaque(value: Any, found: _Findings) -> list[str]:
     name = getattr(function, "__qualname__", "")
     called = f"{type(value).__name__}({name})" if name and function is not value else name or _path(type(value))
     found.opaque[called] = None
-    found.acts = found.acts or not isinstance(value, BaseLanguageModel | VectorStoreRetriever)
+    retriever = loaded("langchain_core.vectorstores.base", "VectorStoreRetriever")
+    found.acts = found.acts or not isinstance(value, (BaseLanguageModel, retriever))
     return ["opaque", called, _data(function)]
 
 
