@@ -13,22 +13,22 @@ from langchain_core.caches import RETURN_VAL_TYPE
 from typing_extensions import Unpack
 
 from langchain_redis_memory.cache.admission import AdmissionPolicy
-from langchain_redis_memory.cache.adopting import AnswerAdoption
 from langchain_redis_memory.cache.decision_log import DEFAULT_LOG, DecisionLog
 from langchain_redis_memory.cache.exact_flows import ExactFlows
 from langchain_redis_memory.cache.llm_cache import LLMCache
-from langchain_redis_memory.cache.semantic.explanation import Explanation
 from langchain_redis_memory.cache.sharded_entries import ShardedEntries
 from langchain_redis_memory.cache.stats import Prices
 from langchain_redis_memory.checks import check_method
 from langchain_redis_memory.errors import ConfigError
-from langchain_redis_memory.peers.adopting import AdoptFrom, AdoptLike
 from langchain_redis_memory.redis.client.connect import ClientLike, ServerOptions, connect
 from langchain_redis_memory.redis.keys import check_id
 from langchain_redis_memory.redis.ttl import WEEK_S
 
 if TYPE_CHECKING:
+    from langchain_redis_memory.cache.adopting import AnswerAdoption
+    from langchain_redis_memory.cache.semantic.explanation import Explanation
     from langchain_redis_memory.cache.sharing import AudienceClassifier
+    from langchain_redis_memory.peers.adopting import AdoptLike
 
 
 class RedisCache(LLMCache):
@@ -94,7 +94,7 @@ class RedisCache(LLMCache):
             self._client,
             ShardedEntries(self._client, tenant, "exact", name, log),
             stale_s,
-            AnswerAdoption(self._client, adopted) if (adopted := AdoptFrom.of(adopt)) is not None else None,
+            None if adopt is None else self._adoption(adopt),
             audience,
             ttl_s=ttl_s,
             jitter=jitter,
@@ -103,6 +103,12 @@ class RedisCache(LLMCache):
             prices=prices,
             log=log,
         )
+
+    def _adoption(self, adopt: AdoptLike) -> AnswerAdoption | None:
+        from langchain_redis_memory.cache.adopting import AnswerAdoption
+        from langchain_redis_memory.peers.adopting import AdoptFrom
+
+        return None if (adopted := AdoptFrom.of(adopt)) is None else AnswerAdoption(self._client, adopted)
 
     def __repr__(self) -> str:
         return f"RedisCache({self._client!r}, name={self._name!r})"

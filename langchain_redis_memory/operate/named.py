@@ -38,15 +38,9 @@ class NoEmbeddings(Embeddings):
 
 
 def desk_of(client: Client, name: str, tenant: str = "") -> AnswerDesk:
-    """Makes the desk of a cache of answers.
+    """Makes the desk of a tenant's cache by its name in the log: "exact", or "semantic/" and the name it was given.
 
-    Args:
-        client: The client.
-        name: The cache's name in the log: "exact", or "semantic/" and the name that it was given.
-        tenant: Whose answers.
-
-    Raises:
-        InvalidInputError: There can be no such cache.
+    Raises `InvalidInputError`: there can be no such cache.
     """
     use, _, named = name.partition("/")
     if name == "exact":
@@ -59,18 +53,10 @@ def desk_of(client: Client, name: str, tenant: str = "") -> AnswerDesk:
 
 
 def switchable(client: Client, namespace: str, tenant: str = "") -> Switchable:
-    """Finds what switches a cache off and on.
+    """Finds what switches a cache off and on: the cache, or its desk.
 
-    Args:
-        client: The client.
-        namespace: The cache's use and its name: "answers/exact", "exact/NAME", "semantic/NAME" or "values/NAME".
-        tenant: Whose cache.
-
-    Returns:
-        The cache, or its desk.
-
-    Raises:
-        InvalidInputError: It is no namespace of a cache with a switch.
+    The namespace is its use and its name: "answers/exact", "exact/NAME", "semantic/NAME" or "values/NAME". Raises
+    `InvalidInputError`: it is no namespace of a cache with a switch.
     """
     use, _, name = namespace.partition("/")
     if use == "values" and name:
