@@ -14,6 +14,7 @@ from langchain_redis_memory.cache.answers.exact import ExactAnswerCache
 from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
 from langchain_redis_memory.cache.decision_log import DEFAULT_LOG
 from langchain_redis_memory.cache.exact import RedisCache
+from langchain_redis_memory.cache.semantic.tenants import SearchOptions
 from langchain_redis_memory.cache.switchable import Switchable
 from langchain_redis_memory.cache.value.cache import RedisValueCache
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
@@ -46,7 +47,9 @@ def desk_of(client: Client, name: str, tenant: str = "") -> AnswerDesk:
     if name == "exact":
         cache: AnswerCache = ExactAnswerCache()
     elif use == "semantic" and named:
-        cache = SemanticAnswerCache(client, NoEmbeddings(), name=named, policy=ThresholdPolicy(1.0))
+        cache = SemanticAnswerCache(
+            client, NoEmbeddings(), name=named, search=SearchOptions(policy=ThresholdPolicy(1.0))
+        )
     else:
         raise InvalidInputError(f"there is no cache of answers {name!r}: it is exact, or semantic/NAME")
     return AnswerDesk(client, cache, tenant=tenant)

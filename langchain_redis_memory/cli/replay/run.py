@@ -18,7 +18,7 @@ from langchain_core.runnables import RunnableLambda
 from langchain_redis_memory.cache.answers.answer_cache import AnswerCache
 from langchain_redis_memory.cache.answers.exact import ExactAnswerCache
 from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
-from langchain_redis_memory.cache.semantic.tenants import VectorOptions
+from langchain_redis_memory.cache.semantic.tenants import SearchOptions
 from langchain_redis_memory.cli.local import local_model
 from langchain_redis_memory.cli.replay.answerers import Answerer, recorded
 from langchain_redis_memory.cli.replay.baseline import raw_cosine, raw_exact
@@ -143,8 +143,8 @@ def _classifier(settings: Settings, embeddings: MiniLMEmbeddings | None, risk: f
 def _cache(client: Client, settings: Settings, embeddings: MiniLMEmbeddings | None, risk: float) -> AnswerCache:
     if settings.cache == "semantic" and embeddings is not None:
         # The Query Engine would keep an index; the exact scan finds the same and leaves nothing behind.
-        vectors = VectorOptions(engine=None if client.server().vector_sets else "exact")
-        return SemanticAnswerCache(client, embeddings, max_error=risk, ttl_s=_LIFETIME_S, vectors=vectors)
+        search = SearchOptions(engine=None if client.server().vector_sets else "exact")
+        return SemanticAnswerCache(client, embeddings, max_error=risk, ttl_s=_LIFETIME_S, search=search)
     return ExactAnswerCache(_LIFETIME_S)
 
 

@@ -48,7 +48,9 @@ _HINTS: Final[dict[str, tuple[str, str]]] = {
     **dict.fromkeys(("ttl", "ttl_seconds", "expire", "expiry", "expiration"), ("ttl_s (seconds)", "ttl_s")),
     "ttl_ms": ("ttl_s (seconds, not milliseconds)", "ttl_s"),
     **dict.fromkeys(("key_prefix", "prefix"), ("client=Client(url, prefix=...)", "")),
-    **dict.fromkeys(("distance_threshold", "score_threshold"), ("policy=ThresholdPolicy(...)", "policy")),
+    **dict.fromkeys(
+        ("distance_threshold", "score_threshold"), ("search=SearchOptions(policy=ThresholdPolicy(...))", "search")
+    ),
     **dict.fromkeys(("embedding", "embedding_model", "vectorizer"), ("embeddings", "embeddings")),
     **dict.fromkeys(("session", "conversation_id", "thread_id"), ("session_id", "session_id")),
     **dict.fromkeys(("user_id", "username"), ("user", "user")),
