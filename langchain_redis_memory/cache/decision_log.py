@@ -78,8 +78,7 @@ NO_TRACE = TurnTrace()
 """Of a look-up that was no turn of a conversation, and of a report."""
 
 
-@dataclass(frozen=True)
-class Decision:
+class Decision(NamedTuple):
     """Records what became of one turn, or a report of a hit.
 
     Args:

@@ -80,7 +80,7 @@ class Planner:
         """
         if not self.opens_with_cache:
             return None
-        audience = replace(sharing, lifetimes=self.answers.lifetimes).audience_key(dependent=False)
+        audience = sharing._replace(lifetimes=self.answers.lifetimes).audience_key(dependent=False)
         return None if audience is None else replace(asked, audience=audience)
 
     def wants_all(self, plan: Plan) -> bool:
@@ -126,7 +126,7 @@ class Planner:
             if verdict.said_of_audience is not None:
                 words = corrected(words, verdict.said_of_audience)
             verdict = replace(verdict, audience=words)
-        sharing = replace(sharing, words=verdict.audience or sharing.words, lifetimes=self.answers.lifetimes)
+        sharing = sharing._replace(words=verdict.audience or sharing.words, lifetimes=self.answers.lifetimes)
         shares = self.cached and (rule.read_cache or rule.write_cache)
         alone = verdict.type is QuestionType.NEW_TOPIC
         if shares and (why := sharing.bypass()):
