@@ -25,6 +25,7 @@ from langchain_redis_memory.cache.warming import asked_of
 from langchain_redis_memory.checks import check_text
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
 from langchain_redis_memory.language.classify.question_type import QuestionType
+from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 from langchain_redis_memory.ops import Emit, Flow, Now, Op, ask, merge
 from langchain_redis_memory.redis import expiring_hash
 from langchain_redis_memory.redis.client.client import Client
@@ -322,7 +323,7 @@ def _marks(body: bytes) -> Marks:
     return NO_MARKS._replace(question=bytes.fromhex(found[3].decode()) if found else b"")
 
 
-_TOKENS = re.compile(rb"(\d{1,12}) (\d{1,12}) ([0-9a-f]{16});")
+_TOKENS = lazy_pattern(rb"(\d{1,12}) (\d{1,12}) ([0-9a-f]{16});")
 
 
 def _question_of(prompt: str) -> str:

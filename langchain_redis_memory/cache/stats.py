@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from langchain_redis_memory.cache.decision_log import DecisionLog, PendingLines
+from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 from langchain_redis_memory.ops import Arg, Flow, Now, Op, Reply, ask, merge, pure
 from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.keys import escape
@@ -178,7 +179,7 @@ class Row(NamedTuple):
     n: int
 
 
-_NAME = re.compile(rb"(\d{1,7})/([^/]*)/([^/]*)/(us:\d{1,2}|[a-z][a-z_]*)")
+_NAME = lazy_pattern(rb"(\d{1,7})/([^/]*)/([^/]*)/(us:\d{1,2}|[a-z][a-z_]*)")
 
 
 def _row(pair: tuple[bytes, bytes]) -> Row | None:

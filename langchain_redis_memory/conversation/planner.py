@@ -20,7 +20,6 @@ from langchain_redis_memory.conversation.context import StoredContext
 from langchain_redis_memory.conversation.options import AnswerOptions, QuestionOptions
 from langchain_redis_memory.conversation.select.window import Selector
 from langchain_redis_memory.conversation.turn import Plan
-from langchain_redis_memory.language.audience.correction import corrected
 from langchain_redis_memory.language.classify import Classifier, Verdict, points_outside
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.classify.standalone import continued, spoken
@@ -124,6 +123,8 @@ class Planner:
         if verdict.audience is None:
             words = sharing.words
             if verdict.said_of_audience is not None:
+                from langchain_redis_memory.language.audience.correction import corrected
+
                 words = corrected(words, verdict.said_of_audience)
             verdict = replace(verdict, audience=words)
         sharing = sharing._replace(words=verdict.audience or sharing.words, lifetimes=self.answers.lifetimes)
