@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
-from math import frexp
+from math import frexp, inf
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
@@ -75,7 +75,7 @@ class Tally:
         self.lines: PendingLines = PendingLines(*log)
         self._waiting: deque[tuple[Count, int]] = deque()
         self._models: set[str] = set()
-        self._sent = 0.0
+        self._sent = -inf
 
     def add(self, metric: str, n: int = 1, *, model: str = "", kind: str = "") -> None:
         """Counts something; what waits stays bounded, however long the server is away, and so do the models."""
