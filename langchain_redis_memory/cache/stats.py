@@ -129,12 +129,8 @@ class Tally:
     def sends(self, counts: Counter[Count]) -> Op[bool]:
         """Adds counts in Redis, and the lines that wait.
 
-        Args:
-            counts: What `take` gave.
-
-        Returns:
-            An op of one trip, of none for no counts: whether they were added. A server that refuses it disturbs
-            nothing else.
+        An op of one trip, of none for no counts: whether they were added. A server that refuses it disturbs nothing
+        else.
         """
         if not counts:
             return pure(True)
@@ -326,8 +322,7 @@ class Stats:
 def read_stats_flow(tallies: Sequence[Tally], prices: Prices | None = None) -> Flow[list[Stats]]:
     """Reads statistics, and sends the counts of this process first.
 
-    Returns:
-        A flow of one trip, of two where something waited, that gives the statistics of each.
+    A flow of one trip, of two where something waited, that gives the statistics of each.
     """
     now: float = yield Now()
     waiting = [(tally, tally.take(now)) for tally in tallies]

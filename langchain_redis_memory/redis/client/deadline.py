@@ -74,16 +74,9 @@ def spent_s() -> float:
 
 
 def remaining_s(most: float | None) -> float | None:
-    """Returns how long a socket may wait now.
+    """Returns how many seconds a socket may wait now, at `most` so many; None for no bound.
 
-    Args:
-        most: The bound of one operation in seconds; None for no bound.
-
-    Returns:
-        The seconds; None for no bound.
-
-    Raises:
-        TimeoutError: The deadline of this thread's call has passed.
+    Raises `TimeoutError`: the deadline of this thread's call has passed.
     """
     until = CALL.until
     if until == inf:
