@@ -40,8 +40,8 @@ pytest_runtest_protocol = patience.pytest_runtest_protocol
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
-# A second after the last ones, counts and log lines go along with a read: on a busy machine that would make a trip larger
-# than a test says, and one more where the server does not know their script yet.
+# A second after the last ones, counts and log lines go along with a read. On a busy machine a trip would be larger
+# than a test says, and where the server does not know their script yet, there would be one more.
 stats._LONG_S = decision_log._LONG_S = 3600.0
 
 # Its runner builds all commands of an app at each call, which costs more than most of them do.
