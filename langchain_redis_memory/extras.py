@@ -20,20 +20,14 @@ __all__ = ["loaded", "missing", "np", "npt", "require_numpy"]
 
 
 def missing(what: str, extra: str) -> ConfigError:
-    """Make the error for a feature whose extra is not installed.
-
-    Args:
-        what: What was asked for, and the package that it needs.
-        extra: The extra that brings the package.
-    """
+    """Makes the error for a feature, and the package that it needs, whose extra is not installed."""
     return ConfigError(f"{what}: pip install 'langchain-redis-memory[{extra}]'")
 
 
 def require_numpy() -> None:
-    """Refuse to build what compares embeddings where numpy is not installed.
+    """Refuses to build what compares embeddings where numpy is not installed.
 
-    Raises:
-        ConfigError: It is not; the message names the extra.
+    Raises `ConfigError`: it is not; the message names the extra.
     """
     if find_spec("numpy") is None:
         msg = "comparing embeddings needs numpy"

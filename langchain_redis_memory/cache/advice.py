@@ -74,11 +74,7 @@ class MissedQuestion(NamedTuple):
 
 
 def advice_of(decisions: Sequence[Decision]) -> Advice:
-    """Computes what other risks would have given.
-
-    Args:
-        decisions: What was logged, the newest first.
-    """
+    """Computes what other risks would have given, from the newest decisions on."""
     # Only here: they are read from files.
     from langchain_redis_memory.language.classify.weights import weights
     from langchain_redis_memory.language.equivalence.weights import shipped
@@ -120,15 +116,7 @@ def _probability(entry: str) -> float:
 
 
 def top_misses_of(decisions: Sequence[Decision], most: int) -> list[MissedQuestion]:
-    """Counts the questions that stand alone and were missed.
-
-    Args:
-        decisions: What was logged, the newest first.
-        most: How many questions to give.
-
-    Returns:
-        Those that were missed most often, first; only such whose words were logged.
-    """
+    """Counts the questions that stand alone and were missed, those whose words were logged, the most frequent first."""
     times: Counter[bytes] = Counter()
     last: dict[bytes, Decision] = {}
     for one in decisions:

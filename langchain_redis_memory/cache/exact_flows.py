@@ -16,6 +16,7 @@ from langchain_core.caches import RETURN_VAL_TYPE
 from langchain_redis_memory.cache import decision_log, generations
 from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
 from langchain_redis_memory.cache.decision_log import VERY_SAME, Decision
+from langchain_redis_memory.cache.entry_options import EntryOptions
 from langchain_redis_memory.cache.llm_flows import LLMCacheFlows
 from langchain_redis_memory.cache.marks import NO_MARKS, AnswerFilter, Marks, marks_of
 from langchain_redis_memory.cache.prompts import digest_of, model_of, parse_prompt
@@ -59,7 +60,7 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
         stale_s: How long after its lifetime an answer may be served while it is made anew, in seconds.
         adoption: Takes over answers that are not here; None: nobody does.
         audience: Says whether an answer may be repeated; None for the words alone.
-        **options: See `LLMCacheFlows`.
+        ttl_s, single_flight_s, options: See `LLMCacheFlows`.
     """
 
     def __init__(
@@ -67,11 +68,14 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
         client: Client,
         entries: ShardedEntries,
         stale_s: float | None,
-        adoption: AnswerAdoption | None = None,
-        audience: AudienceClassifier | None = None,
-        **options: Any,
+        adoption: AnswerAdoption | None,
+        audience: AudienceClassifier | None,
+        *,
+        ttl_s: float | None,
+        single_flight_s: float | None,
+        options: EntryOptions,
     ) -> None:
-        super().__init__(client, **options)
+        super().__init__(client, ttl_s, single_flight_s, options)
         self.entries: ShardedEntries = entries
         self.best_effort: BestEffort = entries.best_effort
         self._adoption, self._audience = adoption, audience

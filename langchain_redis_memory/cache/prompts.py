@@ -98,8 +98,7 @@ def parse_prompt(prompt: str) -> Prompt:
 def asked_again(prompt: str) -> Any:
     """Rebuilds what a model was asked, to ask it again; no object is built from names in the prompt.
 
-    Returns:
-        A text or messages of which LangChain makes that very prompt; None where that is not sure.
+    Returns a text or messages of which LangChain makes that very prompt; None where that is not sure.
     """
     parsed = parse_prompt(prompt)
     if not prompt.startswith("[{"):
@@ -150,8 +149,7 @@ _TEXT_BLOCK = {"type", "text", "id", "index"}
 def model_of(llm_string: str) -> str:
     """Finds a short name for the model that a string of LangChain's describes.
 
-    Returns:
-        The model's own name where it is in there, else a digest.
+    Returns the model's own name where it is in there, else a digest.
     """
     if not llm_string:
         return ""

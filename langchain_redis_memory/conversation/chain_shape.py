@@ -47,14 +47,9 @@ class ChainShape(NamedTuple):
 
 
 def shape_of(chain: Runnable[Any, Any], input_key: str | None = None) -> ChainShape:
-    """Reads what a chain takes and gives.
+    """Reads what a chain takes and gives; where the caller says `messages` for the question, it takes a state.
 
-    Args:
-        chain: The chain.
-        input_key: What the caller says of where the question is: `messages` says that the chain takes a state.
-
-    Raises:
-        ConfigError: It is a graph that keeps its conversations itself.
+    Raises `ConfigError`: it is a graph that keeps its conversations itself.
     """
     first, last, whole = _core(chain, "first"), _core(chain, "last"), _core(chain, None)
     if _is_graph(first) and getattr(first, "checkpointer", None):

@@ -57,8 +57,7 @@ class StoredContext(NamedTuple):
     def turn_state(self, history: Sequence[BaseMessage]) -> TurnState:
         """Returns what classifier, selector and contextualiser are given.
 
-        Args:
-            history: The loaded messages; the summary tells of older ones where there are more turns than these hold.
+        The summary tells of older messages where there are more turns than the loaded history holds.
         """
         held = sum(isinstance(message, HumanMessage) for message in history)
         known = TurnState(
@@ -118,15 +117,7 @@ class TurnContext:
             self._mirror = WriteBehind(writer)
 
     def read(self, transcript: Transcript, *, alone: bool) -> Op[StoredContext]:
-        """Reads the context of a conversation.
-
-        Args:
-            transcript: The conversation.
-            alone: Whether nothing else is read in this trip; the state alone is not worth one.
-
-        Returns:
-            An op of one trip, or of none.
-        """
+        """Reads the context of a conversation, an op of one trip or of none: state `alone` is not worth a trip."""
         counts = self.rolling is not None or self.loader is not None
         if not counts and (alone or not self._state):
             return pure(StoredContext())
@@ -181,15 +172,9 @@ class TurnContext:
         return delta_of(text, str(said[-1].text), plan.verdict, search)
 
     def write(self, transcript: Transcript, known: StoredContext, delta: StateDelta | None) -> Op[None]:
-        """Stores what a turn contributes to the state.
+        """Stores what a turn contributes to the state, None for nothing.
 
-        Args:
-            transcript: The conversation.
-            known: The context before it.
-            delta: What it contributes; None for nothing.
-
-        Returns:
-            An op of one trip. A server that refuses it is logged; the turn is stored all the same.
+        An op of one trip. A server that refuses it is logged; the turn is stored all the same.
         """
         if delta is None:
             return pure(None)
@@ -198,12 +183,7 @@ class TurnContext:
         return _logged(state_record.add_deltas(transcript.keys, known.state, [delta], transcript.ttl_ms), transcript)
 
     def write_late(self, transcript: Transcript, messages: list[BaseMessage]) -> Op[None]:
-        """Stores what turns contribute to the state that waited in the outbox.
-
-        Args:
-            transcript: The conversation.
-            messages: Its messages, in order.
-        """
+        """Stores what turns contribute to the state that waited in the outbox."""
         if not self._state:
             return pure(None)
         from langchain_redis_memory.state import state_record

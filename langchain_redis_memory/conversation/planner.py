@@ -71,12 +71,7 @@ class Planner:
         return self.cached and self.questions.policy[QuestionType.NEW_TOPIC].read_cache
 
     def opening(self, asked: CacheQuestion, sharing: SharingRule) -> CacheQuestion | None:
-        """Returns how the cache is asked before anything is known of the conversation; None where it is not.
-
-        Args:
-            asked: How the cache would see the question by itself.
-            sharing: With whom the answer may be shared.
-        """
+        """Returns how the cache is asked before anything is known of the conversation; None where it is not."""
         if not self.opens_with_cache:
             return None
         audience = sharing._replace(lifetimes=self.answers.lifetimes).audience_key(dependent=False)
@@ -102,16 +97,8 @@ class Planner:
     ) -> Flow[Plan]:
         """Plans a turn.
 
-        Without a verdict the history is only the newest messages. Where the selector wants the whole conversation, the
-        plan then selects nothing; with the whole history and that verdict it is made again.
-
-        Args:
-            text: The question.
-            history: The conversation as far as it is loaded.
-            asked: How the cache would see the question by itself.
-            known: What else is stored of the conversation.
-            sharing: With whom the answer may be shared.
-            verdict: The classifier's verdict; None to ask it.
+        Without a verdict the classifier is asked, and the history is only the newest messages. Where the selector wants
+        the whole conversation, the plan then selects nothing; with the whole history and that verdict it is made again.
         """
         only_newest = verdict is None
         state = known.turn_state(history)

@@ -35,9 +35,7 @@ class TurnRecorder:
     ) -> Flow[Op[Any]]:
         """Prepares what a turn leaves behind.
 
-        Returns:
-            An op that is merged into the turn's own trip; what the server refuses of it disturbs nothing else.
-
+        An op that is merged into the turn's own trip; what the server refuses of it disturbs nothing else.
         **Keys:** `tally`, `decisions`.
         **Trips:** none.
         """

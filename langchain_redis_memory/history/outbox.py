@@ -379,8 +379,7 @@ class Outbox:
 def deleting_flow(outboxes: Outboxes, keys: Sequence[str], delete: Op[T]) -> Flow[T]:
     """Deletes conversations, and what waits of them: it was said before.
 
-    Returns:
-        A flow of one trip that gives what `delete` gives. Where it fails, what waits goes on waiting.
+    A flow of one trip that gives what `delete` gives. Where it fails, what waits goes on waiting.
     """
     taken = [(outbox, outbox.take(key)) for outbox in outboxes.all() for key in keys]
     try:

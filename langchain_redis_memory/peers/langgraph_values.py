@@ -95,8 +95,7 @@ class Values:
     def typed(self, kind: str, data: bytes) -> Any:
         """Reads what a serialiser of LangGraph made.
 
-        Raises:
-            Damaged: It is a pickle, or of a type that nobody knows.
+        Raises `Damaged`: it is a pickle, or of a type that nobody knows.
         """
         if kind == "json":
             return self.revive(parse_json(data))

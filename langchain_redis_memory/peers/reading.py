@@ -66,13 +66,9 @@ class StoredKey:
 
 
 def read_keys_flow(keys: Sequence[bytes], command: Callable[[bytes], tuple[Arg, ...]]) -> Flow[list[StoredKey]]:
-    """Reads keys with their lifetimes.
+    """Reads keys with their lifetimes. Returns what was read, in order, without keys that are gone.
 
-    Returns:
-        What was read, in order, without keys that are gone.
-
-    Raises:
-        ConfigError: The server does not know the command.
+    Raises `ConfigError`: the server does not know the command.
     """
     found: list[StoredKey] = []
     for start in range(0, len(keys), PAGE):
@@ -146,11 +142,9 @@ def why_of(error: Exception) -> str:
 
 
 def parse_json(raw: bytes | str) -> Any:
-    """Parses JSON, and says so where it is a pickle instead.
+    """Parses JSON, and says so where it is a pickle instead. Raises `NotJsonError`: it is no JSON.
 
-    Raises:
-        NotJsonError: It is no JSON.
-        Damaged: It is a pickle, or has more elements than a value may have.
+    Raises `Damaged`: it is a pickle, or has more elements than a value may have.
     """
     data = raw.encode() if isinstance(raw, str) else raw
     if is_pickle(data):
@@ -188,11 +182,7 @@ def _text(value: Any) -> str:
 
 
 def text_of(value: Any) -> str:
-    """Returns a field's text, "" where there is none.
-
-    Raises:
-        Damaged: It is no UTF-8.
-    """
+    """Returns a field's text, "" where there is none. Raises `Damaged`: it is no UTF-8."""
     if value is None:
         return ""
     try:

@@ -23,8 +23,7 @@ Id: TypeAlias = "str | UUID"
 def check_id(value: str, what: str = "id") -> str:
     """Checks an id: text of 1 to 1024 bytes in UTF-8.
 
-    Raises:
-        InvalidIdError: It is not a string, is empty, is too long, or holds lone surrogates.
+    Raises `InvalidIdError`: it is not a string, is empty, is too long, or holds lone surrogates.
     """
     if not isinstance(value, str):
         raise InvalidIdError(f"{what} must be a string, not {type(value).__name__}")
@@ -42,13 +41,8 @@ def check_id(value: str, what: str = "id") -> str:
 def text_of(value: Id, what: str, *, empty: bool = False) -> str:
     """Checks the id of a session, a thread, a user, an agent or a tenant; a `UUID` counts as its text.
 
-    Args:
-        value: What the user gave.
-        what: Its name, for the error.
-        empty: Whether "" is accepted, which names the default.
-
-    Raises:
-        InvalidIdError: It is not acceptable; see `check_id`.
+    The default's name "" is accepted where it may be `empty`. Raises `InvalidIdError`: it is not acceptable; see
+    `check_id`.
     """
     if isinstance(value, UUID):
         return str(value)
@@ -57,13 +51,9 @@ def text_of(value: Id, what: str, *, empty: bool = False) -> str:
 
 @lru_cache(maxsize=4096)
 def escape(text: str) -> str:
-    """Escapes any text for use inside a key; different texts stay different.
+    """Escapes any text that has a UTF-8 form for use inside a key; different texts stay different.
 
-    Args:
-        text: Any text with a UTF-8 form, the empty one included.
-
-    Returns:
-        At most 96 characters of `A-Z a-z 0-9 - . _ ~ %`.
+    Returns at most 96 characters of `A-Z a-z 0-9 - . _ ~ %`.
     """
     escaped = quote(text, safe="")
     if len(escaped) <= _LONGEST_ESCAPED:
@@ -74,11 +64,8 @@ def escape(text: str) -> str:
 def spell_namespace(labels: Sequence[str]) -> str:
     """Escapes a sequence of labels for use inside a key; different sequences stay different.
 
-    Returns:
-        Each label escaped and ended with `/`.
-
-    Raises:
-        InvalidIdError: It is no sequence of labels, or a label is not acceptable.
+    Returns each label escaped and ended with `/`. Raises `InvalidIdError`: it is no sequence of labels, or a label is
+    not acceptable.
     """
     if isinstance(labels, str) or not isinstance(labels, Sequence):
         raise InvalidIdError(f"a namespace must be a tuple of strings, not {type(labels).__name__}")
@@ -250,9 +237,5 @@ class LimitKeys(KeyGroup):
 
 
 def mark_of(text: str) -> bytes:
-    """Computes a mark: eight bytes by which something is found again to be removed, and which give nothing away.
-
-    Args:
-        text: What is marked: a question, a session's id, a scope.
-    """
+    """Computes the mark of a question, an id, a scope: eight bytes to find it again by, which give nothing away."""
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()

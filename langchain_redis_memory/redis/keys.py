@@ -121,11 +121,7 @@ _MOST_KNOWN = 256
 
 
 def trip_key(beside: str) -> str:
-    """Spells the key of one trip, which no other trip has.
-
-    Args:
-        beside: A key that the trip writes to: it has the hash tag.
-    """
+    """Spells the key of one trip, which no other trip has, with the hash tag of a key that it writes to."""
     return f"{beside[: beside.index('}')]}}}:trip:{os.urandom(8).hex()}"
 
 
@@ -184,13 +180,7 @@ class KeySpace:
         return self.cipher is None or what in self.cipher.readable
 
     def key(self, kind: str, agent: str, name: str) -> Key:
-        """Spells one key.
-
-        Args:
-            kind: One of `KINDS`.
-            agent: The agent; "" is the default one.
-            name: What is named within the agent: a session id, a digest, or "" for the agent itself.
-        """
+        """Spells one key: of a kind (see `KINDS`), an agent, and what is named within it, "" for the agent itself."""
         return Key(self._tag(agent, name) + kind, self._of())
 
     # --- conversations, agents, users: an id that is not acceptable raises InvalidIdError -----------------------------

@@ -19,6 +19,7 @@ from langchain_core.outputs import Generation
 
 from langchain_redis_memory import RedisCache
 from langchain_redis_memory.cache import single_flight
+from langchain_redis_memory.cache.entry_options import EntryOptions
 from langchain_redis_memory.cache.exact_flows import name_of
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.redis.client.client import Client
@@ -332,7 +333,7 @@ async def test_a_late_leader_gives_back_nothing_of_anothers(client: Client, both
 @pytest.fixture
 def stale(client: Client) -> RedisCache:
     """A cache whose answer to q is over its lifetime and may still be served."""
-    cache = RedisCache(client, ttl_s=0.001, stale_s=600, jitter=0)
+    cache = RedisCache(client, ttl_s=0.001, stale_s=600, entries=EntryOptions(jitter=0))
     cache.update("q", MODEL, [Generation(text="old")])
 
     def over() -> bool:
@@ -362,7 +363,7 @@ def test_of_all_threads_that_find_it_stale_one_refreshes(stale: RedisCache) -> N
 
 
 async def test_what_is_fresh_costs_no_second_trip(client: Client, both: Both, trips: list[Any]) -> None:
-    cache = RedisCache(client, ttl_s=600, stale_s=600, jitter=0)
+    cache = RedisCache(client, ttl_s=600, stale_s=600, entries=EntryOptions(jitter=0))
     await both(cache.update)("q", MODEL, [Generation(text="a")])
     trips.clear()
     assert text_of(await both(cache.lookup)("q", MODEL)) == "a"

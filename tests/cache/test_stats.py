@@ -13,6 +13,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, Generation
 
 from langchain_redis_memory import RedisCache
+from langchain_redis_memory.cache.entry_options import EntryOptions
 from langchain_redis_memory.cache.stats import KEEP_HOURS, Count, Stats, Tally, _row
 from langchain_redis_memory.redis.client.client import Client, Trip
 from tests.conftest import Both
@@ -26,7 +27,7 @@ TEXT = [ChatGeneration(message=AIMessage("an answer", usage_metadata=USAGE))]
 
 @pytest.fixture
 def cache(client: Client) -> RedisCache:
-    return RedisCache(client, prices={GPT: (2.5, 10.0)})
+    return RedisCache(client, entries=EntryOptions(prices={GPT: (2.5, 10.0)}))
 
 
 @pytest.mark.clocked  # an hour may begin meanwhile

@@ -88,14 +88,10 @@ _ASKING = _pattern(
 
 
 def by_position(turn: str, history: Sequence[BaseMessage]) -> list[int]:
-    """Finds the turns that a question refers to by position ("my first question").
+    """Finds the turns that a question refers to by position ("my first question") in the conversation before it.
 
-    Args:
-        turn: What the user asks.
-        history: The whole conversation before it, oldest first.
-
-    Returns:
-        The places of the user's messages that begin these turns, the most wanted first; none where it does not count.
+    Returns the places of the user's messages that begin these turns, the most wanted first; none where it does not
+    count.
     """
     starts = turn_starts(history)
     if not starts:
@@ -158,14 +154,9 @@ def _beside(text: str, history: Sequence[BaseMessage], starts: Sequence[int]) ->
 
 
 def by_words(turn: str, history: Sequence[BaseMessage]) -> list[TextMatch]:
-    """Ranks the messages by the words that they share with a question (BM25).
+    """Ranks the messages of the conversation by the words that they share with a question (BM25).
 
-    Args:
-        turn: What the user asks.
-        history: The whole conversation before it, oldest first.
-
-    Returns:
-        Messages of users, models and tools, best first. Words count more in what the side said that is asked about.
+    Returns messages of users, models and tools, best first. Words count more in what the side said that is asked about.
     """
     text = turn[:LONGEST]
     said = [place for place, message in enumerate(history) if not isinstance(message, SystemMessage)]

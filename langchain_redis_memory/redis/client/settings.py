@@ -132,15 +132,10 @@ _LOCATION = ("enabled", "redis_url", "host", "port", "db", "username", "password
 
 
 def read_settings(url: str | None = None, **given: Any) -> RedisMemorySettings:
-    """Reads the environment's settings.
+    """Reads the environment's settings; fields that are `given` and not None replace them, unchecked.
 
-    Args:
-        url: Where the server is, "" for a client of redis-py: what the environment says of its own server is then not
-            read. None for that one.
-        **given: Fields that are given instead; None for those that are not. They are checked where they are used.
-
-    Raises:
-        ConfigError: A variable cannot be read; the message names it without its value.
+    With a `url`, which is "" for a client of redis-py, what the environment says of its own server is not read. Raises
+    `ConfigError`: a variable cannot be read; the message names it without its value.
     """
     update = {name: value for name, value in given.items() if value is not None}
     if url:

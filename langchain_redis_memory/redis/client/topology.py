@@ -89,15 +89,8 @@ def is_async(client: RedisClient | str | None) -> bool:
 def lent(redis: RedisClient | None, aredis: RedisClient | None) -> Topology:
     """Returns the topology of clients of redis-py that belong to the caller and are not closed here.
 
-    Args:
-        redis: A sync client, or None.
-        aredis: An async client, or None.
-
-    Returns:
-        The topology; a colour without a client is refused when it is used.
-
-    Raises:
-        ConfigError: There is no client, or one has the other's colour.
+    A colour without a client is refused when it is used. Raises `ConfigError`: there is no client, or one has the
+    other's colour.
     """
     if redis is None and aredis is None:
         raise ConfigError("give Client a URL, a redis or an aredis, or use Client.from_url(...)")
@@ -121,17 +114,9 @@ def lent(redis: RedisClient | None, aredis: RedisClient | None) -> Topology:
 
 
 def topology(url: str, options: Options) -> Topology:
-    """Parses a URL into the topology that it names.
+    """Parses a URL into the topology that it names; nothing is connected.
 
-    Args:
-        url: See the module's docstring.
-        options: How connections are made.
-
-    Returns:
-        The topology; nothing has been connected.
-
-    Raises:
-        ConfigError: The URL or an option cannot work. The message never holds the URL's credentials.
+    Raises `ConfigError`: the URL or an option cannot work. The message never holds the URL's credentials.
     """
     if not isinstance(url, str) or "://" not in url:
         raise ConfigError(f"expected a URL such as {DEFAULT_URL}; known schemes are {_SCHEMES}")

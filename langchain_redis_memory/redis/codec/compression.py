@@ -58,8 +58,7 @@ def most_bytes() -> int:
     It is a bound of the process, from the environment (`REDIS_MEMORY_MAX_INFLATED_MB`), read once. A larger value is
     stored as it is, so nothing is stored that could not be read.
 
-    Raises:
-        ConfigError: The variable is no whole number from 1 to 512.
+    Raises `ConfigError`: the variable is no whole number from 1 to 512.
     """
     given = os.environ.get(VARIABLE) or str(_MOST_MB)
     megabytes = int(given) if given.isascii() and given.isdigit() and len(given) < 4 else 0
@@ -67,11 +66,7 @@ def most_bytes() -> int:
 
 
 def deflate(data: bytes) -> bytes | None:
-    """Deflates bytes.
-
-    Returns:
-        The shorter bytes; None where they would not be, or where they could not be inflated.
-    """
+    """Deflates bytes. Returns the shorter bytes; None where they would not be, or where they could not be inflated."""
     if len(data) > most_bytes():
         return None
     deflater = zlib.compressobj(6, zlib.DEFLATED, -15, 9, zlib.Z_FIXED, _DICTIONARIES[_CURRENT])
@@ -82,9 +77,8 @@ def deflate(data: bytes) -> bytes | None:
 def inflate(data: bytes) -> bytes:
     """Inflates bytes that `deflate` made shorter.
 
-    Raises:
-        CorruptDataError: They name a dictionary that is not known, or are larger than `most_bytes`.
-        ValueError: They are cut off, or followed by something else.
+    Raises `CorruptDataError`: they name a dictionary that is not known, or are larger than `most_bytes`. Raises
+    `ValueError`: they are cut off, or followed by something else.
     """
     number = data[0] if data else _CURRENT
     dictionary = _DICTIONARIES.get(number)

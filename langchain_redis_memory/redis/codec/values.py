@@ -64,14 +64,7 @@ _BY_TYPE = {kind: (name, out) for name, (kind, out, _) in _SCALARS.items()}
 
 
 def register(name: str, kind: type, out: Callable[[Any], Any], back: Callable[[Any], Any]) -> None:
-    """Teaches the codec one more type.
-
-    Args:
-        name: Names the type in stored bytes.
-        kind: The type; its subclasses are included.
-        out: From a value to what can be packed.
-        back: From that to the value.
-    """
+    """Teaches the codec one more type and its subclasses: `out` makes what can be packed, `back` the value again."""
     _SCALARS[name] = (kind, out, back)
     _BY_TYPE[kind] = (name, out)
 
@@ -236,11 +229,7 @@ _PLAIN = {type(None), bool, int, float, str, bytes}
 def parse(data: bytes) -> Any:
     """Decodes a value from bytes, for a reader that words its errors itself.
 
-    Args:
-        data: What `pack` made.
-
-    Raises:
-        Exception: Of many kinds, where the bytes are not what `pack` makes.
+    Raises `Exception`: of many kinds, where the bytes are not what `pack` makes.
     """
     check_elements(data)
     value = ormsgpack.unpackb(data, ext_hook=_revive)
@@ -250,14 +239,9 @@ def parse(data: bytes) -> Any:
 
 
 def pack(value: Any, what: str = "value") -> bytes:
-    """Encodes a value as bytes.
+    """Encodes a value of the types that the module's docstring lists; `what` names it in the error.
 
-    Args:
-        value: Anything made of the types that the module's docstring lists.
-        what: Its name, for the error.
-
-    Raises:
-        UnserialisableError: It holds a value of another type, is nested too deeply, or has too many elements.
+    Raises `UnserialisableError`: it holds a value of another type, is nested too deeply, or has too many elements.
     """
     try:
         data = _pack(value)
@@ -276,15 +260,7 @@ def pack(value: Any, what: str = "value") -> bytes:
 
 
 def unpack(data: bytes, where: str) -> Any:
-    """Decodes a value from bytes.
-
-    Args:
-        data: What `pack` made.
-        where: The key that it was read from, for the error.
-
-    Raises:
-        CorruptDataError: The bytes are not what `pack` makes.
-    """
+    """Decodes what `pack` made and was read from the key `where`; raises `CorruptDataError` for anything else."""
     try:
         return parse(data)
     except CorruptDataError as error:
@@ -295,12 +271,8 @@ def unpack(data: bytes, where: str) -> Any:
 
 
 def digest(parts: Mapping[str, Any]) -> str:
-    """Hashes named values to a name without collisions.
+    """Hashes named values, in whatever order, to a name without collisions.
 
-    Args:
-        parts: Named values, of the types that `pack` takes; the order does not matter.
-
-    Returns:
-        40 hexadecimal digits (BLAKE2b, 160 bits) of an unambiguous encoding.
+    Returns 40 hexadecimal digits (BLAKE2b, 160 bits) of an unambiguous encoding.
     """
     return blake2b(pack(sorted(parts.items()), "the key's parts"), digest_size=20).hexdigest()

@@ -24,6 +24,7 @@ from langchain_redis_memory import (
     RedisStore,
     UnavailableError,
 )
+from langchain_redis_memory.cache.entry_options import EntryOptions
 from langchain_redis_memory.peers.adoptable import CONVERSATIONS, NEAR_ANSWERS, THREADS, VECTORS
 from langchain_redis_memory.peers.adoptable import ITEMS as STORES
 from langchain_redis_memory.peers.exact_answers import EXACT_ANSWERS
@@ -43,7 +44,7 @@ def history(client: Client, session: str = SESSION, **options: Any) -> RedisChat
 
 
 def semantic(client: Client, **options: Any) -> RedisSemanticCache:
-    return RedisSemanticCache(client, embedded(), log=None, **options)
+    return RedisSemanticCache(client, embedded(), entries=EntryOptions(log=None), **options)
 
 
 # --- conversations --------------------------------------------------------------------------------
