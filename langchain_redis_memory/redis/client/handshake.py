@@ -14,6 +14,8 @@ from functools import cache
 from inspect import signature
 from typing import Any
 
+from langchain_redis_memory.version import __version__
+
 _NAME = "langchain-redis-memory"
 _MAINTENANCE = "maint_notifications_config"
 
@@ -27,13 +29,11 @@ def handshake(*, asynchronous: bool) -> dict[str, Any]:
 def _library() -> dict[str, Any]:
     import redis
 
-    from langchain_redis_memory import __version__ as own
-
     try:
         from redis.driver_info import DriverInfo
     except ImportError:  # before redis-py 7.2
-        return {"lib_name": f"redis-py({_NAME}_v{own})", "lib_version": redis.__version__}
-    return {"driver_info": DriverInfo(lib_version=redis.__version__).add_upstream_driver(_NAME, own)}
+        return {"lib_name": f"redis-py({_NAME}_v{__version__})", "lib_version": redis.__version__}
+    return {"driver_info": DriverInfo(lib_version=redis.__version__).add_upstream_driver(_NAME, __version__)}
 
 
 def _no_maintenance(asynchronous: bool) -> dict[str, Any]:
