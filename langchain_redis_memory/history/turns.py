@@ -34,3 +34,8 @@ def exchanges(messages: Sequence[BaseMessage]) -> list[Turn]:
         elif isinstance(message, AIMessage) and found:
             found[-1] = Turn(found[-1].user, str(message.text) or found[-1].assistant)
     return found
+
+
+def turn_starts(history: Sequence[BaseMessage]) -> list[int]:
+    """Finds where the turns of a conversation begin."""
+    return [place for place, message in enumerate(history) if isinstance(message, HumanMessage)]
