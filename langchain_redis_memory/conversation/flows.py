@@ -24,14 +24,7 @@ from langchain_redis_memory.conversation.measured import measured_flow
 from langchain_redis_memory.conversation.planner import Planner
 from langchain_redis_memory.conversation.recent import RecentConversation, RecentConversations
 from langchain_redis_memory.conversation.reporting import report_of, tell_flow
-from langchain_redis_memory.conversation.turn import (
-    Chain,
-    TurnInput,
-    TurnReport,
-    also_given,
-    with_id,
-    words_of,
-)
+from langchain_redis_memory.conversation.turn import Chain, TurnInput, TurnReport, also_given, with_id, words_of
 from langchain_redis_memory.conversation.turn_cache import NOTHING, TurnCache, TurnLookup, leave
 from langchain_redis_memory.conversation.turn_record import TurnRecorder
 from langchain_redis_memory.conversation.turn_steps import (

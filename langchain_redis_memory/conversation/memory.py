@@ -23,12 +23,7 @@ from langchain_redis_memory.conversation.planner import Planner
 from langchain_redis_memory.conversation.runnable import RememberingRunnable, WrapOptions
 from langchain_redis_memory.conversation.select.memory import MemorySelector
 from langchain_redis_memory.conversation.select.window import Selector
-from langchain_redis_memory.conversation.turn import (
-    Chain,
-    TurnInput,
-    TurnReport,
-    words_of,
-)
+from langchain_redis_memory.conversation.turn import Chain, TurnInput, TurnReport, words_of
 from langchain_redis_memory.conversation.turn_cache import TurnCache
 from langchain_redis_memory.conversation.turn_record import TurnRecorder
 from langchain_redis_memory.errors import ConfigError

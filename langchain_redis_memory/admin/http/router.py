@@ -13,13 +13,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi.routing import APIRoute
 
-from langchain_redis_memory.admin.http.flows import (
-    TITLE,
-    analytics_flow,
-    page_flow,
-    theirs_op,
-    title_op,
-)
+from langchain_redis_memory.admin.http.flows import TITLE, analytics_flow, page_flow, theirs_op, title_op
 from langchain_redis_memory.admin.http.models import (
     AnalyticsOut,
     Change,

@@ -12,12 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from langchain_redis_memory.cache import epochs
-from langchain_redis_memory.cache.answers.answer_cache import (
-    Answer,
-    CacheQuestion,
-    decode_answer,
-    encode_answer,
-)
+from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion, decode_answer, encode_answer
 from langchain_redis_memory.cache.answers.records import (
     CachedAnswer,
     CachedAnswers,
