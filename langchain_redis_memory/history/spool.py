@@ -26,7 +26,7 @@ from langchain_redis_memory.errors import ConfigError, CorruptDataError
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.ops import Arg, Call, Op
 from langchain_redis_memory.redis.codec.messages import decode_messages
-from langchain_redis_memory.redis.codec.values import pack, parse
+from langchain_redis_memory.redis.codec.values import pack, unpack_raw
 from langchain_redis_memory.redis.codec.version import VERSION, check_version
 from langchain_redis_memory.redis.keys import KeySpace
 
@@ -140,7 +140,7 @@ class _File:
         data, good, found = self.path.read_bytes(), 0, dict[int, SpooledWrite]()
         for end, body in _frames(data):
             try:
-                kind, number, *rest = parse(check_version(body, str(self.path)))
+                kind, number, *rest = unpack_raw(check_version(body, str(self.path)))
                 if kind == "put":
                     found[number] = SpooledWrite(*rest)
                 else:

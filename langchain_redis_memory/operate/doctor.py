@@ -17,7 +17,7 @@ from langchain_redis_memory.redis.client.clock import wall
 from langchain_redis_memory.redis.client.health import Health
 from langchain_redis_memory.redis.key_parts import STATE
 from langchain_redis_memory.redis.keys import KeySpace
-from langchain_redis_memory.redis.nodes import ask_node, info, masters_flow
+from langchain_redis_memory.redis.nodes import ask_node, masters_flow, node_info
 
 CheckStatus = Literal["ok", "warn", "fail", "unknown"]
 
@@ -80,7 +80,9 @@ def doctor_flow(space: KeySpace, health: Health, stats: MemoryStats) -> Flow[Dia
         advice = _RIGHTS if refused else "see that it runs, and the URL"
         return Diagnosis(health.url, (Check("rights" if refused else "server", "fail", health.error, advice),))
     masters = yield from masters_flow(space)
-    infos = yield from ask(merge(*(info(beside, "server", "memory", "persistence", "stats") for beside in masters)))
+    infos = yield from ask(
+        merge(*(node_info(beside, "server", "memory", "persistence", "stats") for beside in masters))
+    )
     before = wall()
     times = yield from ask(merge(*(ask_node(beside, "TIME").optional(None) for beside in masters)))
     after = wall()
