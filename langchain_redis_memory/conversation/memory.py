@@ -281,8 +281,8 @@ class ConversationMemory(Conversations):
 
         check_whole(limit, "limit")
         space = self.client.keys(tenant or self._tenant)
-        found = yield from ask(user_recall.noted(space, text_of(user, "user")))
-        turns = yield from user_recall.read_flow(space, found)
+        stored = yield from ask(user_recall.noted(space, text_of(user, "user")))
+        turns = yield from user_recall.read_flow(space, stored)
         meaning = getattr(self._flows.planner.selector, "meaning", None)
         return (yield from user_recall.ranked_flow(question, turns, meaning, limit))
 

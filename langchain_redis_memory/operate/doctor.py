@@ -64,8 +64,8 @@ class Diagnosis:
     @property
     def status(self) -> CheckStatus:
         """The worst status of a check; what is unknown is no fault."""
-        found = {check.status for check in self.checks}
-        return "fail" if "fail" in found else "warn" if "warn" in found else "ok"
+        statuses = {check.status for check in self.checks}
+        return "fail" if "fail" in statuses else "warn" if "warn" in statuses else "ok"
 
     @property
     def conf(self) -> tuple[str, ...]:
@@ -105,10 +105,10 @@ def _worst(
 ) -> Check:
     """Checks each node, and returns the worst."""
     order = ("fail", "warn", "unknown", "ok")
-    found = [check(one, health, stats) for one in infos]
-    worst = min(found, key=lambda one: order.index(one.status))
-    bad = sum(one.status == worst.status for one in found)
-    return worst._replace(found=f"{worst.found} ({bad} of {len(found)} nodes)") if len(found) > 1 else worst
+    checks = [check(one, health, stats) for one in infos]
+    worst = min(checks, key=lambda one: order.index(one.status))
+    bad = sum(one.status == worst.status for one in checks)
+    return worst._replace(found=f"{worst.found} ({bad} of {len(checks)} nodes)") if len(checks) > 1 else worst
 
 
 def _round_trip(health: Health) -> Check:

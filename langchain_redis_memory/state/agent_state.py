@@ -161,10 +161,10 @@ class RedisAgentState(ClientOwner, Generic[M]):
         if record.body is None:
             return None
         try:
-            found = unpack_raw(record.body)
-            if type(found) is not dict:
-                raise TypeError(type(found).__name__)
-            return found if self._model is None else self._model.model_validate(found)
+            plain = unpack_raw(record.body)
+            if type(plain) is not dict:
+                raise TypeError(type(plain).__name__)
+            return plain if self._model is None else self._model.model_validate(plain)
         except Exception as error:  # noqa: BLE001 - of many kinds, where the bytes are damaged
             _log.warning("the state under %r cannot be read and counts as absent: %s", self._key, type(error).__name__)
             return None

@@ -207,10 +207,10 @@ def decode(record: CasRecord, where: str) -> Profile:
     return profile
 
 
-def _values(found: Mapping[str, Any]) -> dict[str, LearnedValue]:
+def _values(fields: Mapping[str, Any]) -> dict[str, LearnedValue]:
     return {
         str(name): LearnedValue(str(value), _weight(weight), _time(at), tuple(str(words) for words in evidence))
-        for name, (value, weight, at, evidence) in found.items()
+        for name, (value, weight, at, evidence) in fields.items()
     }
 
 

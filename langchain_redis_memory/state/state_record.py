@@ -41,11 +41,11 @@ def decode(record: CasRecord, where: str) -> ConversationState:
     state = ConversationState(version=record.version)
     if record.body is not None:
         try:
-            schema, found = unpack_raw(record.body)
+            schema, plain = unpack_raw(record.body)
             if type(schema) is int and schema > SCHEMA:
                 _log.warning("the state under %r was written by a newer version of this package", where)
                 return ConversationState(version=_NEWER)
-            state = replace(from_plain(found), version=record.version)
+            state = replace(from_plain(plain), version=record.version)
         except Exception as error:  # noqa: BLE001 - of many kinds, where the bytes are damaged
             _log.warning("the state under %r is damaged and counts as absent: %s", where, type(error).__name__)
     for note in record.notes:

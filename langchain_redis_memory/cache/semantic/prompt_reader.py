@@ -45,12 +45,12 @@ def indents_of(text: str) -> list[str]:
     Two pieces of code that differ in these only are not the same question.
     """
     text = text.strip()
-    found = re.findall(r"^[ \t]+", text, re.MULTILINE)
+    indents = re.findall(r"^[ \t]+", text, re.MULTILINE)
     for quoted in re.findall(r"\"[^\"]*\"|`[^`]*`|'[^']*'", text):
-        found += [space for space in re.findall(r"\s+", quoted) if space != " "]
+        indents += [space for space in re.findall(r"\s+", quoted) if space != " "]
     if "\n" in text and _CODE.search(text):
-        found += [str(len(line.split())) for line in text.splitlines()]
-    return found
+        indents += [str(len(line.split())) for line in text.splitlines()]
+    return indents
 
 
 _CODE = lazy_pattern(r"[#;{}=]|//|--")
