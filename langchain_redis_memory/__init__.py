@@ -9,6 +9,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from langchain_redis_memory.version import __version__
+
 if TYPE_CHECKING:
     from langchain_redis_memory.admin.access import Access as Access
     from langchain_redis_memory.admin.http.router import SessionAccess as SessionAccess
@@ -185,7 +187,6 @@ if TYPE_CHECKING:
     from langchain_redis_memory.store.redis_store import RedisStore as RedisStore
     from langchain_redis_memory.vectors.minilm import MiniLMEmbeddings as MiniLMEmbeddings
 
-__version__ = "0.1.0"
 
 _HOMES = {
     "Access": "admin.access",

@@ -17,9 +17,8 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from langchain_core.caches import RETURN_VAL_TYPE
 
-from langchain_redis_memory.cache import generations, prompts, warming
+from langchain_redis_memory.cache import generations, prompts
 from langchain_redis_memory.cache.admission import AdmissionPolicy
-from langchain_redis_memory.cache.advice import top_misses_of
 from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
 from langchain_redis_memory.cache.entry_options import EntryOptions
 from langchain_redis_memory.cache.logged_flows import LoggedFlows
@@ -196,6 +195,8 @@ class LLMCacheFlows(LoggedFlows, Generic[QueryT, EntryT]):
         self, answers: Iterable[Any] | str | Path, model: Any, progress: Callable[[int], None] | None
     ) -> Flow[int]:
         """Stores answers in batches, those that may be cached."""
+        from langchain_redis_memory.cache import warming
+
         stored, pairs = 0, warming.rows(answers)
         while batch := list(islice(pairs, self.batch)):
             entries = []
@@ -212,6 +213,9 @@ class LLMCacheFlows(LoggedFlows, Generic[QueryT, EntryT]):
 
     def warm_misses_flow(self, model: Any, most: int) -> Flow[int]:
         """Asks the model the prompts that it was asked most often in vain, and stores its answers."""
+        from langchain_redis_memory.cache import warming
+        from langchain_redis_memory.cache.advice import top_misses_of
+
         llm_string, asked = warming.asked_of("", model)[1], warming.uncached(model)
         decisions, wanted = (yield from self.decisions_flow()), AnswerFilter(scope=llm_string)
         stored = 0

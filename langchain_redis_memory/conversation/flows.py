@@ -137,7 +137,7 @@ class TurnFlows:
         try:
             if said and progress.planned is not None:
                 value = AIMessage(said, response_metadata={"partial": True})
-                planned = replace(progress.planned, plan=replace(progress.planned.plan, asked=None))
+                planned = progress.planned._replace(plan=progress.planned.plan._replace(asked=None))
                 done = yield from self.store_flow(turn, planned, AnsweredTurn(value, 0, "off"))
                 yield from self.context.follow_up_flow(
                     turn.transcript, planned.context, done.messages, stored=done.stored
@@ -167,7 +167,7 @@ class TurnFlows:
             and loaded.history == seen.messages
             and loaded.context.turn_state(loaded.history) == seen.context.turn_state(seen.messages)
         )
-        return replace(loaded, looked_up=looked_up, plan=plan if unchanged else None)
+        return loaded._replace(looked_up=looked_up, plan=plan if unchanged else None)
 
     def _read_flow(self, transcript: Transcript, lookup: Op[TurnLookup], seen: RecentConversation) -> Flow[LoadedTurn]:
         """Reads all in one trip, after the messages of this conversation that wait were stored."""
@@ -208,10 +208,10 @@ class TurnFlows:
             known = context._replace(elsewhere=past)
             plan = yield from self.planner.plan(turn.text, history, turn.asked, known, turn.chain.sharing, verdict)
         if not loaded.reachable:
-            plan = replace(plan, asked=None)
+            plan = plan._replace(asked=None)
         answer = None if plan.reads is None else (yield from self._cached_flow(turn, plan.reads, loaded))
         if was_off(turn.asked):
-            plan = replace(plan, asked=None)
+            plan = plan._replace(asked=None)
         return PlannedTurn(history, context, loaded.reachable, plan, answer, self.cache.cache is not None)
 
     def _read_all_flow(

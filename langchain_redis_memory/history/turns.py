@@ -34,3 +34,8 @@ def exchanges(messages: Sequence[BaseMessage]) -> list[Turn]:
         elif isinstance(message, AIMessage) and turns:
             turns[-1] = Turn(turns[-1].user, str(message.text) or turns[-1].assistant)
     return turns
+
+
+def turn_starts(history: Sequence[BaseMessage]) -> list[int]:
+    """Finds where the turns of a conversation begin."""
+    return [place for place, message in enumerate(history) if isinstance(message, HumanMessage)]

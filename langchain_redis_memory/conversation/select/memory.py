@@ -21,8 +21,8 @@ from langchain_core.messages.utils import count_tokens_approximately
 
 from langchain_redis_memory.checks import check_bounds, check_word
 from langchain_redis_memory.conversation.policy import Rule
-from langchain_redis_memory.conversation.select.recall import by_position, by_words, turn_starts
 from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.history.turns import turn_starts
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.turn_state import NO_STATE, PastTurn, TurnState
@@ -111,6 +111,8 @@ class MemorySelector:
             return []
         if verdict.type is not QuestionType.HISTORY_RECALL:
             return self._window(verdict, history, rule, state)
+        from langchain_redis_memory.conversation.select.recall import by_words
+
         hits = [hit.place for hit in by_words(turn, history)]
         if self.meaning is None and not state.elsewhere:
             return self._recalled(turn, verdict, history, rule, state, hits)
@@ -161,6 +163,8 @@ class MemorySelector:
         hits: Sequence[int],
         cited: Sequence[PastTurn] = (),
     ) -> list[BaseMessage]:
+        from langchain_redis_memory.conversation.select.recall import by_position
+
         lead, wanted = _lead(history), self.base * rule.window
         starts = turn_starts(history)
         counted = by_position(turn, history)[: max(1, wanted // 3)]

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
+from langchain_redis_memory.history.turns import turn_starts
 from langchain_redis_memory.language.bm25 import TextMatch, search
 from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 from langchain_redis_memory.language.words import stem
@@ -84,11 +85,6 @@ _ASKING = _pattern(
     r"\?|^\W*(?:who|whom|whose|which|what|when|where|why|how|is|are|was|were|do|does|did|can|could|will|would|should|tell|"
     r"give|show|explain|describe|list|find|write|compare|name|define)\b"
 )
-
-
-def turn_starts(history: Sequence[BaseMessage]) -> list[int]:
-    """Finds where the turns of a conversation begin."""
-    return [place for place, message in enumerate(history) if isinstance(message, HumanMessage)]
 
 
 def by_position(turn: str, history: Sequence[BaseMessage]) -> list[int]:

@@ -32,8 +32,7 @@ def predicate_signs(text: str, found: SentenceSigns, *, named: bool) -> None:
         named: Whether a word inside it is capitalised.
     """
     signs = found.signs
-    forms = word_lists().forms
-    for name, form in forms.get(text.partition(" ")[0]) or forms[""]:
+    for name, form in word_lists().forms(text.partition(" ")[0]):
         if shown := form.search(text):
             history = named and name in _NOBODYS and (name in _OF_NAMES or " in " not in text)
             if not history and (named or name != "name_state"):

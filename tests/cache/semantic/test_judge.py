@@ -39,7 +39,7 @@ from tests.support.meanings import (
     text,
 )
 from tests.support.raw import raw
-from tests.support.servers import NEWEST, Farm
+from tests.support.servers import NEWEST, PATIENT_S, Farm
 
 
 @pytest.fixture(params=["memory", NEWEST])
@@ -160,7 +160,7 @@ async def test_a_judge_decides_where_the_policy_doubts(client: Client, both: Bot
 async def test_a_judge_is_asked_so_often_only(client: Client, both: Both) -> None:
     for most in (1, 2):
         judge = Asking(False)
-        cache = made(client, judge=Judge(judge, most=most))
+        cache = made(client, judge=Judge(judge, most=most, timeout_s=PATIENT_S))
         for word in ("a", "b", "c"):
             await both(cache.update)(f"{ASKED} {word}", MODEL, TEXT)
         await both(cache.lookup)(f"{ASKED} now then", MODEL)
