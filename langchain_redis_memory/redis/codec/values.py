@@ -226,7 +226,7 @@ def _fault(value: Any) -> str | None:
 _PLAIN = {type(None), bool, int, float, str, bytes}
 
 
-def parse(data: bytes) -> Any:
+def unpack_raw(data: bytes) -> Any:
     """Decodes a value from bytes, for a reader that words its errors itself.
 
     Raises `Exception`: of many kinds, where the bytes are not what `pack` makes.
@@ -262,7 +262,7 @@ def pack(value: Any, what: str = "value") -> bytes:
 def unpack(data: bytes, where: str) -> Any:
     """Decodes what `pack` made and was read from the key `where`; raises `CorruptDataError` for anything else."""
     try:
-        return parse(data)
+        return unpack_raw(data)
     except CorruptDataError as error:
         raise CorruptDataError(f"the value under {where!r} is not read: {error}") from None
     except Exception as error:
