@@ -172,10 +172,10 @@ class AnswerFlows:
             decision = decision._replace(type=str(verdict.type), dependence=verdict.dependence)
         if why or plan is None or plan.asked is None:
             return asked, plan, ModelLookup(None, why, "bypass", None, None, decision, began)
-        found = replace(plan.asked, memory=[*plan.asked.memory, *turn.since])
+        asked_there = replace(plan.asked, memory=[*plan.asked.memory, *turn.since])
         messages = [*(plan.shown or turn.instructions), turn.question, *turn.since]
         place = (asked.session, str(turn.question.id), len(turn.since))
-        return asked, plan, ModelLookup(found, "", "miss", messages, None, decision, began, None, place)
+        return asked, plan, ModelLookup(asked_there, "", "miss", messages, None, decision, began, None, place)
 
     def _answer(self, place: tuple[str, str, int] | None) -> None:
         """Remembers that a question was answered here."""

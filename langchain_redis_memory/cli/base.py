@@ -165,8 +165,8 @@ def loaded(spelled: str, what: str, redis: str | None = None) -> Any:
     if redis is not None:
         os.environ["REDIS_URL"] = redis
     try:
-        found = getattr(import_module(module), name)
-        return found() if isfunction(found) else found
+        value = getattr(import_module(module), name)
+        return value() if isfunction(value) else value
     except Exception as error:  # an application's own code runs
         raise ConfigError(f"{what} {spelled!r} cannot be imported: {type(error).__name__}: {error}") from error
     finally:

@@ -127,10 +127,10 @@ def _people(redis: str | None, prefix: str | None, tenant: str, spelled: str) ->
     from langchain_redis_memory.store.redis_store import RedisStore
 
     if spelled:
-        found = loaded(spelled, "--people")
-        if not isinstance(found, RedisUsers):
-            raise ConfigError(f"--people must name a RedisUsers, not {type(found).__name__}")
-        yield found
+        people = loaded(spelled, "--people")
+        if not isinstance(people, RedisUsers):
+            raise ConfigError(f"--people must name a RedisUsers, not {type(people).__name__}")
+        yield people
         return
     with opened(redis, prefix) as client:
         named = client.drive(answer_caches_flow(client.keys(tenant)))

@@ -65,11 +65,11 @@ def _timed_flow(step: Invoke, spent: TurnCost, name: str) -> Flow[Any]:
     """Takes a step and notes its seconds, also where it fails: a model that times out took the longest."""
     began: float = yield Now()
     try:
-        found = yield step
+        result = yield step
     except Exception:
         failed: float = yield Now()
         setattr(spent, name, failed - began)
         raise
     ended: float = yield Now()
     setattr(spent, name, ended - began)
-    return found
+    return result

@@ -19,13 +19,7 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.base import coerce_to_runnable
 from langchain_core.runnables.utils import ConfigurableFieldSpec, add
 
-from langchain_redis_memory.cache.sharing import (
-    Asker,
-    AudienceClassifier,
-    Grounding,
-    Share,
-    SharingRule,
-)
+from langchain_redis_memory.cache.sharing import Asker, AudienceClassifier, Grounding, Share, SharingRule
 from langchain_redis_memory.conversation.call import Call, WrappedChain
 from langchain_redis_memory.conversation.chain_shape import shape_of
 from langchain_redis_memory.conversation.output import OutputForm

@@ -96,10 +96,10 @@ class HistoryFlows:
 
     def messages_flow(self) -> Flow[list[BaseMessage]]:
         """Reads all messages."""
-        found = yield from self._read_flow(self.transcript.read(), lambda messages: messages)
+        stored = yield from self._read_flow(self.transcript.read(), lambda messages: messages)
         if self.outbox is not None and not self.outbox.messages(self.transcript):
-            self.outbox.seen.put(self._key, found)
-        return found
+            self.outbox.seen.put(self._key, stored)
+        return stored
 
     def _add_flow(self, messages: Sequence[BaseMessage]) -> Flow[WriteResult]:
         parts = self.transcript.slices(self.transcript.pairs(messages))

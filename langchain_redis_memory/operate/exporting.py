@@ -90,13 +90,13 @@ class ExportFlows:
 
     def _users_flow(self) -> Flow[list[str]]:
         """Finds the users of a tenant who have a profile or an index; of a very long name only its digest is there."""
-        found = set[str]()
+        users = set[str]()
         for kind in ("profile", "user_data"):
             scan = KeyScan(self._space, f"{self._space.tenant_prefix()}/*}}:{kind}")
             while not scan.ended:
                 parts = [parse_key(name, self._space.prefix) for name in (yield from scan.page_flow())]
-                found |= {one.name for one in parts if one is not None}
-        return sorted(found)
+                users |= {one.name for one in parts if one is not None}
+        return sorted(users)
 
     def _counted(self, key: str) -> Op[list[dict[str, Any]]]:
         """Reads one key of what is counted and cached of a user alone: until when a limit counts, results of tools."""
@@ -127,9 +127,9 @@ class ExportFlows:
             yield Emit(({**line, "messages": plain(messages), "data": plain(values), **known},))
 
     def _thread_flow(self, thread: str) -> Flow[None]:
-        found = yield self._kept.state_of(thread)
-        if found is not None:
-            state = plain(found.checkpoint["channel_values"])
+        stored = yield self._kept.state_of(thread)
+        if stored is not None:
+            state = plain(stored.checkpoint["channel_values"])
             yield Emit(({"kind": "thread", "thread_id": thread, "state": state},))
 
     def _files_flow(self, user: str) -> Flow[None]:

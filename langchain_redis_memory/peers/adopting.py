@@ -195,7 +195,7 @@ class AtOrigin:
         if not breaker.allows(began):
             return None
         try:
-            found: T | None = yield self.at_origin(flow, *args)
+            result: T | None = yield self.at_origin(flow, *args)
         except ConfigError:
             raise
         except RedisMemoryError as error:
@@ -204,7 +204,7 @@ class AtOrigin:
                 _log.warning("%s cannot be adopted and count as absent: %s", what, error)
             return None
         breaker.worked()
-        return found
+        return result
 
     def forget_flow(self, what: str, keys: Iterable[Arg]) -> Flow[None]:
         """Removes keys of what was taken over; where that fails it may be adopted again."""

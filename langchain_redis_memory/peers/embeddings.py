@@ -107,10 +107,10 @@ class LangChainEmbeddings:
         """
         owners = {key: text for text in wanted for key in self.keys(text)}
         vectors: dict[str, tuple[tuple[float, ...], int]] = {}
-        for found in (yield from read_keys_flow(list(owners), text_get)):
+        for stored in (yield from read_keys_flow(list(owners), text_get)):
             try:
-                if not found.fault:
-                    vectors[owners[found.key]] = vector_of(found.value), found.ttl_ms
+                if not stored.fault:
+                    vectors[owners[stored.key]] = vector_of(stored.value), stored.ttl_ms
             except DamagedError:
                 continue
         return vectors

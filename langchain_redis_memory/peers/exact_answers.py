@@ -63,9 +63,9 @@ class ExactAnswers:
         Returns the generations and what is left of their lifetime in milliseconds, 0 for no expiry; None where there is
         none that can be read.
         """
-        for found in (yield from read_keys_flow([self.key(prompt, llm_string)], self.command)):
+        for stored in (yield from read_keys_flow([self.key(prompt, llm_string)], self.command)):
             try:
-                return None if found.fault else (self.build(found), found.ttl_ms)
+                return None if stored.fault else (self.build(stored), stored.ttl_ms)
             except (ValueError, TypeError, LookupError, AttributeError):
                 return None
         return None

@@ -84,14 +84,14 @@ class MessageSource(PrefixSource):
         """Reads conversations."""
         records: list[Record] = []
         sessions: dict[str, list[tuple[float, bytes, Any, int]]] = defaultdict(list)
-        for found in (yield from read_keys_flow(keys, self.command)):
+        for stored in (yield from read_keys_flow(keys, self.command)):
             try:
-                if found.fault:
-                    raise DamagedError(found.fault)
-                session, timestamp, message = self.message(found)
-                sessions[session].append((timestamp, found.key, message, found.ttl_ms))
+                if stored.fault:
+                    raise DamagedError(stored.fault)
+                session, timestamp, message = self.message(stored)
+                sessions[session].append((timestamp, stored.key, message, stored.ttl_ms))
             except (ValueError, TypeError, LookupError) as error:
-                records.append(Unreadable(found.name, why_of(error)))
+                records.append(Unreadable(stored.name, why_of(error)))
         for session, said in sessions.items():
             said.sort(key=lambda one: one[:2])
             lifetimes = [ttl for _, _, _, ttl in said]

@@ -41,10 +41,10 @@ class Valkey(PrefixSource):
     def read_flow(self, keys: Sequence[bytes]) -> Flow[list[Record]]:
         """Reads checkpoints with their writes."""
         records: list[Record] = []
-        for found in (yield from read_keys_flow(keys, text_get)):
-            beside = b"writes:" + found.key[len(self.prefix) :]
+        for stored in (yield from read_keys_flow(keys, text_get)):
+            beside = b"writes:" + stored.key[len(self.prefix) :]
             writes = yield from read_keys_flow([beside], text_get)
-            records += records_of([found], lambda one: self._record(one, writes))  # noqa: B023
+            records += records_of([stored], lambda one: self._record(one, writes))  # noqa: B023
         return records
 
     def holds_flow(self, name: str) -> Flow[bool]:

@@ -50,7 +50,7 @@ def _key_in(space: KeySpace, slots: range) -> str:
     raise AssertionError  # `count` never ends
 
 
-def info(beside: str, *sections: str) -> Op[Mapping[str, str]]:
+def node_info(beside: str, *sections: str) -> Op[Mapping[str, str]]:
     """Reads some sections of a node's INFO, such as "memory"; those that it refuses are left out."""
     asked = merge(*(ask_node(beside, "INFO", section).optional(b"") for section in sections))
     return asked.map(lambda replies: {name: value for reply in replies for name, value in info_fields(reply)})

@@ -81,8 +81,8 @@ class ItemAdoption(AtOrigin):
             if not (yield from ask(lease.renew(self._key, token, LEASE_MS))):
                 msg = "moving the items that this store adopts took too long: try again, or migrate them"
                 raise UnavailableError(msg)
-            found = yield self.at_origin(self._read_flow, keys[start : start + PAGE])
-            yield from self._page_flow(run, found)
+            items = yield self.at_origin(self._read_flow, keys[start : start + PAGE])
+            yield from self._page_flow(run, items)
 
     def _read_flow(self, keys: Sequence[bytes]) -> Flow[list[tuple[bytes, SavedItem]]]:
         items: list[tuple[bytes, SavedItem]] = []
@@ -94,26 +94,26 @@ class ItemAdoption(AtOrigin):
                     _log.warning("an item cannot be adopted and stays where it is: %s: %s", record.key, record.why)
         return items
 
-    def _page_flow(self, run: Run, found: list[tuple[bytes, SavedItem]]) -> Flow[None]:
+    def _page_flow(self, run: Run, items: list[tuple[bytes, SavedItem]]) -> Flow[None]:
         """Stores items, of two with one name the one that was written last, and removes them at the source."""
         try:
-            here = yield from run([GetOp(one.namespace, one.key, refresh_ttl=False) for _, one in found])
+            here = yield from run([GetOp(one.namespace, one.key, refresh_ttl=False) for _, one in items])
             puts = [
                 self._put(one)
-                for (_, one), item in zip(found, here, strict=True)
+                for (_, one), item in zip(items, here, strict=True)
                 if item is None or item.updated_at.timestamp() < one.updated  # type: ignore[union-attr]
             ]
             if puts:
                 yield from run(puts)
         except InvalidInputError as error:
-            if len(found) > 1:
-                for one in found:
+            if len(items) > 1:
+                for one in items:
                     yield from self._page_flow(run, [one])
             else:
-                key = found[0][0].decode("utf-8", "backslashreplace")
+                key = items[0][0].decode("utf-8", "backslashreplace")
                 _log.warning("an item cannot be adopted and stays where it is: %s: %s", key, error)
             return
-        keys = [key for name, _ in found for key in (name, self._source.vectors(name))]
+        keys = [key for name, _ in items for key in (name, self._source.vectors(name))]
         if keys:
             op = Op(tuple(("UNLINK", key) for key in keys), lambda _replies: None)
             yield self.at_origin(ask, op)

@@ -80,7 +80,7 @@ class Batch:
         } | self._lists
         together = all(reading.whole for reading in readings.values())
         written = self._write(engine, embedded, items.PAGE if readings else 0) if together else pure([])
-        gets = merge(*(self._get(root, found) for root, found in self._gets.items()))
+        gets = merge(*(self._get(root, result) for root, result in self._gets.items()))
         begins: Op[Any] = merge(*(reading.begin for reading in readings.values()))
         reads = merge(gets, begins)
         if written.commands:
@@ -100,11 +100,11 @@ class Batch:
             else:
                 yield from self._renew_points_flow(engine, kept)
         for (position, reading), first in zip(readings.items(), begun, strict=True):
-            results[position] = found = yield from reading.finish(first)
-            if isinstance(found, StoreSearchResult):
-                results[position] = found.items()
+            results[position] = result = yield from reading.finish(first)
+            if isinstance(result, StoreSearchResult):
+                results[position] = result.items()
                 if self._searches[position].refresh_ttl:
-                    yield from self._renew_flow(engine, found.records)
+                    yield from self._renew_flow(engine, result.records)
         if not together or None in had:
             had = yield from ask(self._write(engine, embedded))
         yield from self._settle_flow(engine, had)

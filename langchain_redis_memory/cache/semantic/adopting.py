@@ -52,8 +52,8 @@ class SemanticAdoption(AtOrigin):
         if not self._one_at_a_time.acquire(blocking=False):
             return False
         try:
-            found = yield from self.found_flow(_WHAT, self._next_flow, prompt)
-            moved = yield from self._store_flow(flows, found or [])
+            answers = yield from self.found_flow(_WHAT, self._next_flow, prompt)
+            moved = yield from self._store_flow(flows, answers or [])
             if moved:
                 yield from self.forget_flow(_WHAT, moved)
             return bool(moved)
@@ -74,10 +74,10 @@ class SemanticAdoption(AtOrigin):
             if isinstance(record, SavedAnswer) and record.llm_string  # else nobody knows whose answer it is
         ]
 
-    def _store_flow(self, flows: LLMCacheFlows[Any, Any], found: _Found) -> Flow[list[bytes]]:
+    def _store_flow(self, flows: LLMCacheFlows[Any, Any], answers: _Found) -> Flow[list[bytes]]:
         """Stores the answers that may be cached and are not here; the keys of all that are here then."""
         keys, queries, entries = [], [], []
-        for key, one in found:
+        for key, one in answers:
             query = yield from flows.query_flow(one.prompt, one.llm_string)
             answer = list(one.generations)
             if query is None or flows.refusal(one.prompt, answer) is not None:

@@ -27,15 +27,11 @@ from langchain_redis_memory.cache.marks import AnswerFilter, marks_of
 from langchain_redis_memory.cache.prompts import parse_prompt
 from langchain_redis_memory.cache.semantic import bulk, entries
 from langchain_redis_memory.cache.semantic.adopting import SemanticAdoption
+from langchain_redis_memory.cache.semantic.bypass import bypass_cache_flow, inside_lookup
 from langchain_redis_memory.cache.semantic.candidate import Candidate, logged
 from langchain_redis_memory.cache.semantic.entries import StoredAnswer
 from langchain_redis_memory.cache.semantic.explanation import Explanation
-from langchain_redis_memory.cache.semantic.prompt_reader import (
-    PromptAnalysis,
-    PromptReader,
-    bypass_cache_flow,
-    inside_lookup,
-)
+from langchain_redis_memory.cache.semantic.prompt_reader import PromptAnalysis, PromptReader
 from langchain_redis_memory.cache.semantic.search import (
     NewAnswer,
     SearchResult,

@@ -109,14 +109,14 @@ class TenantSearches:
     def of(self, space: KeySpace) -> SemanticSearch:
         """Returns the search of a tenant, which is from then on the most recently used one."""
         with self._lock:
-            found = self._searches.get(space)
-            if found is None:
-                found = self._searches[space] = self._made(space)
+            search = self._searches.get(space)
+            if search is None:
+                search = self._searches[space] = self._made(space)
                 while len(self._searches) > MOST_TENANTS:
                     _, gone = self._searches.popitem(last=False)
-                    found.tally.adopt(gone.tally)
+                    search.tally.adopt(gone.tally)
             self._searches.move_to_end(space)
-            return found
+            return search
 
     def _made(self, space: KeySpace) -> SemanticSearch:
         log = (space.decisions(f"semantic/{self._name}"), self._log)

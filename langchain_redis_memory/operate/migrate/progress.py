@@ -9,7 +9,7 @@ from langchain_redis_memory.errors import ConfigError
 _HEAD = "langchain-redis-memory migration from "
 
 
-class Done:
+class FinishedUnits:
     """The units that are done.
 
     Args:

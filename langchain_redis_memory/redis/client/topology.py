@@ -18,11 +18,7 @@ from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.extras import missing
 from langchain_redis_memory.redis.client.bounded_sockets import bounded
 from langchain_redis_memory.redis.client.options import UNBOUNDED, Bounds, Options
-from langchain_redis_memory.redis.client.transport import (
-    AsyncPipelineTransport,
-    DirectTransport,
-    PipelineTransport,
-)
+from langchain_redis_memory.redis.client.transport import AsyncPipelineTransport, DirectTransport, PipelineTransport
 
 if TYPE_CHECKING:
     from langchain_redis_memory.redis.client.slots import Node, Nodes

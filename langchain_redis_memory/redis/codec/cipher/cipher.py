@@ -99,12 +99,12 @@ class Cipher:
             The owner's cipher; no key has been fetched yet.
         """
         owner = tenant if self._owner is None else self._owner(tenant, name)
-        found = self._owners.get(owner)
-        if found is None:
+        owned = self._owners.get(owner)
+        if owned is None:
             if len(self._owners) >= _MOST_OWNERS:
                 self._owners.clear()
-            found = self._owners[owner] = OwnerCipher(self._source, owner, strict=self.strict)
-        return found
+            owned = self._owners[owner] = OwnerCipher(self._source, owner, strict=self.strict)
+        return owned
 
 
 class OwnerCipher:
