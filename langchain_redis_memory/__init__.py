@@ -152,7 +152,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.operate.receipt import Receipt as Receipt
     from langchain_redis_memory.operate.tracing import OTelTracing as OTelTracing
     from langchain_redis_memory.operate.users import RedisUsers as RedisUsers
-    from langchain_redis_memory.peers.adopting import AdoptFrom as AdoptFrom
+    from langchain_redis_memory.peers.adoption import AdoptFrom as AdoptFrom
     from langchain_redis_memory.redis.acl import acl_line as acl_line
     from langchain_redis_memory.redis.client.client import Client as Client
     from langchain_redis_memory.redis.client.client import Trip as Trip
@@ -193,7 +193,7 @@ _HOMES = {
     "acl_line": "redis.acl",
     "admin_router": "admin.router",
     "AdmissionPolicy": "cache.admission",
-    "AdoptFrom": "peers.adopting",
+    "AdoptFrom": "peers.adoption",
     "advance": "state.model",
     "Advice": "cache.advice",
     "Answer": "cache.answers.answer_cache",

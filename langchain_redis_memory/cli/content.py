@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from langchain_redis_memory.cli.audited import AuditNote, audited
+from langchain_redis_memory.cli.audit import AuditNote, audited
 from langchain_redis_memory.cli.base import (
     CHANGE,
     LOOK,
