@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.cache.sharing import Share as Share
     from langchain_redis_memory.cache.stats import Stats as Stats
     from langchain_redis_memory.cache.value.cache import RedisValueCache as RedisValueCache
-    from langchain_redis_memory.cache.value.cached import CachedFunction as CachedFunction
+    from langchain_redis_memory.cache.value.cached_function import CachedFunction as CachedFunction
     from langchain_redis_memory.cache.value.lock import ValueLock as ValueLock
     from langchain_redis_memory.cache.value.plain import VersionedValue as VersionedValue
     from langchain_redis_memory.checkpoint.prune import PruneReport as PruneReport
@@ -210,7 +210,7 @@ _HOMES = {
     "cache_tools": "agents.cache_tools",
     "cached_model": "cache.cached_model",
     "CachedEmbeddings": "cache.rag.rag_cache",
-    "CachedFunction": "cache.value.cached",
+    "CachedFunction": "cache.value.cached_function",
     "CachedRetriever": "cache.rag.rag_cache",
     "CacheQuestion": "cache.answers.answer_cache",
     "CascadeClassifier": "language.classify",
