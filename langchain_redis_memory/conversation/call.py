@@ -59,6 +59,7 @@ class WrappedChain:
     pure_tools: frozenset[str]
     keep_partial: bool
     single_flight_ms: int
+    selectors: frozenset[str] = frozenset()
     warned: set[str] = field(default_factory=set, compare=False)
     """The retrievers inside of the chain that a warning has named."""
 
@@ -103,6 +104,7 @@ class Call:
         self._config = config
         self._kwargs = kwargs
         self._watch = ToolWatch(outer.pure_tools, trusting=outer.grounding != "check")
+        self._watch.retrievers |= outer.selectors  # what chooses examples searches, and no callback tells
         self._streamed: GraphStream | None = None
         self._raw: Raw | None = None
         self.scope: str = f"private:{uuid4()}" if private else outer.scope
@@ -151,7 +153,7 @@ class Call:
             self._key: words_of(shown.question),
             "history": [*self._said.lead, *shown.memory],
             "context": _joined(shown.documents),
-            "documents": list(shown.documents),
+            "documents": list(map(_own, shown.documents)),
         }
         if shape.graph or shape.takes == "state":  # a graph warns of names that are none of its own
             fields = {name: value for name, value in fields.items() if name in shape.fields}
@@ -161,7 +163,7 @@ class Call:
     def _messages(self, shown: ModelInput) -> list[BaseMessage]:
         adds_documents = shown.documents and "context" not in self._outer.shape.fields
         grounded = [SystemMessage(_GROUNDED + _joined(shown.documents))] if adds_documents else []
-        return [*self._said.lead, *grounded, *shown.memory, shown.question]
+        return [*self._said.lead, *grounded, *shown.memory, shown.question.model_copy()]
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
@@ -235,6 +237,11 @@ def _is_text(part: Any) -> bool:
 
 def _joined(documents: Sequence[Document]) -> str:
     return "\n\n".join(document.page_content for document in documents)
+
+
+def _own(document: Document) -> Document:
+    """Copies a document for the chain: what it notes there (a score) is no part of what was found."""
+    return document.model_copy(update={"metadata": dict(document.metadata)})
 
 
 def _as_chunk(output: Any) -> Any:

@@ -281,6 +281,8 @@ class CachedRetriever(ClientOwner, BaseRetriever):
     ) -> bytes | None:
         """Names a result by all that decides it; None for what cannot be part of a name."""
         deciding = [deciding_settings(settings or {}), kwargs, self._seen_asker(settings or {}, callbacks)]
+        if type(searched := self.retriever) is VectorStoreRetriever:  # somebody may change them, named or not
+            deciding.append([searched.search_type, dict(searched.search_kwargs)])
         if not describable(deciding):
             return None
         asked = digest({"query": query.strip(), "retriever": self._scope, "given": deciding})

@@ -48,12 +48,16 @@ class Description(NamedTuple):
         opaque: Names of the parts that cannot be described, in order, each once.
         acts: Whether a part that is not LangChain's own, and no model, may read the config and have effects.
         computed: Functions from which its prompts take what is in them by then, such as the day.
+        selectors: Names of what chooses its prompts' examples from somewhere that cannot be described.
+        live: Its models and vector stores' retrievers, whose settings somebody may change.
     """
 
     digest: str
     opaque: tuple[str, ...]
     acts: bool
     computed: tuple[Callable[[], Any], ...] = ()
+    selectors: frozenset[str] = frozenset()
+    live: tuple[LiveSettings, ...] = ()
 
 
 @dataclass
@@ -63,6 +67,48 @@ class _Findings:
     opaque: dict[str, None] = field(default_factory=dict)
     acts: bool = False
     computed: list[Callable[[], Any]] = field(default_factory=list)
+    selectors: set[str] = field(default_factory=set)
+    live: list[LiveSettings] = field(default_factory=list)
+
+
+class LiveSettings:
+    """The settings of a model or a retriever, which may be changed after it was described.
+
+    Args:
+        part: The model or the retriever.
+    """
+
+    def __init__(self, part: Any) -> None:
+        self._part = part
+        self._fields, self._decides = plain_fields(part), _decides(part)
+
+    def changed(self) -> bool:
+        """Checks whether what decides its answers is another by now; what it counts by itself decides nothing."""
+        now = plain_fields(self._part)
+        if now == self._fields:
+            return False
+        if _decides(self._part) != self._decides:
+            return True
+        self._fields = now
+        return False
+
+
+def _decides(part: Any) -> Any:
+    if isinstance(part, VectorStoreRetriever):
+        return [part.search_type, dict(part.search_kwargs)]
+    dumped = dumpd(part)
+    return _plain(dumped) if _whole(dumped) else repr(getattr(part, "_identifying_params", {}))
+
+
+def plain_fields(thing: Any) -> Any:
+    """Copies the fields of an object that somebody may set to another value, such as a model's temperature."""
+    if isinstance(thing, dict):
+        return thing.copy()
+    return {
+        name: value.copy() if isinstance(value, dict | list) else value
+        for name, value in vars(thing).items()
+        if isinstance(value, str | int | float | dict) or name.startswith("stop")
+    }
 
 
 def describe(part: Any) -> Description:
@@ -73,7 +119,8 @@ def describe(part: Any) -> Description:
     """
     found = _Findings()
     described = digest({"described": _describe(part, found)})
-    return Description(described, tuple(found.opaque), found.acts, tuple(found.computed))
+    parts = tuple(found.computed), frozenset(found.selectors), tuple(found.live)
+    return Description(described, tuple(found.opaque), found.acts, *parts)
 
 
 def fingerprint(part: Any) -> str | None:
@@ -108,9 +155,15 @@ def _describe(value: Any, found: _Findings) -> Any:
         return _model(value, found)
     if type(value) in _EXACT:
         return [_path(type(value)), repr(value)]
+    if is_configurable_model(value):
+        return [_path(type(value)), {name: _describe(vars(value)[name], found) for name in sorted(vars(value))}]
     if isinstance(value, BaseModel) and _is_langchains(type(value)) and not isinstance(value, RunnableLambda):
         if isinstance(value, BasePromptTemplate):
             found.computed += filter(callable, value.partial_variables.values())
+            if (selector := getattr(value, "example_selector", None)) is not None and describe(selector).opaque:
+                found.selectors.add(type(selector).__name__)
+        if isinstance(value, VectorStoreRetriever):
+            found.live.append(LiveSettings(value))
         return [_path(type(value)), {name: _describe(item, found) for name, item in _fields(value)}]
     if isinstance(value, Serializable) and _whole(dumped := dumpd(value)):
         found.acts = found.acts or isinstance(value, Runnable)  # its fields are known, not what it reads and does
@@ -130,6 +183,7 @@ def _fields(value: BaseModel) -> Iterator[tuple[str, Any]]:
 
 def _model(model: BaseLanguageModel[Any], found: _Findings) -> Any:
     """A model as LangChain serialises it, or by what it calls its identifying parameters, as LangChain's caches do."""
+    found.live.append(LiveSettings(model))
     dumped = dumpd(model)
     if _whole(dumped):
         return _plain(dumped)
@@ -146,6 +200,11 @@ def _settings(model: BaseLanguageModel[Any]) -> dict[str, Any]:
         return {}
     values = {name: getattr(model, name, None) for name in type(model).model_fields if name not in _LABELS}
     return {name: repr(value) for name, value in values.items() if _is_plain(value)}
+
+
+def is_configurable_model(value: Any) -> bool:
+    """Checks whether a value is what `init_chat_model` makes for a model that each call's config names."""
+    return type(value).__name__ == "_ConfigurableModel" and type(value).__module__.startswith("langchain.")
 
 
 def _is_plain(value: Any) -> bool:
