@@ -94,20 +94,23 @@ class LiveSettings:
 
 
 def _decides(part: Any) -> Any:
+    """What a model or a retriever itself says of its settings, without lists that may be filled by use."""
     if isinstance(part, VectorStoreRetriever):
         return [part.search_type, dict(part.search_kwargs)]
     dumped = dumpd(part)
-    return _plain(dumped) if _whole(dumped) else repr(getattr(part, "_identifying_params", {}))
+    return repr(_settable(dumped["kwargs"] if _whole(dumped) else getattr(part, "_identifying_params", {})))
 
 
 def plain_fields(thing: Any) -> Any:
     """Copies the fields of an object that somebody may set to another value, such as a model's temperature."""
-    if isinstance(thing, dict):
-        return thing.copy()
+    return thing.copy() if isinstance(thing, dict) else _settable(vars(thing))
+
+
+def _settable(found: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: value.copy() if isinstance(value, dict | list) else value
-        for name, value in vars(thing).items()
-        if isinstance(value, str | int | float | dict) or name.startswith("stop")
+        for name, value in found.items()
+        if (isinstance(value, str | int | float | dict) or name.startswith("stop")) and name != "_serialized"
     }
 
 
