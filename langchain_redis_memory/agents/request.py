@@ -42,10 +42,9 @@ class AgentTurn(NamedTuple):
         return [said for said in self.before if isinstance(said, SystemMessage)]
 
     def forbidden(self, pure: Set[str]) -> str:
-        """Returns the reason why what follows since the question forbids to share an answer, "" for none.
+        """Returns why what follows since the question forbids to share an answer, "" for nothing.
 
-        Args:
-            pure: Names of the tools that only look things up.
+        Tools that are `pure` only look things up.
         """
         called = {name for said in self.since if isinstance(said, AIMessage) for name in called_by(said)}
         if others := sorted(called - pure):
@@ -99,7 +98,7 @@ _describe_model = Descriptions(describe)
 _describe_tool = Descriptions(lambda tool: tool if isinstance(tool, dict) else convert_to_openai_tool(tool))
 
 
-class Decides(NamedTuple):
+class CallBasis(NamedTuple):
     """What decides an answer besides the messages.
 
     Args:
@@ -111,12 +110,12 @@ class Decides(NamedTuple):
     opaque: tuple[str, ...]
 
 
-def decides(request: ModelRequest[Any]) -> Decides:
+def basis_of(request: ModelRequest[Any]) -> CallBasis:
     """Describes what decides the answer to a model call, besides its messages and the asker."""
     model = _describe_model(request.model)
     tools = [_describe_tool(tool) for tool in request.tools]
     rest = describe([request.model_settings, request.tool_choice, tools, _form(request.response_format)])
-    return Decides(describe([model.digest, rest.digest]).digest, (*model.opaque, *rest.opaque))
+    return CallBasis(describe([model.digest, rest.digest]).digest, (*model.opaque, *rest.opaque))
 
 
 def _form(response_format: Any) -> Any:

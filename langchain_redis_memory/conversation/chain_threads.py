@@ -6,13 +6,14 @@ of, in its functions, what they close over, and the chains and functions of thei
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
 from functools import partial
 from types import CellType, CodeType, FunctionType, MethodType
 from typing import Any
 
 from langchain_core.runnables import Runnable
+
+from langchain_redis_memory.extras import loaded
 
 _MOST = 2000
 
@@ -33,17 +34,12 @@ def keeps_conversations(chain: Runnable[Any, Any]) -> str | None:
         if id(part) in seen:
             continue
         seen.add(id(part))
-        if _is_a(part, "langgraph.pregel", "Pregel") and not isinstance(part.checkpointer, bool | None):
+        if isinstance(part, loaded("langgraph.pregel", "Pregel")) and not isinstance(part.checkpointer, bool | None):
             return f"the graph {part.name!r}"
-        if _is_a(part, "langchain_core.runnables.history", "RunnableWithMessageHistory"):
+        if isinstance(part, loaded("langchain_core.runnables.history", "RunnableWithMessageHistory")):
             return "a RunnableWithMessageHistory"
         waiting += _inside(part)
     return None
-
-
-def _is_a(part: Any, module: str, name: str) -> bool:
-    """Whether a part is of a class; where its module was never imported nothing is."""
-    return isinstance(part, getattr(sys.modules.get(module), name, ()))
 
 
 def _inside(part: Any) -> Iterator[Any]:

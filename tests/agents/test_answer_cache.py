@@ -27,6 +27,7 @@ from langchain_redis_memory import (
     SemanticAnswerCache,
 )
 from langchain_redis_memory.agents.request import decides
+from langchain_redis_memory.cache.semantic.tenants import SearchOptions
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.audience.linguistic import classify_audience
 from langchain_redis_memory.redis.client.client import Client, Trip
@@ -198,6 +199,7 @@ async def test_parallel_calls_of_which_one_acts_forbid_sharing(client: Client, b
     assert cache_of(said)["why"] == "a tool ran that may do something: cancel"
 
 
+@pytest.mark.slow
 async def test_agents_that_differ_share_nothing(client: Client, both: Both) -> None:
     agents = [
         Agent(client, both),
@@ -318,7 +320,7 @@ async def test_a_model_that_fails_stores_nothing_and_is_asked_again(client: Clie
 
 
 async def test_answers_are_found_by_meaning(client: Client, both: Both) -> None:
-    cache = SemanticAnswerCache(client, WordEmbeddings(), policy=Cut())
+    cache = SemanticAnswerCache(client, WordEmbeddings(), search=SearchOptions(policy=Cut()))
     agent = Agent(client, both, cache=cache)
     await agent.say(ASKED)
     said = await agent.say(NEAR)
@@ -358,6 +360,7 @@ async def test_a_server_that_is_away_is_no_reason_to_fail(both: Both) -> None:
     await both(client.close)()
 
 
+@pytest.mark.slow
 async def test_of_equal_calls_at_once_one_asks_the_model(client: Client, both: Both) -> None:
     begun: list[int] = []
     model = SlowModel(all_have_begun=lambda: len(begun) >= 8)
