@@ -270,9 +270,9 @@ class CachedRetriever(ClientOwner, BaseRetriever):
     # --- flows --------------------------------------------------------------------------------------------------------
 
     def _seen_asker(self, settings: Mapping[str, Any], callbacks: Any) -> list[Any]:
-        """Returns who asks and with which metadata; a vector store's own retriever reads neither."""
+        """Returns who asks and with which metadata; of a vector store's own, which reads neither, how it searches."""
         if type(self.retriever) is VectorStoreRetriever:
-            return []
+            return [self.retriever.search_type, dict(self.retriever.search_kwargs)]
         config = {"configurable": settings, **{name: getattr(callbacks, name, None) for name in ("metadata", "tags")}}
         return [*users_of(config), *rights_of(config)]
 
@@ -281,8 +281,6 @@ class CachedRetriever(ClientOwner, BaseRetriever):
     ) -> bytes | None:
         """Names a result by all that decides it; None for what cannot be part of a name."""
         deciding = [deciding_settings(settings or {}), kwargs, self._seen_asker(settings or {}, callbacks)]
-        if type(searched := self.retriever) is VectorStoreRetriever:  # somebody may change them, named or not
-            deciding.append([searched.search_type, dict(searched.search_kwargs)])
         if not describable(deciding):
             return None
         asked = digest({"query": query.strip(), "retriever": self._scope, "given": deciding})
