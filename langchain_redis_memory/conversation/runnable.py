@@ -100,6 +100,7 @@ class RememberingRunnable(Runnable[Any, Any]):
             options.pure_tools,
             options.keep_partial,
             options.single_flight_ms,
+            warned=set(),
         )
 
     def __repr__(self) -> str:

@@ -9,7 +9,6 @@ nobody needs: another turn waits for it at worst until that one's answer is stor
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -53,7 +52,6 @@ class TurnLookup(NamedTuple):
 NOTHING = TurnLookup()
 
 
-@dataclass(frozen=True)
 class TurnCache:
     """The answer cache as a turn uses it.
 
@@ -61,7 +59,8 @@ class TurnCache:
         cache: The cache; None for none.
     """
 
-    cache: AnswerCache | None
+    def __init__(self, cache: AnswerCache | None) -> None:
+        self.cache = cache
 
     @cached_property
     def _switch(self) -> str | None:
