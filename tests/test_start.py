@@ -6,9 +6,11 @@ import json
 import subprocess
 import sys
 from functools import cache
+from pathlib import Path
 
 import pytest
 
+import langchain_redis_memory
 from benchmarks.speed.start import BEFORE, CASES, emptied
 
 LOADED = f"""
@@ -27,6 +29,7 @@ print(json.dumps(told))
 """
 """Each case in a fork of one process: to import langchain-core takes longer than all of them."""
 PACKAGE = "langchain_redis_memory"
+ROOT = Path(langchain_redis_memory.__file__).parent
 OTHERS = {"langchain_core.documents.base", "ormsgpack", "ormsgpack.ormsgpack"}
 """What of others is loaded besides what langchain-core and redis-py need by themselves."""
 CACHE, TURN = "`RedisCache`: its first look-up", "`ConversationMemory`: its first turn"
@@ -56,4 +59,6 @@ def test_a_first_call_loads_what_it_uses_and_no_more(case: str, real_url: str) -
     assert len(ours) <= MOST[case], ours
     assert {name for name in names if name not in ours} <= OTHERS
     parts = {f".{part}." for part in NOT[case].split()}
+    known = [f".{'.'.join(path.relative_to(ROOT).with_suffix('').parts)}." for path in ROOT.rglob("*.py")]
+    assert not [part for part in parts if not any(part in name for name in known)]
     assert not [name for name in ours if any(part in f"{name}." for part in parts)]

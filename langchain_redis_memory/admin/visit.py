@@ -19,7 +19,7 @@ from langchain_redis_memory.cache.stats import Prices
 from langchain_redis_memory.cache.switchable import Switchable
 from langchain_redis_memory.checkpoint.saver import RedisSaver
 from langchain_redis_memory.errors import InvalidInputError
-from langchain_redis_memory.operate.named import answer_caches_flow, desk_of, switchable
+from langchain_redis_memory.operate.caches_by_name import answer_caches_flow, desk_of, switchable
 from langchain_redis_memory.operate.users import RedisUsers
 from langchain_redis_memory.ops import Flow, Now, Op, ask
 from langchain_redis_memory.redis.client.client import Client

@@ -13,7 +13,7 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
-from langchain_redis_memory.cli.audited import audited
+from langchain_redis_memory.cli.audit import audited
 from langchain_redis_memory.cli.base import (
     CHANGE,
     NOT_WELL,

@@ -112,7 +112,7 @@ def waiting(text: str) -> Iterator[None]:
 
 def show_json(value: Any) -> None:
     """Prints a result as JSON."""
-    from langchain_redis_memory.operate.plain import plain
+    from langchain_redis_memory.operate.as_json import plain
 
     typer.echo(json.dumps(plain(value), indent=1, ensure_ascii=False))
 

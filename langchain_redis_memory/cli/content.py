@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from langchain_redis_memory.cli.audited import AuditNote, audited
+from langchain_redis_memory.cli.audit import AuditNote, audited
 from langchain_redis_memory.cli.base import (
     CHANGE,
     LOOK,
@@ -66,7 +66,7 @@ def sessions(
         with waiting("looking for conversations"):
             matches, more = _pages(page, limit)
     if as_json:
-        show_json({"sessions": [{**vars(one.session), "title": one.title} for one in matches], "more": more})
+        show_json({"sessions": [{**one.session._asdict(), "title": one.title} for one in matches], "more": more})
         return
     rows = [
         (

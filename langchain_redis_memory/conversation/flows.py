@@ -17,16 +17,16 @@ from langchain_core.messages import AIMessage, BaseMessage
 
 from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion
 from langchain_redis_memory.cache.answers.switch import was_off
-from langchain_redis_memory.conversation.answering import answer_flow
+from langchain_redis_memory.conversation.answer_flow import answer_flow
 from langchain_redis_memory.conversation.context import TurnContext
-from langchain_redis_memory.conversation.guarded import Driver, guarded
-from langchain_redis_memory.conversation.measured import measured_flow
+from langchain_redis_memory.conversation.guarded_step import Driver, guarded
 from langchain_redis_memory.conversation.planner import Planner
 from langchain_redis_memory.conversation.recent import NOTHING_SEEN, RecentConversation, RecentConversations
-from langchain_redis_memory.conversation.reporting import report_of, tell_flow
 from langchain_redis_memory.conversation.turn import Chain, TurnInput, TurnReport, also_given, with_id, words_of
 from langchain_redis_memory.conversation.turn_cache import NOTHING, TurnCache, TurnLookup, leave
+from langchain_redis_memory.conversation.turn_cost import measured_flow
 from langchain_redis_memory.conversation.turn_record import TurnRecorder
+from langchain_redis_memory.conversation.turn_report import report_of, tell_flow
 from langchain_redis_memory.conversation.turn_steps import (
     AnsweredTurn,
     LoadedTurn,
@@ -252,7 +252,7 @@ class TurnFlows:
     # --- answer -------------------------------------------------------------------------------------------------------
 
     def answer_flow(self, turn: TurnRequest, planned: PlannedTurn, started: float = 0.0) -> Flow[AnsweredTurn]:
-        """Serves the cached answer, or retrieves and generates; see `answering`. Returns the answered turn.
+        """Serves the cached answer, or retrieves and generates; see `answer_flow`. Returns the answered turn.
 
         What the retriever or the model raises passes through.
         """

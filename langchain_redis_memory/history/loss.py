@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from langchain_core.messages import BaseMessage
 
-from langchain_redis_memory.history.waiting import Entry
+from langchain_redis_memory.history.waiting_writes import Entry
 
 _log = logging.getLogger(__name__)
 

@@ -24,7 +24,7 @@ from langchain_redis_memory.errors import ConfigError, OutOfMemoryError, RedisMe
 from langchain_redis_memory.history.loss import OnLoss, report_loss
 from langchain_redis_memory.history.read_through import UserCallback
 from langchain_redis_memory.history.transcript import Transcript
-from langchain_redis_memory.history.waiting import Entry, SeenMessages, WaitingWrites
+from langchain_redis_memory.history.waiting_writes import Entry, SeenMessages, WaitingWrites
 from langchain_redis_memory.ops import Flow, Now, OneDeadline, Op, Sleep, ask, merge
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.client.outboxes import Outboxes, everywhere

@@ -176,13 +176,9 @@ def _frames(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 class Spool:
-    """The files of one outbox.
+    """The files of one outbox, in a folder that is made where it is missing; processes may share it.
 
-    Args:
-        folder: Where they are; made where it is missing. Processes may share it.
-
-    Raises:
-        ConfigError: It cannot be used.
+    Raises `ConfigError`: it cannot be used.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:

@@ -51,15 +51,7 @@ class Reservation(NamedTuple):
 
 
 class LimitFlows:
-    """The operations and flows of one limiter.
-
-    Args:
-        client: The server.
-        limits: The limits.
-        scope: Names what is limited.
-        tenant: Whose limits they are.
-        when_down: What is decided while the server is away.
-        lease_ms: How long a place is held at most.
+    """The operations and flows of one limiter; a place is held for `lease_ms` at most.
 
     **Keys:** `rate`, `places`, `queue` of its limits.
     **Trips:** each says its own.

@@ -19,7 +19,7 @@ from langchain_redis_memory.cache.decision_log import DEFAULT_LOG, Decision
 from langchain_redis_memory.cache.stats import Stats, Tally
 from langchain_redis_memory.checks import check_number, check_text, check_whole
 from langchain_redis_memory.errors import InvalidInputError
-from langchain_redis_memory.operate.named import switchable
+from langchain_redis_memory.operate.caches_by_name import switchable
 from langchain_redis_memory.ops import Flow, Invoke, Op, ask, merge
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.client.health import Health

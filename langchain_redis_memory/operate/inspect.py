@@ -77,7 +77,7 @@ def inspect_flow(space: KeySpace, name: str, agent: str, newest: Invoke) -> Flow
     inspections = []
     if keys := (yield from keys_flow(space, session_index.keys_of(space, agent, name))):
         session = yield from ask(session_index.info(space, agent, name).optional(None))
-        inspections.append(Inspection("session", name, keys, vars(session) if session else {}))
+        inspections.append(Inspection("session", name, keys, session._asdict() if session else {}))
     if keys := (yield from keys_flow(space, (*space.thread(name).all(), space.thread_users(name)))):
         order = space.thread(name).order
         count = yield from ask(Op((("ZLEXCOUNT", order, "[i", "(j"),), lambda replies: int(replies[0])))

@@ -13,7 +13,7 @@ from langchain_core.outputs import Generation
 
 from langchain_redis_memory.ops import Arg, Flow
 from langchain_redis_memory.peers.answers import generations_of
-from langchain_redis_memory.peers.reading import (
+from langchain_redis_memory.peers.stored_keys import (
     StoredKey,
     hash_get,
     json_get,

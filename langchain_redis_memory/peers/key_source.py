@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, TypeAlias
 
 from langchain_redis_memory.ops import Arg, Flow
-from langchain_redis_memory.peers.reading import (
+from langchain_redis_memory.peers.records import Conversation, Record, Unreadable
+from langchain_redis_memory.peers.stored_keys import (
     DamagedError,
     StoredKey,
     escape_glob,
@@ -17,7 +18,6 @@ from langchain_redis_memory.peers.reading import (
     records_of,
     why_of,
 )
-from langchain_redis_memory.peers.records import Conversation, Record, Unreadable
 
 Command: TypeAlias = "staticmethod[[bytes], tuple[Arg, ...]]"
 """Builds the command that reads a key."""

@@ -17,7 +17,8 @@ from langchain_redis_memory.ops import Flow, Op, ask
 from langchain_redis_memory.peers.key_source import PrefixSource
 from langchain_redis_memory.peers.langgraph_redis import NO_PATH
 from langchain_redis_memory.peers.langgraph_values import Values, strict_serde
-from langchain_redis_memory.peers.reading import (
+from langchain_redis_memory.peers.records import Record, SavedCheckpoint, SavedWrite
+from langchain_redis_memory.peers.stored_keys import (
     DamagedError,
     StoredKey,
     exists_flow,
@@ -28,7 +29,6 @@ from langchain_redis_memory.peers.reading import (
     text_get,
     texts,
 )
-from langchain_redis_memory.peers.records import Record, SavedCheckpoint, SavedWrite
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.peers.key_source import PrefixSource
 from langchain_redis_memory.peers.langgraph_redis import NO_PATH
 from langchain_redis_memory.peers.langgraph_values import Values, strict_serde
-from langchain_redis_memory.peers.reading import (
+from langchain_redis_memory.peers.records import Record, SavedCheckpoint, SavedWrite
+from langchain_redis_memory.peers.stored_keys import (
     DamagedError,
     StoredKey,
     exists_flow,
@@ -25,7 +26,6 @@ from langchain_redis_memory.peers.reading import (
     records_of,
     text_get,
 )
-from langchain_redis_memory.peers.records import Record, SavedCheckpoint, SavedWrite
 
 
 @dataclass(frozen=True)

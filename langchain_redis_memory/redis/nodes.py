@@ -57,13 +57,7 @@ def node_info(beside: str, *sections: str) -> Op[Mapping[str, str]]:
 
 
 class KeyScan:
-    """Finds keys by a pattern, on every master, a bounded number in a round trip; a key may be found twice.
-
-    Args:
-        space: A key builder.
-        pattern: What SCAN takes.
-        at_once: How many keys a node looks at for one page.
-    """
+    """Finds keys by SCAN's pattern, on every master, a bounded number in a round trip; a key may be found twice."""
 
     def __init__(self, space: KeySpace, pattern: str, at_once: int = 1000) -> None:
         self._space, self._pattern, self._at_once = space, pattern, at_once

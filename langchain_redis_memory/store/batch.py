@@ -38,16 +38,9 @@ Ready = Callable[[], Flow[Engine]]
 
 
 class Batch:
-    """Operations, checked and sorted by what they do.
+    """Operations, checked and sorted by what they do; `ready` gives the engine of vectors.
 
-    Args:
-        space: The tenant's key builder.
-        indexing: What is embedded, None for nothing.
-        ready: Gives the engine of vectors.
-        ops: The operations.
-
-    Raises:
-        InvalidInputError: One of them is not acceptable.
+    Raises `InvalidInputError`: one of them is not acceptable.
     """
 
     def __init__(self, space: KeySpace, indexing: IndexSettings | None, ready: Ready, ops: Iterable[StoreOp]) -> None:

@@ -98,9 +98,7 @@ class ExactAnswerCache:
 class ExactRecords:
     """The entries of an `ExactAnswerCache`; see `AnswerRecords`.
 
-    Args:
-        cache: The cache.
-        tally: Its statistics; None: those that all exact caches of the asker's tenant share.
+    Without a tally they have the statistics that all exact caches of the asker's tenant share.
     """
 
     name = "exact"

@@ -17,14 +17,14 @@ from langchain_core.embeddings import Embeddings
 from typing_extensions import Unpack
 
 from langchain_redis_memory.cache.best_effort import CacheUnavailable
-from langchain_redis_memory.cache.rag.adopting import VectorAdoption
+from langchain_redis_memory.cache.rag.adoption import VectorAdoption
 from langchain_redis_memory.cache.sharded_entries import ShardedEntries
 from langchain_redis_memory.cache.stats import Stats, read_stats_flow
 from langchain_redis_memory.checks import check_number, check_text, check_type, check_word
 from langchain_redis_memory.errors import ConfigError, CorruptDataError, InvalidInputError
 from langchain_redis_memory.extras import np, npt
 from langchain_redis_memory.ops import Flow, Invoke, Now, ask
-from langchain_redis_memory.peers.adopting import AdoptFrom, AdoptLike
+from langchain_redis_memory.peers.adoption import AdoptFrom, AdoptLike
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.codec.envelope import seal, unseal
 from langchain_redis_memory.redis.expiring_hash import Item, NewItem

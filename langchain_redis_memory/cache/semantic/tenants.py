@@ -63,20 +63,10 @@ class SearchOptions:
 
 
 class TenantSearches:
-    """The searches of one cache, by tenant.
+    """The searches of one cache, by tenant; `log` is of look-ups by these searches themselves.
 
-    Args:
-        client: The server's client.
-        embeddings: Embeds questions.
-        name: The cache.
-        max_error: The share of served answers that may be wrong.
-        options: How they find and verify; None for the defaults.
-        log: What is logged of look-ups by these searches themselves; None for nothing.
-
-    Raises:
-        InvalidIdError: The name is not acceptable.
-        InvalidInputError: A number is out of range.
-        ConfigError: The embedding model, the policy, the judge or the engine cannot work.
+    Raises `InvalidIdError`: the name is not acceptable. Raises `InvalidInputError`: a number is out of range. Raises
+    `ConfigError`: the embedding model, the policy, the judge or the engine cannot work.
     """
 
     def __init__(

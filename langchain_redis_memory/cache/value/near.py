@@ -30,11 +30,7 @@ class NearValue(NamedTuple):
 
 
 class Near:
-    """Values of one cache in this process.
-
-    Args:
-        most: How many; those used least recently go.
-    """
+    """Values of one cache in this process; those used least recently go."""
 
     def __init__(self, most: int) -> None:
         self._most, self._lock = most, threading.Lock()

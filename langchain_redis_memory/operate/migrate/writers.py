@@ -39,14 +39,7 @@ class Writer(Protocol, Generic[R_contra]):
 
 
 class ConversationWriter:
-    """Stores conversations as histories.
-
-    Args:
-        client: The target.
-        space: The tenant's key builder.
-        agent: The agent of a conversation that names none.
-        ttl_ms: The lifetime of a conversation that has none, in milliseconds; 0 for none.
-    """
+    """Stores conversations as histories; `agent` and `ttl_ms`, 0 for no expiry, are of those that name none."""
 
     def __init__(self, client: Client, space: KeySpace, agent: str, ttl_ms: int) -> None:
         self._client, self._space, self._agent, self._ttl_ms = client, space, agent, ttl_ms
@@ -96,12 +89,7 @@ def _once(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
 
 
 class CheckpointWriter:
-    """Stores checkpoints as threads of a saver.
-
-    Args:
-        flows: The saver's flows.
-        ttl_ms: The lifetime of a thread that has none, in milliseconds; 0 for none.
-    """
+    """Stores checkpoints as threads of a saver; `ttl_ms`, 0 for no expiry, is for threads that have none."""
 
     def __init__(self, flows: SaverFlows, ttl_ms: int) -> None:
         self._flows, self._ttl_ms = flows, ttl_ms
@@ -153,12 +141,7 @@ _MINUTE_MS = 60_000
 
 
 class ItemWriter:
-    """Stores items in a LangGraph store.
-
-    Args:
-        store: The store.
-        ttl_ms: The lifetime of an item that has none, in milliseconds; 0 for none.
-    """
+    """Stores items in a LangGraph store; `ttl_ms`, 0 for no expiry, is for items that have none."""
 
     def __init__(self, store: BaseStore, ttl_ms: int) -> None:
         self._store, self._ttl_ms = store, ttl_ms

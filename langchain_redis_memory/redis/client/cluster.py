@@ -20,12 +20,7 @@ _SLOTS: tuple[Command, ...] = (("CLUSTER", "SLOTS"),)
 
 
 class ClusterTransport:
-    """Sends each command to its node.
-
-    Args:
-        nodes: What is known of the nodes.
-        opened: Makes the transport to one.
-    """
+    """Sends each command to its node."""
 
     def __init__(self, nodes: Nodes, opened: Callable[[Node], DirectTransport]) -> None:
         self._nodes, self._opened = nodes, opened

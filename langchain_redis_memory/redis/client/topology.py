@@ -211,7 +211,7 @@ def _single(url: str, options: Options) -> Topology:
         return library.Redis.from_pool(pool)
 
     def aopen() -> Any:
-        from langchain_redis_memory.redis.client.shared import AsyncSharedTransport
+        from langchain_redis_memory.redis.client.shared_transport import AsyncSharedTransport
 
         return AsyncSharedTransport(make(aredis, asynchronous=True))
 
@@ -252,7 +252,7 @@ def _cluster(scheme: str, rest: str, options: Options) -> Topology:
         ask_for_copies,
         ask_for_copies_async,
     )
-    from langchain_redis_memory.redis.client.shared import AsyncSharedTransport
+    from langchain_redis_memory.redis.client.shared_transport import AsyncSharedTransport
     from langchain_redis_memory.redis.client.slots import Nodes, Replica
 
     userinfo, hosts, tail = _hosts(rest, 6379)

@@ -108,12 +108,9 @@ class Cipher:
 
 
 class OwnerCipher:
-    """Encrypts the values of one owner.
+    """Encrypts the values of one owner; a strict one refuses what is not encrypted.
 
-    Args:
-        source: Gives the keys; it is asked each time, as one may have been rotated or shredded.
-        owner: The owner.
-        strict: Whether what is not encrypted is refused.
+    The `source` of keys is asked each time, as one may have been rotated or shredded.
     """
 
     __slots__ = ("_made", "_owner", "_source", "_strict")

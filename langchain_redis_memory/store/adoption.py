@@ -14,10 +14,10 @@ from langgraph.store.base import Op as StoreOp
 
 from langchain_redis_memory.errors import InvalidInputError, UnavailableError
 from langchain_redis_memory.ops import Flow, Op, Sleep, ask
-from langchain_redis_memory.peers.adopting import AdoptFrom, AtOrigin
+from langchain_redis_memory.peers.adoption import AdoptFrom, AtOrigin
 from langchain_redis_memory.peers.keys import units_flow
-from langchain_redis_memory.peers.reading import read_keys_flow, records_of
 from langchain_redis_memory.peers.records import SavedItem, Unreadable
+from langchain_redis_memory.peers.stored_keys import read_keys_flow, records_of
 from langchain_redis_memory.redis import lease
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.keys import KeySpace
@@ -35,16 +35,9 @@ Run = Callable[[Sequence[StoreOp]], Flow[list[Result]]]
 
 
 class ItemAdoption(AtOrigin):
-    """Moves the items of another store.
+    """Moves the items of another store; `default_ttl` is of those that have no lifetime there, in minutes.
 
-    Args:
-        client: The client of the store that adopts.
-        space: The tenant's key builder.
-        adopt: Where from.
-        default_ttl: The lifetime of an item that has none there, in minutes; None for no expiry.
-
-    Raises:
-        ConfigError: No store has that name.
+    Raises `ConfigError`: no store has that name.
     """
 
     def __init__(self, client: Client, space: KeySpace, adopt: AdoptFrom, default_ttl: float | None) -> None:

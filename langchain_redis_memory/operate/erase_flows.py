@@ -15,10 +15,10 @@ from langchain_redis_memory.checkpoint.prune import delete_thread
 from langchain_redis_memory.errors import RedisMemoryError
 from langchain_redis_memory.history import session_index
 from langchain_redis_memory.history.sessions import erase_flow
-from langchain_redis_memory.operate.erase import erase_keys_flow
-from langchain_redis_memory.operate.kept import UserSources
-from langchain_redis_memory.operate.measure import measured_flow
+from langchain_redis_memory.operate.erase_keys import erase_keys_flow
+from langchain_redis_memory.operate.key_sizes import measured_flow
 from langchain_redis_memory.operate.receipt import KindReceipt, Receipt
+from langchain_redis_memory.operate.user_sources import UserSources
 from langchain_redis_memory.ops import Flow, Op, ask
 from langchain_redis_memory.redis import user_index
 from langchain_redis_memory.redis.client.client import Client
@@ -45,13 +45,7 @@ class _Part:
 
 
 class EraseFlows:
-    """The flows that erase.
-
-    Args:
-        client: The client.
-        space: The tenant's key builder.
-        kept: What the application keeps of its users.
-    """
+    """The flows that erase what the application keeps of its users."""
 
     def __init__(self, client: Client, space: KeySpace, kept: UserSources) -> None:
         self._client, self._space, self._kept = client, space, kept

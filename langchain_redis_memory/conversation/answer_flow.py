@@ -8,9 +8,9 @@ from uuid import uuid4
 
 from langchain_core.messages import BaseMessage
 
-from langchain_redis_memory.conversation.measured import TurnCost
-from langchain_redis_memory.conversation.reporting import outcome_of, why_not
 from langchain_redis_memory.conversation.turn import ModelInput, cost
+from langchain_redis_memory.conversation.turn_cost import TurnCost
+from langchain_redis_memory.conversation.turn_report import outcome_of, why_not
 from langchain_redis_memory.conversation.turn_steps import AnsweredTurn, PlannedTurn, TurnRequest
 from langchain_redis_memory.ops import Flow, Invoke, Now, StreamResult
 

@@ -10,10 +10,10 @@ from urllib.parse import unquote
 from langchain_redis_memory.checkpoint import thread_index
 from langchain_redis_memory.errors import DecryptionError
 from langchain_redis_memory.history.transcript import Transcript
-from langchain_redis_memory.operate.erasing import EraseFlows
-from langchain_redis_memory.operate.kept import UserSources, found_items_flow
-from langchain_redis_memory.operate.plain import plain
+from langchain_redis_memory.operate.as_json import plain
+from langchain_redis_memory.operate.erase_flows import EraseFlows
 from langchain_redis_memory.operate.session_search import agents_flow
+from langchain_redis_memory.operate.user_sources import UserSources, found_items_flow
 from langchain_redis_memory.ops import Emit, Flow, Invoke, Op, Reply, ask, merge
 from langchain_redis_memory.redis import user_index
 from langchain_redis_memory.redis.client.client import Client
@@ -36,14 +36,7 @@ _PAGE = 200
 
 
 class ExportFlows:
-    """The flows that export.
-
-    Args:
-        client: The client.
-        space: The tenant's key builder.
-        kept: What the application keeps of its users.
-        erasing: Finds the conversations of agents.
-    """
+    """The flows that export what the application keeps of its users; `erasing` finds the conversations of agents."""
 
     def __init__(self, client: Client, space: KeySpace, kept: UserSources, erasing: EraseFlows) -> None:
         self._client, self._space, self._kept, self._erasing = client, space, kept, erasing

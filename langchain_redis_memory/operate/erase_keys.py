@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from langchain_redis_memory.errors import RedisMemoryError
-from langchain_redis_memory.operate.measure import measured_flow
+from langchain_redis_memory.operate.key_sizes import measured_flow
 from langchain_redis_memory.operate.receipt import KindReceipt
 from langchain_redis_memory.ops import Flow, Op, ask
 from langchain_redis_memory.redis.key_parts import parse_key

@@ -16,9 +16,9 @@ from langchain_redis_memory.cache.best_effort import CacheUnavailable
 from langchain_redis_memory.cache.llm_flows import LLMCacheFlows
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.ops import Flow, ask, merge
-from langchain_redis_memory.peers.adopting import AdoptFrom, AtOrigin
-from langchain_redis_memory.peers.reading import read_keys_flow, records_of
+from langchain_redis_memory.peers.adoption import AdoptFrom, AtOrigin
 from langchain_redis_memory.peers.records import SavedAnswer
+from langchain_redis_memory.peers.stored_keys import read_keys_flow, records_of
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.nodes import KeyScan
 
@@ -29,15 +29,7 @@ _Found = list[tuple[bytes, SavedAnswer]]
 
 
 class SemanticAdoption(AtOrigin):
-    """Moves the answers of another semantic cache.
-
-    Args:
-        client: The client of the cache that adopts.
-        adopt: Where from.
-
-    Raises:
-        ConfigError: It is no such cache.
-    """
+    """Moves the answers of another semantic cache; raises `ConfigError` where it is none."""
 
     def __init__(self, client: Client, adopt: AdoptFrom) -> None:
         super().__init__(adopt.client(client))
