@@ -36,8 +36,8 @@ CACHE, TURN = "`RedisCache`: its first look-up", "`ConversationMemory`: its firs
 MOST = {CACHE: 70, TURN: 137}
 """How many of our own modules a case may load. One more is some 0.3 ms: import what few need where it is used."""
 NOT = {
-    CACHE: "adopting admin agents conversation equivalence health history peers sharing slots state",
-    TURN: "adopting admin agents answers.semantic chat_message_history contextualise graph_stream health need.need "
+    CACHE: "adoption admin agents conversation equivalence health history peers sharing slots state",
+    TURN: "adoption admin agents answers.semantic chat_message_history contextualise graph_stream health need.need "
     "peers recall_signs semantic_recall slots spool state user_recall",
 }
 """Parts of names of modules that it has no business with."""
