@@ -21,12 +21,7 @@ _NOTHING = StoredContext()
 
 @dataclass(frozen=True)
 class RecentConversation:
-    """A conversation after its last turn in this process.
-
-    Args:
-        messages: Its newest messages, oldest first.
-        context: What else was stored of it.
-    """
+    """A conversation after its last turn in this process: the newest messages, oldest first, and the rest."""
 
     messages: list[BaseMessage] = field(default_factory=list)
     context: StoredContext = _NOTHING
