@@ -79,23 +79,32 @@ class Tally:
 
     def add(self, metric: str, n: int = 1, *, model: str = "", kind: str = "") -> None:
         """Counts something; what waits stays bounded, however long the server is away, and so do the models."""
-        if model not in self._models:
-            if len(self._models) >= _MODELS:
-                model = "other models"
-            else:
-                self._models.add(model)
-        self._waiting.append((_count(metric, model, kind), n))
+        self._waiting.append((_count(metric, self._known(model), kind), n))
         if len(self._waiting) >= _MOST:
             self.put_back(self.take(self._sent))
+
+    def _known(self, model: str) -> str:
+        """Returns the name that a model is counted under."""
+        if model not in self._models:
+            if len(self._models) >= _MODELS:
+                return "other models"
+            self._models.add(model)
+        return model
 
     def timed(self, seconds: float, *, model: str = "") -> None:
         """Counts a lookup's duration in a histogram whose buckets double: `us:10` is 512 to 1023 microseconds."""
         self.add(_BUCKETS[max(0, frexp(seconds * 1e6)[1])], model=model)
 
-    def looked_up(self, metric: str, seconds: float) -> None:
-        """Counts a lookup where models play no part, with its duration; the same as `add` and `timed`, in less time."""
+    def looked_up(self, metric: str, seconds: float, model: str = "", tokens: tuple[int, int] | None = None) -> None:
+        """Counts a lookup, its duration and the tokens that it saved; the same as `add` and `timed`, in less time."""
+        if model:
+            model = self._known(model)
         bucket = _BUCKETS[max(0, frexp(seconds * 1e6)[1])]
-        self._waiting.extend(((_count(metric, "", ""), 1), (_count(bucket, "", ""), 1)))
+        self._waiting.extend(((_count(metric, model, ""), 1), (_count(bucket, model, ""), 1)))
+        if tokens is not None:
+            read, written = tokens
+            saved = (_count("tokens_read", model, ""), read), (_count("tokens_written", model, ""), written)
+            self._waiting.extend(saved)
         if len(self._waiting) >= _MOST:
             self.put_back(self.take(self._sent))
 
