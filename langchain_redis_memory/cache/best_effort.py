@@ -59,7 +59,7 @@ class BestEffort:
 
         Args:
             flow: The flow. Each of its ops may raise `CacheUnavailable` in it; it goes on if it catches that.
-            write: Send the counts that wait with its next trip; without it only when enough have come together.
+            write: Whether it writes: then counts that wait go with it sooner; see `Tally.due`.
 
         Raises:
             CacheUnavailable: The server is away, rests or refuses, and the flow does not catch it.
@@ -93,7 +93,7 @@ class BestEffort:
         began: float = yield Now()
         if not self._breaker.allows(began):
             raise self._skipped()
-        counts, sent = self.tally.take(began) if write or self.tally.due(began) else _NONE, False
+        counts, sent = self.tally.take(began) if self.tally.due(began, write=write) else _NONE, False
         try:
             if counts:
                 both = merge(_settled(op), self.tally.sends(counts))
