@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.cache.cached_model import cached_model as cached_model
     from langchain_redis_memory.cache.decision_log import Decision as Decision
     from langchain_redis_memory.cache.decision_log import DecisionLog as DecisionLog
+    from langchain_redis_memory.cache.entry_options import EntryOptions as EntryOptions
     from langchain_redis_memory.cache.exact import RedisCache as RedisCache
     from langchain_redis_memory.cache.node import RedisNodeCache as RedisNodeCache
     from langchain_redis_memory.cache.prompts import Template as Template
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.cache.semantic.cache import RedisSemanticCache as RedisSemanticCache
     from langchain_redis_memory.cache.semantic.explanation import Explanation as Explanation
     from langchain_redis_memory.cache.semantic.judge import Judge as Judge
-    from langchain_redis_memory.cache.semantic.tenants import VectorOptions as VectorOptions
+    from langchain_redis_memory.cache.semantic.tenants import SearchOptions as SearchOptions
     from langchain_redis_memory.cache.sharing import AudienceClassifier as AudienceClassifier
     from langchain_redis_memory.cache.sharing import Grounding as Grounding
     from langchain_redis_memory.cache.sharing import Lifetimes as Lifetimes
@@ -234,6 +235,7 @@ _HOMES = {
     "Entity": "state.model",
     "EpochAnswerCache": "cache.answers.epoch",
     "EvictedError": "errors",
+    "EntryOptions": "cache.entry_options",
     "ExactAnswerCache": "cache.answers.exact",
     "Explanation": "cache.semantic.explanation",
     "Extractor": "state.profile_extractors",
@@ -322,6 +324,7 @@ _HOMES = {
     "Rule": "conversation.policy",
     "RulesExtractor": "state.profile_extractors",
     "Search": "state.model",
+    "SearchOptions": "cache.semantic.tenants",
     "SearchableAnswerCache": "cache.answers.answer_cache",
     "Selector": "conversation.select.window",
     "selector_runnable": "conversation.select.runnable",
@@ -350,7 +353,6 @@ _HOMES = {
     "ToolCacheMiddleware": "agents.tool_cache",
     "UserProfile": "state.user_profile",
     "ValueLock": "cache.value.lock",
-    "VectorOptions": "cache.semantic.tenants",
     "Verdict": "language.classify",
     "VerifiedPolicy": "language.equivalence",
     "NeedPolicy": "language.need.policy",

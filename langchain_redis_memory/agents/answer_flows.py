@@ -26,7 +26,7 @@ from langchain_redis_memory.cache.answers.records import ManagedAnswerCache
 from langchain_redis_memory.cache.answers.switch import was_off
 from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
 from langchain_redis_memory.cache.decision_log import Decision
-from langchain_redis_memory.cache.semantic.explanation import logged
+from langchain_redis_memory.cache.semantic.candidate import logged
 from langchain_redis_memory.cache.sharing import Share, SharingRule
 from langchain_redis_memory.cache.stats import Tally
 from langchain_redis_memory.cache.switchable import WHY
@@ -126,10 +126,9 @@ class AnswerFlows:
     # --- looking up ---------------------------------------------------------------------------------------------------
 
     def lookup_flow(self, request: ModelRequest[Any]) -> Flow[ModelLookup]:
-        """Plans a model call and looks for its answer.
+        """Plans a model call and looks for its answer. Returns what is done with it.
 
-        Returns:
-            What is done with it. Nothing that the server fails with is raised.
+        Nothing that the server fails with is raised.
         """
         began: float = yield Now()
         turn = turn_of(request.messages)
@@ -159,9 +158,8 @@ class AnswerFlows:
     ) -> Flow[tuple[CacheQuestion, Plan | None, ModelLookup]]:
         """Plans a model call, without looking for its answer or counting anything.
 
-        Returns:
-            How the cache would see the question by itself, the plan if there is one, and the look-up as a miss, or as
-            a bypass with the reason.
+        Returns how the cache would see the question by itself, the plan if there is one, and the look-up as a miss, or
+        as a bypass with the reason.
         """
         asked, sharing = self._asked(request, turn)
         why = self._behind or turn.forbidden(self.pure)

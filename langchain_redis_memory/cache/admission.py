@@ -129,11 +129,7 @@ def _size(text: str, message: BaseMessage | None) -> int:
 
 
 def worth_keeping(value: Any) -> bool:
-    """Returns whether a chain's answer may be cached: only one that is whole, not empty, no error and calls no tool.
-
-    Returns:
-        True where it may be served to somebody else.
-    """
+    """Returns whether a chain's answer may be cached: only one that is whole, not empty, no error and calls no tool."""
     if isinstance(value, str):
         return _STRICT.refusal([Generation(text=value)]) is None
     if not isinstance(value, AIMessage) or not str(value.text).strip():

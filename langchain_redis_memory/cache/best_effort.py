@@ -55,14 +55,9 @@ class BestEffort:
         self._breaker = breaker
 
     def __call__(self, flow: Flow[T], *, write: bool = False) -> Flow[T]:
-        """Runs a flow.
+        """Runs a flow: each of its ops may raise `CacheUnavailable` in it, where the server is away, rests or refuses.
 
-        Args:
-            flow: The flow. Each of its ops may raise `CacheUnavailable` in it; it goes on if it catches that.
-            write: Whether it writes: then counts that wait go with it sooner; see `Tally.due`.
-
-        Raises:
-            CacheUnavailable: The server is away, rests or refuses, and the flow does not catch it.
+        The flow goes on if it catches that. With a `write` counts that wait go along sooner; see `Tally.due`.
         """
         began: float = yield Now()
         try:

@@ -14,14 +14,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from langchain_core.caches import RETURN_VAL_TYPE
 
 from langchain_redis_memory.cache import decision_log, generations
-from langchain_redis_memory.cache.adopting import AnswerAdoption
 from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
 from langchain_redis_memory.cache.decision_log import VERY_SAME, Decision
+from langchain_redis_memory.cache.entry_options import EntryOptions
 from langchain_redis_memory.cache.llm_flows import LLMCacheFlows, QuickLookup
 from langchain_redis_memory.cache.marks import NO_MARKS, AnswerFilter, Marks, marks_of
 from langchain_redis_memory.cache.prompts import digest_of, model_of, parse_prompt
-from langchain_redis_memory.cache.semantic.candidate import Candidate
-from langchain_redis_memory.cache.semantic.explanation import Explanation
 from langchain_redis_memory.cache.sharded_entries import ShardedEntries
 from langchain_redis_memory.cache.switchable import SWITCHED_OFF
 from langchain_redis_memory.cache.warming import asked_of
@@ -36,6 +34,8 @@ from langchain_redis_memory.redis.expiring_hash import Item, NewItem
 from langchain_redis_memory.redis.ttl import milliseconds
 
 if TYPE_CHECKING:
+    from langchain_redis_memory.cache.adopting import AnswerAdoption
+    from langchain_redis_memory.cache.semantic.explanation import Explanation
     from langchain_redis_memory.cache.sharing import AudienceClassifier
 
 _log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
         stale_s: How long after its lifetime an answer may be served while it is made anew, in seconds.
         adoption: Takes over answers that are not here; None: nobody does.
         audience: Says whether an answer may be repeated; None for the words alone.
-        **options: See `LLMCacheFlows`.
+        ttl_s, single_flight_s, options: See `LLMCacheFlows`.
     """
 
     def __init__(
@@ -70,11 +70,14 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
         client: Client,
         entries: ShardedEntries,
         stale_s: float | None,
-        adoption: AnswerAdoption | None = None,
-        audience: AudienceClassifier | None = None,
-        **options: Any,
+        adoption: AnswerAdoption | None,
+        audience: AudienceClassifier | None,
+        *,
+        ttl_s: float | None,
+        single_flight_s: float | None,
+        options: EntryOptions,
     ) -> None:
-        super().__init__(client, **options)
+        super().__init__(client, ttl_s, single_flight_s, options)
         self.entries: ShardedEntries = entries
         self.best_effort: BestEffort = entries.best_effort
         self._adoption, self._audience = adoption, audience
@@ -182,6 +185,9 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
 
     def explain_flow(self, prompt: Any, model: Any) -> Flow[Explanation[RETURN_VAL_TYPE]]:
         """Explains what a look-up would do."""
+        from langchain_redis_memory.cache.semantic.candidate import Candidate
+        from langchain_redis_memory.cache.semantic.explanation import Explanation
+
         asked, llm_string = asked_of(prompt, model)
         name, others, cursor = self.query(asked, llm_string).name, list[Candidate](), 0
         item, off = yield from ask(self.entries.look(name))

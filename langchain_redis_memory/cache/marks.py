@@ -44,10 +44,8 @@ NO_MARKS = Marks(b"", b"", b"", b"")
 def marks_of(question: Any, session: str, scope: str) -> Marks:
     """Computes the marks of an answer, by which it is found again to be removed.
 
-    Args:
-        question: A text, or the parts of a message.
-        session: The conversation, "" where nobody says.
-        scope: The chain's scope: its name, a colon and a digest; behind a slash, what it calls the question.
+    The question is a text or the parts of a message. The scope is its name, a colon and a digest; behind a slash, what
+    it calls the question.
     """
     whole = _CALLED.sub("", scope)
     return Marks(mark_of(_plain(question)), mark_of(session), mark_of(whole), mark_of(whole.rpartition(":")[0]))

@@ -1,8 +1,8 @@
 """Statistics of a cache, counted in Redis by hour.
 
-A `Tally` collects what happens in this process and sends it along with trips that are made anyway: with a write that is
-not one of many, and with a read when enough has come together. So counting costs no trip of its own, and a read by a script of statistics
-costs one. What was counted is only lost with the process, a second's worth at most.
+A `Tally` collects what happens in this process and sends it along with trips that are made anyway: with the first of
+many writes, and with a read when enough has come together. So counting costs no trip of its own, and a read by a script
+of statistics costs one. What was counted is only lost with the process, a second's worth at most.
 
 A count is named by model, type of question and metric; `Stats` sums them up by any of these, or by hour.
 """
@@ -146,12 +146,8 @@ class Tally:
     def sends(self, counts: Counter[Count]) -> Op[bool]:
         """Adds counts in Redis, and the lines that wait.
 
-        Args:
-            counts: What `take` gave.
-
-        Returns:
-            An op of one trip, of none for no counts: whether they were added. A server that refuses it disturbs
-            nothing else.
+        An op of one trip, of none for no counts: whether they were added. A server that refuses it disturbs nothing
+        else.
         """
         if not counts:
             return pure(True)
@@ -343,8 +339,7 @@ class Stats:
 def read_stats_flow(tallies: Sequence[Tally], prices: Prices | None = None) -> Flow[list[Stats]]:
     """Reads statistics, and sends the counts of this process first.
 
-    Returns:
-        A flow of one trip, of two where something waited, that gives the statistics of each.
+    A flow of one trip, of two where something waited, that gives the statistics of each.
     """
     now: float = yield Now()
     waiting = [(tally, tally.take(now)) for tally in tallies]

@@ -132,16 +132,9 @@ class AnsweredTurn:
 
     @classmethod
     def from_cache(cls, chain: Chain, answer: Answer, shown: ModelInput, query: str | None = None) -> Self | None:
-        """Makes a cached answer this turn's.
+        """Makes a cached answer this turn's, or gives None where the chain's output cannot be built here.
 
-        Args:
-            chain: The chain, which builds its output.
-            answer: The cached answer.
-            shown: What the chain would have been given.
-            query: What the retriever was asked; None where it was not.
-
-        Returns:
-            The answered turn; None where the chain's output cannot be built here.
+        The chain builds its output from what it would have been `shown`; `query` is what the retriever was asked.
         """
         value = as_served(answer)
         built, output = chain.restored(value, answer.output, shown)

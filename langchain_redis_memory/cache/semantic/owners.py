@@ -18,13 +18,7 @@ _NAME_DIGITS = 32
 
 
 def owner_of(keys: EntryKeys, name: bytes, question: str) -> str:
-    """Returns the name of a question's vector.
-
-    Args:
-        keys: The cache's keys.
-        name: The name of the question's entry.
-        question: The question.
-    """
+    """Returns the name of a question's vector, for the name of its entry."""
     field = keys.items.blind(name).hex()
     if not keys.items.encrypts:
         return field + question

@@ -22,8 +22,6 @@ from langchain_core.messages.utils import count_tokens_approximately
 from langchain_redis_memory.checks import check_bounds, check_word
 from langchain_redis_memory.conversation.policy import Rule
 from langchain_redis_memory.conversation.select.recall import by_position, by_words, turn_starts
-from langchain_redis_memory.conversation.select.semantic_recall import SemanticRecall
-from langchain_redis_memory.conversation.select.user_recall import fused, ranked_flow
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.language.classify.question_type import QuestionType
@@ -33,6 +31,8 @@ from langchain_redis_memory.redis.codec.messages import TokenCounter
 
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
+
+    from langchain_redis_memory.conversation.select.semantic_recall import SemanticRecall
 
 _log = logging.getLogger(__name__)
 
@@ -77,7 +77,11 @@ class MemorySelector:
         self.base = base
         self.max_tokens = max_tokens
         self.token_counter = token_counter
-        self.meaning: SemanticRecall | None = None if embeddings is None else SemanticRecall(embeddings)
+        self.meaning: SemanticRecall | None = None
+        if embeddings is not None:
+            from langchain_redis_memory.conversation.select.semantic_recall import SemanticRecall
+
+            self.meaning = SemanticRecall(embeddings)
 
     def reach(self, rule: Rule) -> int | None:
         """Returns how many of the newest messages have to be loaded for a rule; see `Selector`."""
@@ -134,6 +138,8 @@ class MemorySelector:
         state: TurnState,
         hits: Sequence[int],
     ) -> Flow[list[BaseMessage]]:
+        from langchain_redis_memory.conversation.select.user_recall import fused, ranked_flow
+
         if self.meaning is not None:
             try:
                 hits = fused(hits, (yield from self.meaning.nearest_flow(turn, history, hits)))

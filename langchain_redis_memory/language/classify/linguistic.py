@@ -15,7 +15,6 @@ from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.language.classify.dependencies import asks_for, leans_on
 from langchain_redis_memory.language.classify.question_type import QuestionType
-from langchain_redis_memory.language.classify.recall_signs import asking_part, recall_signs
 from langchain_redis_memory.language.classify.signs import signs
 from langchain_redis_memory.language.classify.standalone import COMMENT, stands
 from langchain_redis_memory.language.classify.tokens import HistoryWords, known, past
@@ -138,6 +137,8 @@ class LinguisticClassifier:
         # The phrasings of recall take the longest to search, and all of them hold one of a few words.
         if not any(word.partition("'")[0] in language.recall_needs for word in reading.low):
             return None
+        from langchain_redis_memory.language.classify.recall_signs import asking_part, recall_signs
+
         asked = asking_part(text, language)
         if not asked or language.not_recall.search(asked):
             return None

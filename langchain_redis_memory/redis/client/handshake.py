@@ -20,11 +20,7 @@ _MAINTENANCE = "maint_notifications_config"
 
 @cache
 def handshake(*, asynchronous: bool) -> dict[str, Any]:
-    """Builds the arguments of a redis-py connection that say how it introduces itself.
-
-    Returns:
-        The arguments; a release takes those that it knows.
-    """
+    """Builds the arguments by which a redis-py connection introduces itself; a release takes those that it knows."""
     return {**_library(), **_no_maintenance(asynchronous)}
 
 

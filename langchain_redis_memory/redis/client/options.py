@@ -70,8 +70,7 @@ class Options:
     ) -> Options:
         """Builds the options that settings name, with the settings' credentials where no provider is given.
 
-        Raises:
-            ConfigError: The provider, the map of addresses or `read_from` cannot be used.
+        Raises `ConfigError`: the provider, the map of addresses or `read_from` cannot be used.
         """
         bounds = (settings.max_connections, settings.connect_timeout_s, settings.timeout_s, settings.retries)
         given = dict(extra)
