@@ -250,6 +250,12 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_the_version_is_told_once() -> None:
+    assert f'\nversion = "{langchain_redis_memory.__version__}"\n' in (ROOT.parent / "pyproject.toml").read_text(
+        "utf-8"
+    )
+
+
 def test_every_public_name_is_there() -> None:
     for name in langchain_redis_memory.__all__:
         assert getattr(langchain_redis_memory, name) is not None

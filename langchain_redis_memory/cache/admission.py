@@ -64,6 +64,8 @@ class AdmissionPolicy:
 
     def __post_init__(self) -> None:
         check_bounds(max_bytes=self.max_bytes)
+        if self.errors is _ERROR:  # which takes 2 ms to compile: a process that only looks up needs it not
+            return
         try:
             re.compile(self.errors or "")
         except (re.error, TypeError) as error:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from math import inf
 from typing import Any, NamedTuple
 
 from langchain_redis_memory.cache.marks import NO_MARKS, AnswerFilter, Marks, marks_from
@@ -78,8 +79,7 @@ NO_TRACE = TurnTrace()
 """Of a look-up that was no turn of a conversation, and of a report."""
 
 
-@dataclass(frozen=True)
-class Decision:
+class Decision(NamedTuple):
     """Records what became of one turn, or a report of a hit.
 
     Args:
@@ -224,17 +224,13 @@ class PendingLines:
 
     They are made when they are sent: with the next write, or once a second. So a look-up that hits pays next to
     nothing, and of a burst of hits only the newest are logged; what cannot be sent is lost.
-
-    Args:
-        key: The log.
-        log: What is logged; None for nothing.
     """
 
     def __init__(self, key: Key, log: DecisionLog | None) -> None:
         self.key: Key = key
         self.log: DecisionLog | None = log
         self._waiting: deque[tuple[Key, Callable[[], Decision]]] = deque(maxlen=_MOST_WAITING)
-        self._sent, self._due = 0.0, False
+        self._sent, self._due = -inf, False
 
     def add(self, make: Callable[[], Decision], *, soon: bool) -> None:
         """Notes a line, made when it is sent: `soon` with the next trip that takes counts, however recent."""

@@ -17,15 +17,15 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from langchain_core.caches import RETURN_VAL_TYPE
 
-from langchain_redis_memory.cache import generations, prompts, warming
+from langchain_redis_memory.cache import generations, prompts
 from langchain_redis_memory.cache.admission import AdmissionPolicy
-from langchain_redis_memory.cache.advice import top_misses_of
 from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
+from langchain_redis_memory.cache.decision_log import DecisionLog
 from langchain_redis_memory.cache.entry_options import EntryOptions
 from langchain_redis_memory.cache.logged_flows import LoggedFlows
 from langchain_redis_memory.cache.marks import AnswerFilter
 from langchain_redis_memory.cache.single_flight import SingleFlight, making
-from langchain_redis_memory.cache.stats import Tally
+from langchain_redis_memory.cache.stats import Prices, Tally
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError, RedisMemoryError
 from langchain_redis_memory.ops import Flow, Invoke, Op, ask
 from langchain_redis_memory.redis.client.client import Client
@@ -62,14 +62,7 @@ EntryT = TypeVar("EntryT")
 
 
 class LLMCacheFlows(LoggedFlows, Generic[QueryT, EntryT]):
-    """The flows of a cache of model answers.
-
-    Args:
-        client: The server's client.
-        ttl_s: Lifetime of an answer in seconds; None for no expiry.
-        single_flight_s: How long a lease of single flight lasts, in seconds; None: no coalescing.
-        options: Which answers are kept, and what is counted and logged.
-    """
+    """The flows of a cache of model answers; without `single_flight_s` nothing is coalesced."""
 
     batch = 500
     best_effort: BestEffort
@@ -86,8 +79,8 @@ class LLMCacheFlows(LoggedFlows, Generic[QueryT, EntryT]):
         self._jitter = options.jitter
         self._flights = SingleFlight(milliseconds(single_flight_s, "single_flight_s"))
         self._admission = options.admission or AdmissionPolicy()
-        self.prices = options.prices
-        self.log = options.log
+        self.prices: Prices | None = options.prices
+        self.log: DecisionLog | None = options.log
 
     @property
     def tally(self) -> Tally:
@@ -214,6 +207,8 @@ class LLMCacheFlows(LoggedFlows, Generic[QueryT, EntryT]):
         self, answers: Iterable[Any] | str | Path, model: Any, progress: Callable[[int], None] | None
     ) -> Flow[int]:
         """Stores answers in batches, those that may be cached."""
+        from langchain_redis_memory.cache import warming
+
         stored, pairs = 0, warming.rows(answers)
         while batch := list(islice(pairs, self.batch)):
             entries = []
@@ -230,6 +225,9 @@ class LLMCacheFlows(LoggedFlows, Generic[QueryT, EntryT]):
 
     def warm_misses_flow(self, model: Any, most: int) -> Flow[int]:
         """Asks the model the prompts that it was asked most often in vain, and stores its answers."""
+        from langchain_redis_memory.cache import warming
+        from langchain_redis_memory.cache.advice import top_misses_of
+
         llm_string, asked = warming.asked_of("", model)[1], warming.uncached(model)
         decisions, wanted = (yield from self.decisions_flow()), AnswerFilter(scope=llm_string)
         stored = 0

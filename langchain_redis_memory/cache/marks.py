@@ -6,12 +6,12 @@ answers "is it this one?" and gives away nothing. Marks are no part of any key t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 from langchain_redis_memory.redis.key_groups import mark_of
 
 _BYTES = 8
@@ -51,7 +51,7 @@ def marks_of(question: Any, session: str, scope: str) -> Marks:
     return Marks(mark_of(_plain(question)), mark_of(session), mark_of(whole), mark_of(whole.rpartition(":")[0]))
 
 
-_CALLED = re.compile(r"(?<=:[0-9a-f]{40})/[^/:]*$")
+_CALLED = lazy_pattern(r"(?<=:[0-9a-f]{40})/[^/:]*$")
 
 
 def marks_from(stored: bytes) -> Marks:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from string import Formatter
@@ -58,8 +57,7 @@ class PromptMessage(NamedTuple):
 _CALLS_TOOL = lazy_pattern('"(?:(?:invalid_)?tool_calls|function_call|tool_use|tool_call)"')
 
 
-@dataclass(frozen=True)
-class Prompt:
+class Prompt(NamedTuple):
     """A prompt taken apart.
 
     Args:

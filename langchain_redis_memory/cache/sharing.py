@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, NamedTuple, Protocol, get_args
 
 from langchain_redis_memory.checks import check_word
 from langchain_redis_memory.errors import ConfigError
@@ -47,8 +47,7 @@ class AudienceClassifier(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Asker:
+class Asker(NamedTuple):
     """The user who asks, and the conversation.
 
     Args:
@@ -104,8 +103,7 @@ NOT_KEPT = Lifetimes()
 """What is the asker's own and what changes by itself is asked each time."""
 
 
-@dataclass(frozen=True)
-class SharingRule:
+class SharingRule(NamedTuple):
     """Decides with whom the answer to one turn may be shared, besides what the model is shown.
 
     Args:
@@ -184,8 +182,7 @@ def _clearly(words: AudienceVerdict, *, asks: bool) -> AudienceVerdict:
     """What words said before mean for a question: only what is clear of them."""
     clear = _clear(words)
     own = words.here or words.p_personal >= LIKELY
-    return replace(
-        words,
+    return words._replace(
         audience=words.audience if own else Audience.EVERYONE,
         volatile="volatile" in clear,
         effect="effect" in clear and not asks,

@@ -15,11 +15,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
-from math import frexp
+from math import frexp, inf
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from langchain_redis_memory.cache.decision_log import DecisionLog, PendingLines
+from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 from langchain_redis_memory.ops import Arg, Flow, Now, Op, Reply, ask, merge, pure
 from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.keys import escape
@@ -63,19 +64,14 @@ _NO_LOG: tuple[Key, None] = (Key(""), None)
 
 
 class Tally:
-    """Counts of one cache that wait to be sent, and lines of its log.
-
-    Args:
-        key: Where they go.
-        log: The key of its log, and what is logged; None for nothing.
-    """
+    """Counts of one cache that wait to be sent to a key, and lines of its log: the key, and what is logged."""
 
     def __init__(self, key: str, log: tuple[Key, DecisionLog | None] = _NO_LOG) -> None:
         self._key = key
         self.lines: PendingLines = PendingLines(*log)
         self._waiting: deque[tuple[Count, int]] = deque()
         self._models: set[str] = set()
-        self._sent = 0.0
+        self._sent = -inf
 
     def add(self, metric: str, n: int = 1, *, model: str = "", kind: str = "") -> None:
         """Counts something; what waits stays bounded, however long the server is away, and so do the models."""
@@ -191,7 +187,7 @@ class Row(NamedTuple):
     n: int
 
 
-_NAME = re.compile(rb"(\d{1,7})/([^/]*)/([^/]*)/(us:\d{1,2}|[a-z][a-z_]*)")
+_NAME = lazy_pattern(rb"(\d{1,7})/([^/]*)/([^/]*)/(us:\d{1,2}|[a-z][a-z_]*)")
 
 
 def _row(pair: tuple[bytes, bytes]) -> Row | None:

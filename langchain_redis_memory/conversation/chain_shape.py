@@ -6,8 +6,8 @@ It is read once, when a chain is wrapped, from what LangChain says of it: what i
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, is_dataclass
-from typing import Any, Literal, get_args, get_type_hints
+from dataclasses import is_dataclass
+from typing import Any, Literal, NamedTuple, get_args, get_type_hints
 
 from langchain_core.language_models import BaseLanguageModel
 from langchain_core.output_parsers.transform import BaseCumulativeTransformOutputParser
@@ -22,8 +22,7 @@ QUESTION_KEYS = ("question", "input", "messages")
 """Where a question is looked for in a dict, in this order, where the caller named no key."""
 
 
-@dataclass(frozen=True)
-class ChainShape:
+class ChainShape(NamedTuple):
     """The input and the output of a chain.
 
     Args:

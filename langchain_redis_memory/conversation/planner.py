@@ -20,7 +20,6 @@ from langchain_redis_memory.conversation.context import StoredContext
 from langchain_redis_memory.conversation.options import AnswerOptions, QuestionOptions
 from langchain_redis_memory.conversation.select.window import Selector
 from langchain_redis_memory.conversation.turn import Plan
-from langchain_redis_memory.language.audience.correction import corrected
 from langchain_redis_memory.language.classify import Classifier, Verdict, points_outside
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.classify.standalone import continued, spoken
@@ -75,7 +74,7 @@ class Planner:
         """Returns how the cache is asked before anything is known of the conversation; None where it is not."""
         if not self.opens_with_cache:
             return None
-        audience = replace(sharing, lifetimes=self.answers.lifetimes).audience_key(dependent=False)
+        audience = sharing._replace(lifetimes=self.answers.lifetimes).audience_key(dependent=False)
         return None if audience is None else replace(asked, audience=audience)
 
     def wants_all(self, plan: Plan) -> bool:
@@ -111,9 +110,11 @@ class Planner:
         if verdict.audience is None:
             words = sharing.words
             if verdict.said_of_audience is not None:
+                from langchain_redis_memory.language.audience.correction import corrected
+
                 words = corrected(words, verdict.said_of_audience)
             verdict = replace(verdict, audience=words)
-        sharing = replace(sharing, words=verdict.audience or sharing.words, lifetimes=self.answers.lifetimes)
+        sharing = sharing._replace(words=verdict.audience or sharing.words, lifetimes=self.answers.lifetimes)
         shares = self.cached and (rule.read_cache or rule.write_cache)
         alone = verdict.type is QuestionType.NEW_TOPIC
         if shares and (why := sharing.bypass()):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from langchain_redis_memory.cache.answers.answer_cache import CANDIDATES, Answer
@@ -56,7 +56,7 @@ class TurnRecorder:
         sends = tally.sends(counts).map(lambda sent: None if sent else tally.put_back(counts))
         if self.log is None:
             return sends
-        decision = replace(_decision(turn, planned, answered, near), cache=self.records.name)
+        decision = _decision(turn, planned, answered, near)._replace(cache=self.records.name)
         return merge(sends, self.log.append(space.decisions(), decision))
 
 

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion
 from langchain_redis_memory.conversation.context import StoredContext
-from langchain_redis_memory.conversation.measured import TurnCost
 from langchain_redis_memory.conversation.turn import Chain, ModelInput, Plan, TurnInput, as_served
 from langchain_redis_memory.conversation.turn_cache import NOTHING, Flight, TurnLookup
+from langchain_redis_memory.conversation.turn_cost import TurnCost
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.ops import Flow
 
@@ -64,8 +64,7 @@ class TurnRequest:
     progress: TurnProgress = field(default_factory=TurnProgress)
 
 
-@dataclass(frozen=True)
-class LoadedTurn:
+class LoadedTurn(NamedTuple):
     """What the first round trip of a turn read.
 
     Args:
@@ -85,8 +84,7 @@ class LoadedTurn:
     plan: Plan | None = None
 
 
-@dataclass(frozen=True)
-class PlannedTurn:
+class PlannedTurn(NamedTuple):
     """A turn whose plan is final.
 
     Args:
@@ -106,8 +104,7 @@ class PlannedTurn:
     cached: bool = True
 
 
-@dataclass(frozen=True)
-class AnsweredTurn:
+class AnsweredTurn(NamedTuple):
     """A turn with its answer.
 
     Args:
@@ -143,8 +140,7 @@ class AnsweredTurn:
         return cls(value, answer.tokens, "hit", shown.documents, query, output, answer, answer.why)
 
 
-@dataclass(frozen=True)
-class StoredTurn:
+class StoredTurn(NamedTuple):
     """A finished turn.
 
     Args:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timezone
+from typing import NamedTuple
 
 from langchain_redis_memory.errors import ServerError
 from langchain_redis_memory.ops import Op, Reply, merge
@@ -23,8 +23,7 @@ from langchain_redis_memory.redis.scripts import command, script
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Session:
+class Session(NamedTuple):
     """Describes one conversation, as the index lists it.
 
     Args:
@@ -48,8 +47,7 @@ class Session:
     ttl_s: float | None
 
 
-@dataclass(frozen=True)
-class IndexEntry:
+class IndexEntry(NamedTuple):
     """A session id of the index with its place, not yet checked."""
 
     session_id: str

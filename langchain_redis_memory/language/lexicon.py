@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, fields
 from functools import cache, cached_property
 from importlib import resources
+from inspect import get_annotations
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,8 @@ _PATTERNS = ("recall", "not_recall", "change", "rephrase", "expletive", "meddlin
 _PHRASES = ("definition", "looking_back", "opening_phrase")
 
 
-@dataclass(frozen=True, eq=False)
 class Lexicon:
-    """The word lists and phrasings of one language; the fields are the keys of its file."""
+    """The word lists and phrasings of one language; the attributes are the keys of its file."""
 
     language: str
     definition: tuple[tuple[str, ...], ...]
@@ -93,6 +92,9 @@ class Lexicon:
     person_noun: frozenset[str]
     clause_subject: frozenset[str]
 
+    def __init__(self, **lists: Any) -> None:
+        vars(self).update(lists)
+
     @cached_property
     def unspecific(self) -> frozenset[str]:
         """Words that do not say by themselves what a turn is about."""
@@ -158,7 +160,7 @@ class Lexicon:
 _OPENS = (["do"], ["has"])
 """Words of several languages that open a question in English only."""
 _LISTS = tuple(
-    field.name for field in fields(Lexicon) if field.name not in ("language", "clause_subject", *_PATTERNS, *_PHRASES)
+    name for name in get_annotations(Lexicon) if name not in ("language", "clause_subject", *_PATTERNS, *_PHRASES)
 )
 
 

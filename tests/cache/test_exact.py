@@ -83,6 +83,7 @@ def cache(client: Client) -> RedisCache:
     return RedisCache(client)
 
 
+@pytest.mark.slow
 async def test_prompts_and_models_are_exact(cache: RedisCache, both: Both) -> None:
     texts = ["", "a", "a ", "A", "ab", "a\0b", "\ud800", "🦊", "a" * 100_000, '[{"lc": 1}]']
     every = [(prompt, model) for prompt in texts for model in ("", "ab", "a", "b", MODEL, "🦊" * 500)]
@@ -144,6 +145,7 @@ async def test_an_entry_is_read_without_a_script_as_with_one(client: Client, bot
 # --- clearing and deleting ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_clearing_one_model_leaves_the_others(cache: RedisCache, both: Both) -> None:
     for number in range(40):
         for model in (MODEL, OTHER):
@@ -217,6 +219,7 @@ async def test_an_answer_is_replaced(cache: RedisCache, both: Both) -> None:
 # --- round trips ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_round_trips_are_as_the_docstrings_say(cache: RedisCache, both: Both, trips: list[Trip]) -> None:
     async def spent(method: Callable[..., Any], *arguments: Any, **named: Any) -> int:
         await both(method)(*arguments, **named)  # its scripts may be new to the server

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -59,7 +58,7 @@ class Lift:
         if "broken" in turn:
             raise ValueError(turn)
         words = classify_audience("What is a lift?", opaque=opaque)
-        return replace(words, p_volatile=0.9, evidence=("volatile: 'lift'",)) if "lift" in turn else words
+        return words._replace(p_volatile=0.9, evidence=("volatile: 'lift'",)) if "lift" in turn else words
 
 
 CACHES: list[Any] = [

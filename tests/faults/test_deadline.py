@@ -120,7 +120,7 @@ async def test_many_tasks_on_few_connections_wait_no_longer(hole: Proxy) -> None
 
 async def test_a_turn_waits_once_and_the_next_not_at_all(hole: Proxy, both: Both) -> None:
     async with client_of(hole.url) as client:
-        desk = Desk(client, both, classifier=Marked(), outbox=Outbox(close_s=0.01))
+        desk = Desk(client, both, classifier=Marked(), outbox=Outbox(replay_s=None, close_s=0.01))
         with Watch():
             await desk.say("F: a")
         before = hole.accepted

@@ -78,7 +78,7 @@ def _values(client: Client) -> Any:
 
 
 def _limiter(client: Client) -> Any:
-    return RedisRateLimiter(client, [Limit(1000, "1h", unit="tokens")])
+    return RedisRateLimiter(client, [Limit(1000, "1d", unit="tokens")])
 
 
 def _saver(client: Client) -> Any:

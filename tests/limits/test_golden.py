@@ -10,8 +10,9 @@ from langchain_redis_memory import Client, Limit, RedisRateLimiter
 from tests.support.golden import held, put
 from tests.support.raw import raw
 
+pytestmark = pytest.mark.clocked  # a rate is kept until it is full again: for seconds
 
-@pytest.mark.clocked  # it is kept for two seconds
+
 def test_a_rate_is_stored_as_these_bytes(client: Client) -> None:
     limiter = RedisRateLimiter(client, [Limit(60, "1m"), Limit(2, unit="concurrent")], scope="gpt")
     lease = limiter.reserve("ana")

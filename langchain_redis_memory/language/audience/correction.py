@@ -7,7 +7,6 @@ and never what the words say plainly.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from langchain_redis_memory.language.audience.verdict import AudienceVerdict
@@ -53,8 +52,7 @@ def corrected(words: AudienceVerdict, said: Mapping[str, float], trust: float = 
         after = probability(odds(before) + max(-trust, 2 * odds(share)))
         moved[name] = max(after, before) if before >= _PLAIN else after
     told = ", ".join(f"{name} {said[name]:.2f}" for name in QUESTIONS)
-    verdict = replace(
-        words,
+    verdict = words._replace(
         p_personal=moved["personal"],
         p_volatile=moved["volatile"],
         p_effect=moved["effect"],

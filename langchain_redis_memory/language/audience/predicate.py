@@ -32,12 +32,10 @@ def predicate_signs(text: str, found: SentenceSigns, *, named: bool) -> None:
         named: Whether a word inside it is capitalised.
     """
     signs = found.signs
-    forms = word_lists().forms
-    for name, form in forms.get(text.partition(" ")[0]) or forms[""]:
-        if shown := form.search(text):
-            history = named and name in _NOBODYS and (name in _OF_NAMES or " in " not in text)
-            if not history and (named or name != "name_state"):
-                found.add(name, shown[0][:40])
+    for name, shown in word_lists().forms(text):
+        history = named and name in _NOBODYS and (name in _OF_NAMES or " in " not in text)
+        if not history and (named or name != "name_state"):
+            found.add(name, shown[:40])
     if "home_noun" in signs:
         signs.pop("facility", None)
     if "hours" in signs or ("stage" in signs and "lasting" in signs and not text.endswith(signs["stage"][-8:])):

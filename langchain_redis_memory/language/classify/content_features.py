@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import pairwise
 from math import log1p
+from typing import NamedTuple
 
 from langchain_redis_memory.language.classify.tokens import HistoryWords
 from langchain_redis_memory.language.classify.word_kinds import WordKinds
@@ -31,8 +31,7 @@ _UNRESOLVED = ("pronoun", "demonstrative", "there", "anaphor", "member", "openin
 """Signs in a last sentence that the sentences before do not explain."""
 
 
-@dataclass(frozen=True)
-class _Content:
+class _Content(NamedTuple):
     """A turn's content words by their places.
 
     Args:

@@ -9,7 +9,7 @@ that speaks of how it is to be handled.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from langchain_core.messages import BaseMessage
 
@@ -36,8 +36,7 @@ _RECALLS = 0.6
 _POINTING = frozenset("pronoun demonstrative there opening_phrase bare_question no_content".split())
 
 
-@dataclass(frozen=True)
-class Assessment:
+class Assessment(NamedTuple):
     """The assessment of a turn, before a threshold decides.
 
     Args:
@@ -165,7 +164,7 @@ class LinguisticClassifier:
         change = language.change.search(text)
         if change:
             reading = read(_without(turn, change[0]))
-        signs(reading, replace(before, started=True), language)
+        signs(reading, before._replace(started=True), language)
         if change:
             reading = _shifted(reading, turn, change[0])
         weighed = log_odds = self._weights.log_odds(reading.features)
@@ -204,7 +203,7 @@ class LinguisticClassifier:
         Returns:
             The reading with its signs, and the log-odds of dependence.
         """
-        reading = signs(read(turn), replace(before, started=True), self.lexicon)
+        reading = signs(read(turn), before._replace(started=True), self.lexicon)
         return reading, self._weights.log_odds(reading.features)
 
     def decide(self, judged: Assessment, history: Sequence[BaseMessage], log_odds: float, threshold: float) -> Verdict:

@@ -127,6 +127,7 @@ DELETIONS: dict[str, tuple[dict[str, Any], set[int]]] = {
 }
 
 
+@pytest.mark.slow
 async def test_deleting_some(cache: RedisSemanticCache, both: Both) -> None:
     await filled(cache, both)
     there = set(range(12))

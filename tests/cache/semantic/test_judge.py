@@ -39,7 +39,7 @@ from tests.support.meanings import (
     text,
 )
 from tests.support.raw import raw
-from tests.support.servers import NEWEST, Farm
+from tests.support.servers import NEWEST, PATIENT_S, Farm
 
 
 @pytest.fixture(params=["memory", NEWEST])
@@ -160,7 +160,7 @@ async def test_a_judge_decides_where_the_policy_doubts(client: Client, both: Bot
 async def test_a_judge_is_asked_so_often_only(client: Client, both: Both) -> None:
     for most in (1, 2):
         judge = Asking(False)
-        cache = made(client, judge=Judge(judge, most=most))
+        cache = made(client, judge=Judge(judge, most=most, timeout_s=PATIENT_S))
         for word in ("a", "b", "c"):
             await both(cache.update)(f"{ASKED} {word}", MODEL, TEXT)
         await both(cache.lookup)(f"{ASKED} now then", MODEL)
@@ -328,6 +328,7 @@ async def test_whoever_is_refused_gives_the_lease_back(client: Client, both: Bot
 # --- warming and moving ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_warming_for_models(client: Client, both: Both) -> None:
     cache = made(client)
     chat, llm = PureModel(cache=cache, fail=True), FakeListLLM(responses=["asked"], cache=cache)
@@ -357,6 +358,7 @@ async def lines_of(cache: RedisSemanticCache, both: Both) -> list[str]:
     return list(cache.export_entries())
 
 
+@pytest.mark.slow
 async def test_moving_to_another_place_and_model(cache: RedisSemanticCache, client: Client, both: Both) -> None:
     bound = cache.bind(tags=["a"], session="s")
     for number in range(30):
