@@ -196,6 +196,7 @@ async def test_parallel_calls_of_which_one_acts_forbid_sharing(client: Client, b
     assert cache_of(said)["why"] == "a tool ran that may do something: cancel"
 
 
+@pytest.mark.slow
 async def test_agents_that_differ_share_nothing(client: Client, both: Both) -> None:
     agents = [
         Agent(client, both),
@@ -339,6 +340,7 @@ async def test_a_server_that_is_away_is_no_reason_to_fail(both: Both) -> None:
     await both(client.close)()
 
 
+@pytest.mark.slow
 async def test_of_equal_calls_at_once_one_asks_the_model(client: Client, both: Both) -> None:
     begun: list[int] = []
     model = SlowModel(all_have_begun=lambda: len(begun) >= 8)

@@ -117,6 +117,7 @@ async def test_white_space_at_the_ends_does_not_count(client: Client, both: Both
     assert len(library.asked) == 6
 
 
+@pytest.mark.slow
 async def test_all_that_decides_is_in_the_name(client: Client, both: Both) -> None:
     library = Library()
     for tenant in ("", "a", "*"):
