@@ -18,12 +18,7 @@ from langchain_redis_memory.history.transcript import Transcript
 
 
 class RecentConversation(NamedTuple):
-    """A conversation after its last turn in this process.
-
-    Args:
-        messages: Its newest messages, oldest first.
-        context: What else was stored of it.
-    """
+    """A conversation after its last turn in this process: the newest messages, oldest first, and the rest."""
 
     messages: list[BaseMessage]
     context: StoredContext

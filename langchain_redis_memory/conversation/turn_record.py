@@ -18,12 +18,7 @@ from langchain_redis_memory.redis.key_groups import mark_of
 
 
 class TurnRecorder(NamedTuple):
-    """Counts and logs turns.
-
-    Args:
-        records: The entries of the cache that was asked.
-        log: What is logged; None for nothing.
-    """
+    """Counts and logs turns, with the entries of the cache that was asked."""
 
     records: AnswerRecords
     log: DecisionLog | None
