@@ -24,13 +24,7 @@ SEPARATED = ("agent", "tenant", "user_id", "langgraph_auth_user", "langgraph_aut
 
 
 class AgentTurn(NamedTuple):
-    """The messages of an agent's thread, split at the user's last words.
-
-    Args:
-        before: What was said before.
-        question: The user's last words.
-        since: Calls of tools and their results since then.
-    """
+    """The messages of an agent's thread before the user's last words, these, and what tools gave since."""
 
     before: list[BaseMessage]
     question: HumanMessage
@@ -99,11 +93,9 @@ _describe_tool = Descriptions(lambda tool: tool if isinstance(tool, dict) else c
 
 
 class CallBasis(NamedTuple):
-    """What decides an answer besides the messages.
+    """What decides an answer besides the messages, as a digest, with the names of what could not be described.
 
-    Args:
-        digest: Of the model, its settings, the tools that it may call and the form of its output.
-        opaque: Names of what could not be described.
+    It is of the model, its settings, the tools that it may call and the form of its output.
     """
 
     digest: str

@@ -48,12 +48,7 @@ class AudienceClassifier(Protocol):
 
 
 class Asker(NamedTuple):
-    """The user who asks, and the conversation.
-
-    Args:
-        users: The user's ids, as the config spells them; empty where nobody is named.
-        session: The conversation's id.
-    """
+    """The user who asks, by the ids that the config spells, empty where nobody is named; and the conversation."""
 
     users: tuple[str, ...]
     session: str

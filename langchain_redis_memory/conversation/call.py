@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -31,8 +30,7 @@ _log = logging.getLogger(__name__)
 _GROUNDED = "Answer the question from the context below. If the context does not hold the answer, say so.\n\nContext:\n"
 
 
-@dataclass(frozen=True)
-class WrappedChain:
+class WrappedChain(NamedTuple):
     """A chain as it was wrapped.
 
     Args:
@@ -47,6 +45,7 @@ class WrappedChain:
         pure_tools: Tools that only look things up.
         keep_partial: Whether what was said is kept when a stream breaks off.
         single_flight_ms: How long an equal question waits for the first one's answer; 0: not at all.
+        warned: The retrievers inside of the chain that a warning has named.
     """
 
     chain: Runnable[Any, Any]
@@ -60,9 +59,8 @@ class WrappedChain:
     pure_tools: frozenset[str]
     keep_partial: bool
     single_flight_ms: int
-    selectors: frozenset[str] = frozenset()
-    warned: set[str] = field(default_factory=set, compare=False)
-    """The retrievers inside of the chain that a warning has named."""
+    selectors: frozenset[str]
+    warned: set[str]
 
     def question_key(self, said: str | None) -> str:
         """Returns the name under which the chain gets the question."""

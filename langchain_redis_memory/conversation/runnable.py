@@ -99,6 +99,7 @@ class RememberingRunnable(Runnable[Any, Any]):
             options.keep_partial,
             options.single_flight_ms,
             self._selectors,
+            warned=set(),
         )
 
     def __repr__(self) -> str:

@@ -26,7 +26,7 @@ from langchain_redis_memory import (
     RedisSaver,
     SemanticAnswerCache,
 )
-from langchain_redis_memory.agents.request import decides
+from langchain_redis_memory.agents.request import basis_of
 from langchain_redis_memory.cache.semantic.tenants import SearchOptions
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.audience.linguistic import classify_audience
@@ -228,10 +228,10 @@ class Tuned(FakeListChatModel):
 def test_a_models_settings_may_be_changed_in_place() -> None:
     model = Tuned(responses=["one"], tuned={"seed": 1})
     request: Any = SimpleNamespace(model=model, model_settings={}, tool_choice=None, tools=[], response_format=None)
-    first = decides(request)
-    assert decides(request) == first
+    first = basis_of(request)
+    assert basis_of(request) == first
     model.tuned["seed"] = 2
-    assert decides(request) != first
+    assert basis_of(request) != first
 
 
 async def test_users_of_an_agent_with_tools_share_what_is_public(client: Client, both: Both) -> None:

@@ -890,7 +890,7 @@ def named_in_a_function(given: dict[str, Any], config: RunnableConfig) -> str:
 
 
 def in_a_sequence() -> Any:
-    begin = RunnableLambda(lambda given: {"messages": [HumanMessage(given["question"])]})
+    begin: Any = RunnableLambda(lambda given: {"messages": [HumanMessage(given["question"])]})
     return begin | THREAD | RunnableLambda(lambda state: state["messages"][-1].text)
 
 
