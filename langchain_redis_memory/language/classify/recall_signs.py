@@ -72,22 +72,23 @@ def _clauses(sentence: str, language: Lexicon) -> list[str]:
     """Splits off what is told in front of a question: "since you mentioned wine, which one goes with fish?"."""
     front, _, rest = sentence.partition(", ")
     words = front.lower().split()
-    as_said = words[0] in ("as", "like") and words[1:2] in (
-        ["you"],
-        ["we"],
-    )  # "As you said, is it safe?"
+    as_said = words[0] in ("as", "like") and words[1:2] in (["you"], ["we"])  # "As you said, is it safe?"
     tells = rest and words[0] in _TELLS and not as_said and not language.saying.isdisjoint(words)
     asks = rest.lower().removeprefix("but ").partition(" ")[0] in language.wh | language.auxiliary
     return [front, rest] if tells and asks else [sentence]
+
+
+def _start(low: list[str], language: Lexicon) -> int:
+    """The place of the first word behind acknowledgements; that of the last word where there is nothing else."""
+    opens = (at for at, word in enumerate(low[:-1]) if word not in language.acknowledgement | language.recall_filler)
+    return next(opens, max(len(low) - 1, 0))
 
 
 def _asks(part: str, language: Lexicon) -> bool:
     if part.endswith("?") or _WH_BEHIND.search(part) or _WONDERS.match(part):
         return True
     low = [word.lower() for word in WORD.findall(part[:400])]
-    start = 0
-    while start < len(low) - 1 and low[start] in language.acknowledgement | language.recall_filler:
-        start += 1
+    start = _start(low, language)
     first = {word.partition("'")[0] for word in low[: start + 1]}
     past = any(one in _PAST and two in language.party for one, two in pairwise(low[:5]))
     ends = low[-1:] and low[-1] in ("again", "please", "more")
@@ -136,9 +137,7 @@ def recall_signs(reading: TurnTokens, language: Lexicon) -> dict[str, float]:
     low, stop = reading.low[:_READ], reading.stop[:_READ]
     if not low:
         return {}
-    start = 0
-    while start < len(low) - 1 and (low[start] in language.acknowledgement or low[start] in language.recall_filler):
-        start += 1
+    start = _start(low, language)
     wh = low[start].partition("'")[0] in language.wh or low[start] == "whats"
     wants = wh or "?" in stop or low[start] in language.auxiliary
     found = {"asks" if wants or not language.imperative.isdisjoint(low[: start + 1]) else "states"}
@@ -166,7 +165,8 @@ def recall_signs(reading: TurnTokens, language: Lexicon) -> dict[str, float]:
             found.add("third")
     found |= _deeds(low, stop, language)
     parts = _SENTENCE.split(straight(" ".join(reading.text[:500].split())))
-    if _TOLD_BEFORE.search(reading.text[:500]) or _tells_of_the_past(parts, parts[1:] or _after(parts[0]), language):
+    asked = parts[1:] or [parts[0].partition(", ")[2]]  # "You told me two reasons, what was the second?"
+    if _TOLD_BEFORE.search(reading.text[:500]) or _tells_of_the_past(parts, asked, language):
         found.add("told")
     if ":" in stop[:-1] and "exchange" in found:
         found.add("announces")
@@ -203,11 +203,6 @@ def _kind(word: str, language: Lexicon) -> str:
     if (head := word.partition("'")[0]) in _KEPT:
         return head
     return next((name for name in _KINDS if word in getattr(language, name)), "ed" if word[-2:] == "ed" else "other")
-
-
-def _after(sentence: str) -> list[str]:
-    """What stands behind the first comma: "You told me two reasons, what was the second?"."""
-    return [sentence.partition(", ")[2]]
 
 
 def _deeds(low: list[str], stop: list[str], language: Lexicon) -> set[str]:
