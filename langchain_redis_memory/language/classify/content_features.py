@@ -8,7 +8,7 @@ from math import log1p
 
 from langchain_redis_memory.language.classify.read_turn import ReadTurn
 
-_INVERTED = frozenset("do does did can could will would".split())
+_INVERTED = frozenset("do does did can will could".split())
 _BE = frozenset("is are was were".split())
 _DETERMINER = frozenset("a an most some many".split())
 _MISSING = ("pronoun", "demonstrative", "there", "member")

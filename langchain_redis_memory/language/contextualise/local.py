@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
@@ -78,7 +77,7 @@ class LocalContextualiser:
         """
         if not turn.strip() or len(turn) > LONGEST:
             return Rewrite(turn, reasons=("too long or empty to rewrite",))
-        if not _signs(turn):
+        if not dependence(turn):
             return Rewrite(turn, confidence=0.9, trusted=True, reasons=("stands alone",))
         focus = _Focus()
         asked = [place for place, message in enumerate(history) if isinstance(message, HumanMessage)][-_TURNS:]
@@ -89,12 +88,6 @@ class LocalContextualiser:
         if not focus.about:
             focus = _from_state(state)
         return _resolve(turn, focus)
-
-
-@lru_cache(maxsize=1024)
-def _signs(text: str) -> tuple[str, ...]:
-    """The signs that a text leans on its conversation; a conversation's turns are looked at again and again."""
-    return tuple(dependence(text))
 
 
 def _answer(history: Sequence[BaseMessage], place: int) -> str:
@@ -121,7 +114,7 @@ def _moved_on(focus: _Focus, text: str, place: int) -> _Focus:
     )
     if REQUEST.match(FILLER.sub("", text)):  # which book it is, the answer says
         own = tuple(replace(mention, safe=mention.safe and mention.named) for mention in own)
-    if not _signs(text):
+    if not dependence(text):
         if not own:
             return replace(focus, question=text, place=place)
         frame = TOPIC.match(FILLER.sub("", text))
@@ -193,7 +186,7 @@ def _checked(turn: str, rewrite: Rewrite, focus: _Focus) -> Rewrite:
     if not focus.sure:
         return replace(rewrite, trusted=False, confidence=0.4, reasons=(*rewrite.reasons, "the topic is uncertain"))
     # What was put in says of what; the sign for that does not see "mammals' characteristics" or "what causes cancer".
-    left = [sign for sign in _signs(rewrite.question) if not sign.startswith("of what")]
+    left = [sign for sign in dependence(rewrite.question) if not sign.startswith("of what")]
     if left:
         return replace(rewrite, trusted=False, confidence=0.4, reasons=(*rewrite.reasons, f"still: {left[0]}"))
     return rewrite
