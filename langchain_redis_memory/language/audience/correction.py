@@ -10,15 +10,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from langchain_redis_memory.language.audience.verdict import AudienceVerdict
+from langchain_redis_memory.language.audience.verdict import QUESTIONS, AudienceVerdict
 from langchain_redis_memory.language.logistic import odds, probability
 
-QUESTIONS = ("personal", "volatile", "effect", "vary")
-"""What a model is asked for a probability of."""
 PROPERTIES = {
     name: {"type": "number", "description": f"Probability, 0 to 1, that the message is {name}"} for name in QUESTIONS
 }
-"""The same as properties of a JSON schema."""
+"""What a model is asked for a probability of, as properties of a JSON schema."""
 TRUST = 3.0
 """By how much log-odds a model may lower a probability, unless told otherwise."""
 _PLAIN = 0.6

@@ -6,10 +6,9 @@ from collections.abc import Collection, Sequence
 from itertools import pairwise
 from math import log1p
 
-from langchain_redis_memory.language.classify.read_turn import ReadTurn
+from langchain_redis_memory.language.classify.read_turn import BE, ReadTurn
 
 _INVERTED = frozenset("do does did can will could".split())
-_BE = frozenset("is are was were".split())
 _DETERMINER = frozenset("a an most some many".split())
 _MISSING = ("pronoun", "demonstrative", "there", "member")
 """Signs of a word that can only mean something unsaid: however much else is named, that is missing."""
@@ -112,7 +111,7 @@ def _has_subject(t: ReadTurn, anchors: Collection[int]) -> bool:
     low, start = t.low, t.start
     asked = t.first in t.language.wh
     for place in range(start, min(start + 5, t.last)):
-        if low[place] in _INVERTED or (asked and low[place] in _BE):
+        if low[place] in _INVERTED or (asked and low[place] in BE):
             following = place + 1
             while following <= t.last and (low[following] in _DETERMINER or low[following] in t.language.generic):
                 following += 1

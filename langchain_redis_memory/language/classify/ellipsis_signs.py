@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from langchain_redis_memory.language.classify.read_turn import ReadTurn
+from langchain_redis_memory.language.classify.read_turn import BE, ReadTurn
 
-_BE = ("is", "are", "was", "were")
 _ASKING = frozenset("how when where why can should do does did could will would is who".split())
 """First words of questions whose object may be left out."""
 _ACTING = _ASKING | {"what", "which", "may", "must", "am", "are"}
@@ -117,14 +116,14 @@ def _no_object(t: ReadTurn) -> Span | None:
     """A transitive verb at the end of a question whose object is not asked for."""
     last, before = t.last, t.low[t.last - 1]
     asked = last > t.start and t.first in _ASKING and t.low[last] in t.language.transitive
-    lacks = asked and t.function[last - 1] and before not in (*_BE, "be", "been", "get")
+    lacks = asked and t.function[last - 1] and before not in (*BE, "be", "been", "get")
     return (last, last) if lacks else None
 
 
 def _no_subject(t: ReadTurn) -> Span | None:
     """A question without its subject: "how is being used?"."""
     be, verb, then = (*t.low[t.start + 1 : t.start + 4], "", "", "")[:3]
-    if t.first not in t.language.wh or not verb or be not in _BE:
+    if t.first not in t.language.wh or not verb or be not in BE:
         return None
     lacks = verb == "being" or (verb.endswith("ing") and then in t.language.preposition)
     return (t.start, t.start + 2) if lacks else None
@@ -132,8 +131,8 @@ def _no_subject(t: ReadTurn) -> Span | None:
 
 def _existence(t: ReadTurn) -> Span | None:
     """Existence without a place: "is there a fee?"."""
-    there = "there" in t.low[t.start : t.start + 2] and t.first in _BE
-    ends = t.low[-1] == "there" and t.low[t.last - 1] in _BE  # "how many are there?"
+    there = "there" in t.low[t.start : t.start + 2] and t.first in BE
+    ends = t.low[-1] == "there" and t.low[t.last - 1] in BE  # "how many are there?"
     lacks = t.last - t.start <= 5 and (there or ends or t.first == "any") and not any(t.name[t.start :])
     return _rest(t) if lacks else None
 
@@ -161,7 +160,7 @@ def _no_occasion(t: ReadTurn) -> Span | None:
     """A service without who gives it: "is breakfast included?", "do children pay the full price?"."""
     at = _at_last_sentence(t)
     one, two = t.low[at], t.low[min(at + 1, t.last)]
-    serves = one in (*_BE, "what", "which") and t.low[-1] in t.language.offered
+    serves = one in (*BE, "what", "which") and t.low[-1] in t.language.offered
     pays = one in ("do", "does", "can", "must") and two in t.language.person_noun
     return (at, t.last) if (serves or pays) and _unset(t) else None
 
@@ -170,7 +169,7 @@ def _no_agent(t: ReadTurn) -> Span | None:
     """Something done to all of a kind, and by whom is unsaid: "which cities were spared?"."""
     at = _at_last_sentence(t)
     done = t.low[-1].endswith("ed") or t.low[-1] in t.language.light
-    lacks = t.low[at] in ("what", "which") and 3 <= t.last - at < 6 and t.low[-2] in _BE and done
+    lacks = t.low[at] in ("what", "which") and 3 <= t.last - at < 6 and t.low[-2] in BE and done
     return (at, t.last) if lacks and _unset(t) else None
 
 

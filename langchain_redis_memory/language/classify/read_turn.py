@@ -8,6 +8,7 @@ from langchain_redis_memory.language.turn_tokens import TurnTokens
 from langchain_redis_memory.language.words import stem
 
 ENDS = frozenset("?!.\n")
+BE = ("is", "are", "was", "were")
 _DEFINES = frozenset(("what is a", "what is an", "explain what a"))
 
 
