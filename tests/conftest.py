@@ -17,34 +17,43 @@ import pytest
 from typer import testing
 from typer.main import get_command
 
-from langchain_redis_memory.cache import single_flight
+from langchain_redis_memory.cache import decision_log, single_flight, stats
 from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
 from langchain_redis_memory.redis.client import outboxes
 from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.redis.client.deadline import CALL
 from langchain_redis_memory.redis.client.options import Options
 from langchain_redis_memory.redis.client.topology import topology
-from tests.support import examples, servers
-from tests.support.servers import Farm
+from tests.support import examples, patience, servers
+from tests.support.servers import PATIENT_S, Farm
 
 examples.load_profiles()
+
+# Nor do the clients that tests, examples and programs make themselves give up on a machine that is busy.
+for _bound in ("REDIS_MEMORY_TIMEOUT_S", "REDIS_MEMORY_CONNECT_TIMEOUT_S"):
+    os.environ.setdefault(_bound, str(PATIENT_S))
+
+pytest_runtest_protocol = patience.pytest_runtest_protocol
 
 # To rewrite the tests' assertions takes each worker longer than to collect them; so they are kept in `__pycache__`, and
 # so is the package for the processes that tests start, also where Python is told to keep nothing.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+# A second after the last ones, counts and log lines go along with a read. On a busy machine a trip would be larger
+# than a test says, and where the server does not know their script yet, there would be one more.
+stats._LONG_S = decision_log._LONG_S = 3600.0
+
 # Its runner builds all commands of an app at each call, which costs more than most of them do.
 vars(testing)["_get_command"] = cache(get_command)
 
 IN_TURN = "in-turn"
 COLOURS = ("sync", "async")
-PATIENT_S = 30.0
-"""How long a test's client waits for a server: the machine may be busy with other things."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "pins: the test makes keys without a lifetime on purpose")
+    config.addinivalue_line("markers", "clocked: what a busy machine made late is repeated with longer waits")
     for name in ("benchmark", "vcr"):  # langchain-tests marks with them, for plugins that pyproject.toml turns off
         config.addinivalue_line("markers", f"{name}: not used here")
 

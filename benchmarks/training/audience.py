@@ -338,7 +338,7 @@ def train(rows: Sequence[Sentence], extra: Iterable[tuple[Sentence, frozenset[st
         written[head] = model(names[:few], np.append(found[:few], found[-1]))
         weights.append(found[few:-1].round(2))
     patterns = zip(names[few:], np.transpose(weights).tolist(), strict=True)
-    return {**written, "patterns": {name: each for name, each in patterns if any(each)}}
+    return {**written, "patterns": {name: " ".join(map(str, each)) for name, each in patterns if any(each)}}
 
 
 Scored = tuple[Sentence, AudienceVerdict, AudienceVerdict]

@@ -59,11 +59,7 @@ class Action:
 
 
 async def perform(visit: Visit, action: Action) -> Page:
-    """Does something, and notes it before and after.
-
-    Raises:
-        HTTPException: 403: a role is missing.
-    """
+    """Does something, and notes it before and after. Raises `HTTPException` (403): a role is missing."""
     for role in action.roles:
         visit.needs(role)
     line = AuditLine(visit.access.name, action.name, action.target(visit), "begun")
@@ -185,8 +181,7 @@ async def _erase_user(visit: Visit) -> Done:
 async def exported(visit: Visit) -> AsyncIterator[dict[str, Any]]:
     """Exports what is kept of a user, which is noted in the audit log.
 
-    Raises:
-        HTTPException: 403: who asks may not read content.
+    Raises `HTTPException` (403): who asks may not read content.
     """
     visit.needs("read_content")
     line = AuditLine(visit.access.name, "export user", visit.asked("id"), "done")

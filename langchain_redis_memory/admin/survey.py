@@ -81,12 +81,7 @@ class Survey:
 
 
 def survey_flow(space: KeySpace, pattern: str, most: int = MOST_PAGES) -> Flow[Survey]:
-    """Reads the names of keys.
-
-    Args:
-        space: A key builder.
-        pattern: Which keys, as SCAN takes it.
-        most: How many pages of the server's keys to look at.
+    """Reads the names of keys that fit a pattern of SCAN, `most` so many pages.
 
     **Keys:** the names of all.
     **Trips:** 1, and 1 for each 1,000 keys of the server.

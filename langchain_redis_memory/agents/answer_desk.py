@@ -57,8 +57,7 @@ class Visit:
     def flow(self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Any], final: Final) -> Flow[Any]:
         """Does at the cache what the visit is for, and ends the run.
 
-        Returns:
-            The model's response, only where the agent is to go on: it looks something up.
+        Returns the model's response, only where the agent is to go on: it looks something up.
         """
         try:
             result = yield from self.serve(request, handler, final)

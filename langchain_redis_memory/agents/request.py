@@ -42,10 +42,9 @@ class AgentTurn(NamedTuple):
         return [said for said in self.before if isinstance(said, SystemMessage)]
 
     def forbidden(self, pure: Set[str]) -> str:
-        """Returns the reason why what follows since the question forbids to share an answer, "" for none.
+        """Returns why what follows since the question forbids to share an answer, "" for nothing.
 
-        Args:
-            pure: Names of the tools that only look things up.
+        Tools that are `pure` only look things up.
         """
         called = {name for said in self.since if isinstance(said, AIMessage) for name in called_by(said)}
         if others := sorted(called - pure):

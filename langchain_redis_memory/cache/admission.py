@@ -64,6 +64,8 @@ class AdmissionPolicy:
 
     def __post_init__(self) -> None:
         check_bounds(max_bytes=self.max_bytes)
+        if self.errors is _ERROR:  # which takes 2 ms to compile: a process that only looks up needs it not
+            return
         try:
             re.compile(self.errors or "")
         except (re.error, TypeError) as error:
@@ -129,11 +131,7 @@ def _size(text: str, message: BaseMessage | None) -> int:
 
 
 def worth_keeping(value: Any) -> bool:
-    """Returns whether a chain's answer may be cached: only one that is whole, not empty, no error and calls no tool.
-
-    Returns:
-        True where it may be served to somebody else.
-    """
+    """Returns whether a chain's answer may be cached: only one that is whole, not empty, no error and calls no tool."""
     if isinstance(value, str):
         return _STRICT.refusal([Generation(text=value)]) is None
     if not isinstance(value, AIMessage) or not str(value.text).strip():

@@ -55,14 +55,10 @@ class BestEffort:
         self._breaker = breaker
 
     def __call__(self, flow: Flow[T], *, write: bool = False) -> Flow[T]:
-        """Runs a flow.
+        """Runs a flow: each of its ops may raise `CacheUnavailable` in it, where the server is away, rests or refuses.
 
-        Args:
-            flow: The flow. Each of its ops may raise `CacheUnavailable` in it; it goes on if it catches that.
-            write: Send the counts that wait with its next trip; without it only when enough have come together.
-
-        Raises:
-            CacheUnavailable: The server is away, rests or refuses, and the flow does not catch it.
+        The flow goes on if it catches that. For a `write` the counts that wait are sent with its next trip, else only
+        when enough have come together.
         """
         began: float = yield Now()
         try:

@@ -14,20 +14,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from langchain_core.caches import RETURN_VAL_TYPE
 
 from langchain_redis_memory.cache import decision_log, generations
-from langchain_redis_memory.cache.adopting import AnswerAdoption
 from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
 from langchain_redis_memory.cache.decision_log import VERY_SAME, Decision
+from langchain_redis_memory.cache.entry_options import EntryOptions
 from langchain_redis_memory.cache.llm_flows import LLMCacheFlows
 from langchain_redis_memory.cache.marks import NO_MARKS, AnswerFilter, Marks, marks_of
 from langchain_redis_memory.cache.prompts import digest_of, model_of, parse_prompt
-from langchain_redis_memory.cache.semantic.candidate import Candidate
-from langchain_redis_memory.cache.semantic.explanation import Explanation
 from langchain_redis_memory.cache.sharded_entries import ShardedEntries
 from langchain_redis_memory.cache.switchable import SWITCHED_OFF
-from langchain_redis_memory.cache.warming import asked_of
 from langchain_redis_memory.checks import check_text
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
 from langchain_redis_memory.language.classify.question_type import QuestionType
+from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 from langchain_redis_memory.ops import Emit, Flow, Now, Op, ask, merge
 from langchain_redis_memory.redis import expiring_hash
 from langchain_redis_memory.redis.client.client import Client
@@ -35,6 +33,8 @@ from langchain_redis_memory.redis.expiring_hash import Item, NewItem
 from langchain_redis_memory.redis.ttl import milliseconds
 
 if TYPE_CHECKING:
+    from langchain_redis_memory.cache.adopting import AnswerAdoption
+    from langchain_redis_memory.cache.semantic.explanation import Explanation
     from langchain_redis_memory.cache.sharing import AudienceClassifier
 
 _log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
         stale_s: How long after its lifetime an answer may be served while it is made anew, in seconds.
         adoption: Takes over answers that are not here; None: nobody does.
         audience: Says whether an answer may be repeated; None for the words alone.
-        **options: See `LLMCacheFlows`.
+        ttl_s, single_flight_s, options: See `LLMCacheFlows`.
     """
 
     def __init__(
@@ -67,11 +67,14 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
         client: Client,
         entries: ShardedEntries,
         stale_s: float | None,
-        adoption: AnswerAdoption | None = None,
-        audience: AudienceClassifier | None = None,
-        **options: Any,
+        adoption: AnswerAdoption | None,
+        audience: AudienceClassifier | None,
+        *,
+        ttl_s: float | None,
+        single_flight_s: float | None,
+        options: EntryOptions,
     ) -> None:
-        super().__init__(client, **options)
+        super().__init__(client, ttl_s, single_flight_s, options)
         self.entries: ShardedEntries = entries
         self.best_effort: BestEffort = entries.best_effort
         self._adoption, self._audience = adoption, audience
@@ -153,7 +156,10 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
 
     def explain_flow(self, prompt: Any, model: Any) -> Flow[Explanation[RETURN_VAL_TYPE]]:
         """Explains what a look-up would do."""
-        asked, llm_string = asked_of(prompt, model)
+        from langchain_redis_memory.cache.semantic.candidate import Candidate
+        from langchain_redis_memory.cache.semantic.explanation import Explanation
+
+        asked, llm_string = _asked_of(prompt, model)
         name, others, cursor = self.query(asked, llm_string).name, list[Candidate](), 0
         item, off = yield from ask(self.entries.look(name))
         if off:
@@ -188,7 +194,7 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
             raise InvalidInputError(msg)
         names = [] if hit_id is None else [_name(hit_id)]
         if prompt is not None:
-            names.append(self.query(*asked_of(prompt, model)).name)
+            names.append(self.query(*_asked_of(prompt, model)).name)
         deleted = sum((yield from ask(merge(*map(self.entries.delete, names)))))
         if question is not None:
             mark = AnswerFilter(question=question)
@@ -273,7 +279,7 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
             if off_s:
                 yield from ask(self.switch(off_s, on=False))
             return
-        mark = digest_of(asked_of("", model)[1])
+        mark = digest_of(_asked_of("", model)[1])
         yield from self._remove_flow(lambda name, _body: name.startswith(mark))
 
     def export_flow(self) -> Flow[None]:
@@ -320,12 +326,19 @@ def _marks(body: bytes) -> Marks:
     return NO_MARKS._replace(question=bytes.fromhex(found[3].decode()) if found else b"")
 
 
-_TOKENS = re.compile(rb"(\d{1,12}) (\d{1,12}) ([0-9a-f]{16});")
+_TOKENS = lazy_pattern(rb"(\d{1,12}) (\d{1,12}) ([0-9a-f]{16});")
 
 
 def _question_of(prompt: str) -> str:
     """Finds the user's last words; for what is no conversation all of the prompt."""
     return parse_prompt(prompt).question or prompt
+
+
+def _asked_of(prompt: Any, model: Any) -> tuple[str, str]:
+    """Computes what LangChain passes to a cache; what explains and removes needs it, no look-up does."""
+    from langchain_redis_memory.cache.warming import asked_of
+
+    return asked_of(prompt, model)
 
 
 def _name(hit_id: str) -> bytes:

@@ -17,21 +17,19 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from langchain_core.caches import RETURN_VAL_TYPE
 
-from langchain_redis_memory.cache import generations, prompts, warming
+from langchain_redis_memory.cache import generations, prompts
 from langchain_redis_memory.cache.admission import AdmissionPolicy
-from langchain_redis_memory.cache.advice import top_misses_of
 from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
-from langchain_redis_memory.cache.decision_log import DEFAULT_LOG, DecisionLog
+from langchain_redis_memory.cache.entry_options import EntryOptions
 from langchain_redis_memory.cache.logged_flows import LoggedFlows
 from langchain_redis_memory.cache.marks import AnswerFilter
 from langchain_redis_memory.cache.single_flight import SingleFlight, making
-from langchain_redis_memory.cache.stats import Prices, Tally
-from langchain_redis_memory.checks import check_number
+from langchain_redis_memory.cache.stats import Tally
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
 from langchain_redis_memory.ops import Flow, Invoke, Op, ask
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.codec.cipher.key import Key
-from langchain_redis_memory.redis.ttl import WEEK_S, jittered, milliseconds
+from langchain_redis_memory.redis.ttl import jittered, milliseconds
 
 _log = logging.getLogger(__name__)
 
@@ -54,11 +52,8 @@ class LLMCacheFlows(LoggedFlows, Generic[QueryT, EntryT]):
     Args:
         client: The server's client.
         ttl_s: Lifetime of an answer in seconds; None for no expiry.
-        jitter: The largest share by which a lifetime is cut at random.
         single_flight_s: How long a lease of single flight lasts, in seconds; None: no coalescing.
-        admission: Which answers may be cached.
-        prices: Model -> what a million tokens cost (read, written).
-        log: What is logged of look-ups; None for nothing.
+        options: Which answers are kept, and what is counted and logged.
     """
 
     batch = 500
@@ -67,21 +62,17 @@ class LLMCacheFlows(LoggedFlows, Generic[QueryT, EntryT]):
     def __init__(
         self,
         client: Client,
-        *,
-        ttl_s: float | None = WEEK_S,
-        jitter: float = 0.1,
-        single_flight_s: float | None = None,
-        admission: AdmissionPolicy | None = None,
-        prices: Prices | None = None,
-        log: DecisionLog | None = DEFAULT_LOG,
+        ttl_s: float | None,
+        single_flight_s: float | None,
+        options: EntryOptions,
     ) -> None:
         self.client = client
         self._ttl_ms = milliseconds(ttl_s)
-        self._jitter = check_number(jitter, "jitter")
+        self._jitter = options.jitter
         self._flights = SingleFlight(milliseconds(single_flight_s, "single_flight_s"))
-        self._admission = admission or AdmissionPolicy()
-        self.prices = prices
-        self.log = log
+        self._admission = options.admission or AdmissionPolicy()
+        self.prices = options.prices
+        self.log = options.log
 
     @property
     def tally(self) -> Tally:
@@ -204,6 +195,8 @@ class LLMCacheFlows(LoggedFlows, Generic[QueryT, EntryT]):
         self, answers: Iterable[Any] | str | Path, model: Any, progress: Callable[[int], None] | None
     ) -> Flow[int]:
         """Stores answers in batches, those that may be cached."""
+        from langchain_redis_memory.cache import warming
+
         stored, pairs = 0, warming.rows(answers)
         while batch := list(islice(pairs, self.batch)):
             entries = []
@@ -220,6 +213,9 @@ class LLMCacheFlows(LoggedFlows, Generic[QueryT, EntryT]):
 
     def warm_misses_flow(self, model: Any, most: int) -> Flow[int]:
         """Asks the model the prompts that it was asked most often in vain, and stores its answers."""
+        from langchain_redis_memory.cache import warming
+        from langchain_redis_memory.cache.advice import top_misses_of
+
         llm_string, asked = warming.asked_of("", model)[1], warming.uncached(model)
         decisions, wanted = (yield from self.decisions_flow()), AnswerFilter(scope=llm_string)
         stored = 0

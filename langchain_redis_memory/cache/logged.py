@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from langchain_redis_memory.cache.advice import Advice, MissedQuestion
+from typing import TYPE_CHECKING
+
 from langchain_redis_memory.cache.decision_log import Decision
 from langchain_redis_memory.cache.logged_flows import LoggedFlows
 from langchain_redis_memory.cache.stats import Prices, Stats
 from langchain_redis_memory.redis.client.client import Client
+
+if TYPE_CHECKING:
+    from langchain_redis_memory.cache.advice import Advice, MissedQuestion
 
 
 class LoggedCache:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
 
 from langchain_redis_memory.cache import decision_log
-from langchain_redis_memory.cache.advice import Advice, MissedQuestion, advice_of, top_misses_of
 from langchain_redis_memory.cache.decision_log import DEFAULT_LOG, Decision, DecisionLog
 from langchain_redis_memory.cache.marks import AnswerFilter
 from langchain_redis_memory.cache.stats import Prices, Stats, Tally, read_stats_flow, reported_flow
 from langchain_redis_memory.ops import Flow, Op, ask, merge
 from langchain_redis_memory.redis.codec.cipher.key import Key
+
+if TYPE_CHECKING:
+    from langchain_redis_memory.cache.advice import Advice, MissedQuestion
 
 
 class LoggedFlows(ABC):
@@ -61,10 +64,14 @@ class LoggedFlows(ABC):
 
     def top_misses_flow(self, most: int) -> Flow[list[MissedQuestion]]:
         """Counts what was missed."""
+        from langchain_redis_memory.cache.advice import top_misses_of
+
         return top_misses_of((yield from self.decisions_flow()), most)
 
     def advise_flow(self) -> Flow[Advice]:
         """Computes what other risks would have given."""
+        from langchain_redis_memory.cache.advice import advice_of
+
         return advice_of((yield from self.decisions_flow()))
 
     def forget_flow(self, wanted: AnswerFilter) -> Flow[list[str]]:

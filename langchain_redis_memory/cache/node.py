@@ -32,6 +32,7 @@ from langchain_redis_memory.errors import (
 from langchain_redis_memory.ops import Flow, Now, Op, Reply, ask, merge
 from langchain_redis_memory.redis import expiring_hash
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
+from langchain_redis_memory.redis.codec.elements import check_elements
 from langchain_redis_memory.redis.codec.envelope import seal, unseal
 from langchain_redis_memory.redis.codec.nesting import check_nesting
 from langchain_redis_memory.redis.expiring_hash import NewItem
@@ -211,6 +212,7 @@ class RedisNodeCache(ClientOwner, BaseCache[ValueT]):
         if "+" not in kind and isinstance(self.serde, EncryptedSerializer):  # which would read it, whoever wrote it
             raise DecryptionError("it is not encrypted")
         if kind == "msgpack":
+            check_elements(data)
             check_nesting(data)
         with _watched() as blocked:
             value = self.serde.loads_typed((kind, data))

@@ -12,17 +12,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, NamedTuple, Protocol, get_args
 
 from langchain_redis_memory.checks import check_word
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.audience.linguistic import classify_audience
 from langchain_redis_memory.language.audience.verdict import Audience, AudienceVerdict
 from langchain_redis_memory.language.lazy_pattern import lazy_pattern
-from langchain_redis_memory.language.need.need import without_politeness
+from langchain_redis_memory.language.need.politeness import without_politeness
 from langchain_redis_memory.redis.ttl import milliseconds
 
 Share = Literal["auto", "user", "tenant", "none"]
@@ -43,17 +43,11 @@ class AudienceClassifier(Protocol):
     """
 
     def __call__(self, turn: str, /, *, opaque: bool) -> AudienceVerdict:
-        """Judges one question.
-
-        Args:
-            turn: What the user said.
-            opaque: Whether the chain may see who asks.
-        """
+        """Judges one question; `opaque` says whether the chain may see who asks."""
         ...
 
 
-@dataclass(frozen=True)
-class Asker:
+class Asker(NamedTuple):
     """The user who asks, and the conversation.
 
     Args:
@@ -109,8 +103,7 @@ NOT_KEPT = Lifetimes()
 """What is the asker's own and what changes by itself is asked each time."""
 
 
-@dataclass(frozen=True)
-class SharingRule:
+class SharingRule(NamedTuple):
     """Decides with whom the answer to one turn may be shared, besides what the model is shown.
 
     Args:
@@ -156,13 +149,10 @@ class SharingRule:
         """Returns the reason why the answer to a question that continues others may be served to nobody, else "".
 
         "What about Berlin?" asks for the weather where that was asked before, "the kitchen as well" for another lamp.
-        "How long does a refund take?" asks for no effect, whatever the user wanted to be done before.
-
-        Args:
-            texts: What the user said before, as far as the question depends on it, and what the question means.
-            question: The question.
-            earlier: What he said before that, which the question may go on with all the same; only what is clear of it
-                counts, as most questions do not.
+        "How long does a refund take?" asks for no effect, whatever the user wanted to be done before. `texts` is what
+        the user said before, as far as the question depends on it, and what the question means. Of what he said
+        `earlier`, which the question may go on with all the same, only what is clear of it counts, as most questions do
+        not.
         """
         if self.judge is None:
             return ""
@@ -173,13 +163,9 @@ class SharingRule:
         return next((f"continues what {why.removeprefix('its answer ')}" for why in continued if why), "")
 
     def audience_key(self, *, dependent: bool) -> str | None:
-        """Decides for whom the answer may be kept, as a part of its key.
+        """Decides for whom the answer may be kept, as a part of its key; the words of a dependent question do not tell.
 
-        Args:
-            dependent: Whether the question depends on its conversation: whose "it" is cannot be told from its words.
-
-        Returns:
-            "" for everybody of the tenant, the asker's name for the asker alone, None for nobody.
+        Returns "" for everybody of the tenant, the asker's name for the asker alone, None for nobody.
         """
         if self.bypass():
             return None
@@ -196,8 +182,7 @@ def _clearly(words: AudienceVerdict, *, asks: bool) -> AudienceVerdict:
     """What words said before mean for a question: only what is clear of them."""
     clear = _clear(words)
     own = words.here or words.p_personal >= LIKELY
-    return replace(
-        words,
+    return words._replace(
         audience=words.audience if own else Audience.EVERYONE,
         volatile="volatile" in clear,
         effect="effect" in clear and not asks,
@@ -229,8 +214,7 @@ def unrepeatable(text: str, audience: AudienceClassifier = classify_audience) ->
 
     LangChain's caches take any text, so only clear signs count, and doubt (another language) does not.
 
-    Returns:
-        "effect", "vary" or "volatile" as a word of statistics; None where the answer may be repeated.
+    Returns "effect", "vary" or "volatile" as a word of statistics; None where the answer may be repeated.
     """
     return next(iter(_clear(audience(text, opaque=False))), None)
 
@@ -241,8 +225,7 @@ def asks_for_anybody(text: str, audience: AudienceClassifier = classify_audience
     "How long does a refund take?" is, whoever asks; "What should I cook?" is not, of a model that was told of an
     allergy; and in "How do I reset my phone?" what was told says which phone.
 
-    Returns:
-        False also where it cannot be told.
+    Returns False also where it cannot be told.
     """
     if _ADVICE.search(text):
         return False
@@ -278,10 +261,6 @@ LIKELY = 0.85
 
 
 def check_share(share: Any, grounding: Any) -> None:
-    """Refuses a choice that does not exist.
-
-    Raises:
-        ConfigError: It is none of the words.
-    """
+    """Refuses a choice that does not exist. Raises `ConfigError`: it is none of the words."""
     check_word(share, "share", get_args(Share), ConfigError)
     check_word(grounding, "grounding", get_args(Grounding), ConfigError)

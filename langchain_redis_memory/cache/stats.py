@@ -15,11 +15,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
-from math import frexp
+from math import frexp, inf
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from langchain_redis_memory.cache.decision_log import DecisionLog, PendingLines
+from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 from langchain_redis_memory.ops import Arg, Flow, Now, Op, Reply, ask, merge, pure
 from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.keys import escape
@@ -75,7 +76,7 @@ class Tally:
         self.lines: PendingLines = PendingLines(*log)
         self._waiting: deque[tuple[Count, int]] = deque()
         self._models: set[str] = set()
-        self._sent = 0.0
+        self._sent = -inf
 
     def add(self, metric: str, n: int = 1, *, model: str = "", kind: str = "") -> None:
         """Counts something; what waits stays bounded, however long the server is away, and so do the models."""
@@ -129,12 +130,8 @@ class Tally:
     def sends(self, counts: Counter[Count]) -> Op[bool]:
         """Adds counts in Redis, and the lines that wait.
 
-        Args:
-            counts: What `take` gave.
-
-        Returns:
-            An op of one trip, of none for no counts: whether they were added. A server that refuses it disturbs
-            nothing else.
+        An op of one trip, of none for no counts: whether they were added. A server that refuses it disturbs nothing
+        else.
         """
         if not counts:
             return pure(True)
@@ -178,7 +175,7 @@ class Row(NamedTuple):
     n: int
 
 
-_NAME = re.compile(rb"(\d{1,7})/([^/]*)/([^/]*)/(us:\d{1,2}|[a-z][a-z_]*)")
+_NAME = lazy_pattern(rb"(\d{1,7})/([^/]*)/([^/]*)/(us:\d{1,2}|[a-z][a-z_]*)")
 
 
 def _row(pair: tuple[bytes, bytes]) -> Row | None:
@@ -326,8 +323,7 @@ class Stats:
 def read_stats_flow(tallies: Sequence[Tally], prices: Prices | None = None) -> Flow[list[Stats]]:
     """Reads statistics, and sends the counts of this process first.
 
-    Returns:
-        A flow of one trip, of two where something waited, that gives the statistics of each.
+    A flow of one trip, of two where something waited, that gives the statistics of each.
     """
     now: float = yield Now()
     waiting = [(tally, tally.take(now)) for tally in tallies]

@@ -25,6 +25,7 @@ from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails
 from langgraph.checkpoint.serde.jsonplus import EXT_PYDANTIC_V2, JsonPlusSerializer
 from pydantic import BaseModel
 
+from langchain_redis_memory.redis.codec.elements import check_elements
 from langchain_redis_memory.redis.codec.nesting import check_nesting
 
 Hook = Callable[[int, bytes], Any]
@@ -129,6 +130,7 @@ class MessageReader:
             built, fields = known
             return _built(built, ormsgpack.unpackb(fields, ext_hook=self._hook, option=ormsgpack.OPT_NON_STR_KEYS))
         data = inflated(stored)
+        check_elements(data)
         found = ormsgpack.unpackb(data, ext_hook=self._hook, option=ormsgpack.OPT_NON_STR_KEYS)
         kind = _BY_CLASS.get(found.__class__)
         if kind is not None and len(data) <= _LONGEST:

@@ -21,14 +21,7 @@ class AuditNote:
 def audited(client: Client, tenant: str, action: str, target: str) -> Iterator[AuditNote]:
     """Notes a change in the audit log; it is not made where it cannot be noted.
 
-    Args:
-        client: The client.
-        tenant: Whose log.
-        action: What is done, in a word or two.
-        target: What it is done to: names, no content.
-
-    Yields:
-        What is said of it when it is done.
+    `action` is a word or two, `target` names and no content. Yields what is said of it when it is done.
     """
     from langchain_redis_memory.operate import audit
     from langchain_redis_memory.operate.audit import AuditLine, AuditState

@@ -149,16 +149,8 @@ def size(count: float) -> str:
 def loaded(spelled: str, what: str, redis: str | None = None) -> Any:
     """Imports an object that is named as MODULE:NAME, from the working directory too; calls it if it makes one.
 
-    Args:
-        spelled: Its module and its name.
-        what: What it must be, for the error.
-        redis: The server that its module finds in the environment; None for what is there.
-
-    Returns:
-        The object; what a function without arguments returns.
-
-    Raises:
-        ConfigError: It cannot be imported.
+    Its module finds the server `redis` in the environment. Raises `ConfigError`: it cannot be imported; `what` says
+    what it must be.
     """
     import sys
     from importlib import import_module

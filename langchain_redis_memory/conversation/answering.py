@@ -23,8 +23,7 @@ def answer_flow(
     A cached answer is served only if its documents are still those that the retriever finds for this asker, and if the
     chain's output can be built from it.
 
-    Returns:
-        The answered turn. What the retriever or the model raises passes through.
+    Returns the answered turn. What the retriever or the model raises passes through.
     """
     plan, chain, question, spent = planned.plan, turn.chain, turn.incoming.question, turn.progress.spent
     answer, documents, why = planned.answer, (), ""

@@ -9,20 +9,21 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 from uuid import uuid4
 
-from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, SystemMessage
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.utils import AddableDict
 
 from langchain_redis_memory.cache.sharing import Grounding, SharingRule
 from langchain_redis_memory.conversation.chain_shape import QUESTION_KEYS, ChainShape
-from langchain_redis_memory.conversation.graph_stream import GraphStream
 from langchain_redis_memory.conversation.output import OutputForm, Raw
 from langchain_redis_memory.conversation.tool_watch import ToolWatch, watched
 from langchain_redis_memory.conversation.turn import ModelInput, TurnReport, words_of
 from langchain_redis_memory.ops import Invoke, StreamResult
 
 if TYPE_CHECKING:
+    from langchain_core.documents import Document
+
+    from langchain_redis_memory.conversation.graph_stream import GraphStream
     from langchain_redis_memory.conversation.turn_input import TurnQuestion
 
 _log = logging.getLogger(__name__)
@@ -132,6 +133,8 @@ class Call:
         )
 
     def _generate_graph(self, chain: Runnable[Any, Any], given: Any, config: RunnableConfig) -> Invoke:
+        from langchain_redis_memory.conversation.graph_stream import GraphStream
+
         def seen() -> GraphStream:
             self._streamed = GraphStream(self._kwargs, self._outer.shape.stream_mode)
             return self._streamed
@@ -218,6 +221,8 @@ class Call:
     def chunks_of(self, report: TurnReport) -> list[Any]:
         """Returns a cached answer as the chunks of a stream, as the chain would have streamed it."""
         if self._outer.shape.graph:
+            from langchain_redis_memory.conversation.graph_stream import GraphStream
+
             return GraphStream(self._kwargs, self._outer.shape.stream_mode).served(report.output)
         if self._outer.output_key is not None:
             return [AddableDict({name: _as_chunk(value) for name, value in report.output.items()})]

@@ -5,26 +5,24 @@ It is read once, when a chain is wrapped, from what LangChain says of it: what i
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, is_dataclass
-from typing import Any, Literal, get_args, get_type_hints
+from dataclasses import is_dataclass
+from typing import Any, Literal, NamedTuple, get_args, get_type_hints
 
 from langchain_core.language_models import BaseLanguageModel
 from langchain_core.output_parsers.transform import BaseCumulativeTransformOutputParser
-from langchain_core.runnables import Runnable, RunnableSequence, RunnableWithFallbacks
+from langchain_core.runnables import Runnable, RunnableSequence
 from langchain_core.runnables.base import RunnableBindingBase
-from langchain_core.runnables.configurable import DynamicRunnable
 from pydantic import BaseModel
 
 from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.extras import loaded
 
 QUESTION_KEYS = ("question", "input", "messages")
 """Where a question is looked for in a dict, in this order, where the caller named no key."""
 
 
-@dataclass(frozen=True)
-class ChainShape:
+class ChainShape(NamedTuple):
     """The input and the output of a chain.
 
     Args:
@@ -49,14 +47,9 @@ class ChainShape:
 
 
 def shape_of(chain: Runnable[Any, Any], input_key: str | None = None) -> ChainShape:
-    """Reads what a chain takes and gives.
+    """Reads what a chain takes and gives; where the caller says `messages` for the question, it takes a state.
 
-    Args:
-        chain: The chain.
-        input_key: What the caller says of where the question is: `messages` says that the chain takes a state.
-
-    Raises:
-        ConfigError: It is a graph that keeps its conversations itself.
+    Raises `ConfigError`: it is a graph that keeps its conversations itself.
     """
     first, last, whole = _core(chain, "first"), _core(chain, "last"), _core(chain, None)
     if _is_graph(first) and getattr(first, "checkpointer", None):
@@ -101,9 +94,9 @@ def _core(chain: Any, end: Literal["first", "last"] | None) -> Any:
     while True:
         if isinstance(chain, RunnableBindingBase):
             chain = chain.bound
-        elif isinstance(chain, RunnableWithFallbacks):
+        elif isinstance(chain, loaded("langchain_core.runnables.fallbacks", "RunnableWithFallbacks")):
             chain = chain.runnable
-        elif isinstance(chain, DynamicRunnable):
+        elif isinstance(chain, loaded("langchain_core.runnables.configurable", "DynamicRunnable")):
             chain = chain.default
         elif isinstance(chain, RunnableSequence) and end is not None:
             chain = getattr(chain, end)
@@ -112,8 +105,8 @@ def _core(chain: Any, end: Literal["first", "last"] | None) -> Any:
 
 
 def _is_graph(chain: Any) -> bool:
-    """Whether a runnable is a compiled graph; where LangGraph was never imported nothing is."""
-    return isinstance(chain, getattr(sys.modules.get("langgraph.pregel"), "Pregel", ()))
+    """Whether a runnable is a compiled graph."""
+    return isinstance(chain, loaded("langgraph.pregel", "Pregel"))
 
 
 def _fields_of(chain: Runnable[Any, Any]) -> Iterator[str]:

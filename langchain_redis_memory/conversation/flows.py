@@ -24,7 +24,6 @@ from langchain_redis_memory.conversation.measured import measured_flow
 from langchain_redis_memory.conversation.planner import Planner
 from langchain_redis_memory.conversation.recent import RecentConversation, RecentConversations
 from langchain_redis_memory.conversation.reporting import report_of, tell_flow
-from langchain_redis_memory.conversation.select import user_recall
 from langchain_redis_memory.conversation.turn import (
     Chain,
     TurnInput,
@@ -86,18 +85,10 @@ class TurnFlows:
         on_turn: Callable[[TurnReport], object] | None,
         learning: Flow[object] | None = None,
     ) -> Flow[TurnReport]:
-        """Runs a whole turn.
+        """Runs a whole turn, and the flow that learns of the user in the background.
 
-        Args:
-            transcript: The conversation.
-            incoming: The turn as it came in.
-            chain: How to retrieve and generate.
-            on_turn: Called with the report, before what follows the turn; also with that of a turn that fails or is
-                interrupted.
-            learning: Learns of the user in the background.
-
-        Returns:
-            The report; it counts the round trips up to the storing of the turn.
+        `on_turn` gets the report before what follows the turn, also that of a turn that fails or is interrupted. The
+        report counts the round trips up to the storing of the turn.
         """
         started: float = yield Now()
         turn = self._request(transcript, incoming, chain)
@@ -153,7 +144,7 @@ class TurnFlows:
         try:
             if said and progress.planned is not None:
                 value = AIMessage(said, response_metadata={"partial": True})
-                planned = replace(progress.planned, plan=replace(progress.planned.plan, asked=None))
+                planned = progress.planned._replace(plan=progress.planned.plan._replace(asked=None))
                 done = yield from self.store_flow(turn, planned, AnsweredTurn(value, 0, "off"))
                 yield from self.context.follow_up_flow(
                     turn.transcript, planned.context, done.messages, stored=done.stored
@@ -183,7 +174,7 @@ class TurnFlows:
             and loaded.history == seen.messages
             and loaded.context.turn_state(loaded.history) == seen.context.turn_state(seen.messages)
         )
-        return replace(loaded, looked_up=looked_up, plan=plan if unchanged else None)
+        return loaded._replace(looked_up=looked_up, plan=plan if unchanged else None)
 
     def _read_flow(self, transcript: Transcript, lookup: Op[TurnLookup], seen: RecentConversation) -> Flow[LoadedTurn]:
         """Reads all in one trip, after the messages of this conversation that wait were stored."""
@@ -210,8 +201,8 @@ class TurnFlows:
         """Decides what is done with the question, and looks for a cached answer where the plan allows one.
 
         **Keys:** `messages`; `answer`.
-        **Trips:** none where the plan from before the first trip stands; 1 to load the whole conversation; 1 to read
-            the user's other ones; 1 to ask the cache under another key; those of a search by meaning.
+        **Trips:** none where the plan from before the first trip stands; 1 to load the whole conversation; 1 to
+            read the user's other ones; 1 to ask the cache under another key; those of a search by meaning.
         """
         history, context, plan = loaded.history, loaded.context, loaded.plan
         if plan is None:
@@ -224,10 +215,10 @@ class TurnFlows:
             known = context._replace(elsewhere=past)
             plan = yield from self.planner.plan(turn.text, history, turn.asked, known, turn.chain.sharing, verdict)
         if not loaded.reachable:
-            plan = replace(plan, asked=None)
+            plan = plan._replace(asked=None)
         answer = None if plan.reads is None else (yield from self._cached_flow(turn, plan.reads, loaded))
         if was_off(turn.asked):
-            plan = replace(plan, asked=None)
+            plan = plan._replace(asked=None)
         return PlannedTurn(history, context, loaded.reachable, plan, answer, self.cache.cache is not None)
 
     def _read_all_flow(
@@ -237,6 +228,8 @@ class TurnFlows:
 
         The verdict's places are shifted to where they are in the whole.
         """
+        from langchain_redis_memory.conversation.select import user_recall
+
         wanted = transcript.read() if len(newest) >= self.planner.reach else pure(newest)
         index = user_recall.noted(transcript.space, transcript.user if self.planner.recalls_elsewhere else "")
         try:
@@ -265,10 +258,9 @@ class TurnFlows:
     # --- answer -------------------------------------------------------------------------------------------------------
 
     def answer_flow(self, turn: TurnRequest, planned: PlannedTurn, started: float = 0.0) -> Flow[AnsweredTurn]:
-        """Serves the cached answer, or retrieves and generates; see `answering`.
+        """Serves the cached answer, or retrieves and generates; see `answering`. Returns the answered turn.
 
-        Returns:
-            The answered turn. What the retriever or the model raises passes through.
+        What the retriever or the model raises passes through.
         """
         return answer_flow(turn, planned, started, lambda step: self._guarded(turn, step))
 
@@ -284,9 +276,7 @@ class TurnFlows:
     def store_flow(self, turn: TurnRequest, planned: PlannedTurn, answered: AnsweredTurn) -> Flow[StoredTurn]:
         """Stores the turn's messages, its answer in the cache and its part of the state, in one trip.
 
-        Returns:
-            The stored turn; where the server is away its messages wait in the outbox.
-
+        Returns the stored turn; where the server is away its messages wait in the outbox.
         **Keys:** `messages`, `ids`, `meta`, `state`; `sessions`, `expiries`; `answer`; `tally`, `decisions`.
         **Trips:** 1; none while the server is away.
         """

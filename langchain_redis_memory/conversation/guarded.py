@@ -41,16 +41,10 @@ class GuardedStep(NamedTuple):
 
 
 def guarded(step: Invoke, interrupted: Callable[[BaseException], Flow[None]], driver: Driver) -> GuardedStep:
-    """Guards a step.
+    """Guards a step: what is to be done when it is `interrupted`, and by what, is run by `driver`.
 
-    Args:
-        step: The step.
-        interrupted: What is done when it is interrupted, and by what. An error of the step itself is no interruption:
-            the flow sees it.
-        driver: Runs that.
-
-    Returns:
-        The step to yield, and where its chunks can be seen.
+    An error of the step itself is no interruption: the flow sees it. Returns the step to yield, and where its chunks
+    can be seen.
     """
     chunks: list[Any] = []
 

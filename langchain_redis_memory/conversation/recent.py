@@ -45,14 +45,7 @@ class RecentConversations:
         return self._known.get(transcript.keys.messages)
 
     def put(self, transcript: Transcript, messages: Sequence[BaseMessage], reach: int, context: StoredContext) -> None:
-        """Remembers a conversation.
-
-        Args:
-            transcript: The conversation.
-            messages: Its newest messages, oldest first.
-            reach: How many of them a turn loads.
-            context: What else is stored of it.
-        """
+        """Remembers a conversation by its newest messages, a turn's `reach` of them, and what else is stored."""
         key = transcript.keys.messages
         with self._lock:
             self._known.pop(key, None)

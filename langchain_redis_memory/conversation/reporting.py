@@ -26,14 +26,7 @@ _UNDECIDED = Verdict(QuestionType.CONTEXTUAL_FOLLOW_UP, 0.0, ("the turn failed b
 def report_of(
     turn: TurnRequest, done: StoredTurn | None, seconds: float, error: BaseException | None = None
 ) -> TurnReport:
-    """Reports a turn.
-
-    Args:
-        turn: The turn.
-        done: What came of it; None where it failed.
-        seconds: How long it took.
-        error: What it failed with.
-    """
+    """Reports a turn: what came of it, or the error that it failed with."""
     incoming, spent = turn.incoming, turn.progress.spent
     planned = turn.progress.planned if done is None else done.planned
     answered = None if done is None else done.answered
@@ -98,12 +91,7 @@ def why_not(turn: TurnRequest, planned: PlannedTurn) -> str:
 
 
 def tell_flow(on_turn: Callable[[TurnReport], object] | None, report: TurnReport) -> Flow[None]:
-    """Tells of a turn; what a metrics callback raises is logged, and is not the user's problem.
-
-    Args:
-        on_turn: The callback; None for none.
-        report: The report.
-    """
+    """Tells of a turn; what a metrics callback raises is logged, and is not the user's problem."""
     if on_turn is None:
         return
     try:

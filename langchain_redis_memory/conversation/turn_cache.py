@@ -79,13 +79,7 @@ class TurnCache:
     def lookup(self, asked: CacheQuestion | None, lease_ms: int, held: Flight | None = None) -> Op[TurnLookup]:
         """Looks up the answer to the very same question, and asks for the lead in answering it.
 
-        Args:
-            asked: The question; None to ask nothing.
-            lease_ms: How long a lease lasts; 0: no coalescing.
-            held: The lease of another question, which is given back.
-
-        Returns:
-            An op of one trip, of none for no question.
+        The lease of another question that is `held` is given back. An op of one trip, of none for no question.
         """
         if self.cache is None or asked is None:
             return pure(NOTHING)
@@ -99,13 +93,7 @@ class TurnCache:
     def find_flow(self, asked: CacheQuestion, found: TurnLookup, lease_ms: int) -> Flow[Answer | None]:
         """Goes on where the very same question has no answer yet: searches by meaning, and waits for who leads.
 
-        Args:
-            asked: The question.
-            found: What its look-up gave.
-            lease_ms: How long is waited at most.
-
-        Returns:
-            The answer; None to ask the model.
+        Gives the answer; None to ask the model.
 
         **Trips:** those of a search by meaning; 1 for each look while waiting.
         """
@@ -123,14 +111,9 @@ class TurnCache:
         return answer
 
     def store_flow(self, asked: CacheQuestion | None, answer: Answer) -> Flow[Op[Any]]:
-        """Prepares the storing of an answer.
+        """Prepares the storing of an answer; without a question it is not to be cached.
 
-        Args:
-            asked: Its question; None for an answer that is not to be cached.
-            answer: The answer.
-
-        Returns:
-            An op for the trip that stores the turn, an empty one where the answer is not worth keeping.
+        Gives an op for the trip that stores the turn, an empty one where the answer is not worth keeping.
         """
         if self.cache is None or asked is None or switch.was_off(asked) or not worth_keeping(answer.value):
             return pure(None)
@@ -139,11 +122,7 @@ class TurnCache:
 
 
 def leave(held: Flight | None) -> Op[bool]:
-    """Gives a lease back.
-
-    Returns:
-        An op of one trip, of none where there is nothing to give back.
-    """
+    """Gives a lease back. An op of one trip, of none where there is nothing to give back."""
     if held is None or held.leads is False:
         return pure(False)
     return lease.release(held.key, held.token).optional(False)

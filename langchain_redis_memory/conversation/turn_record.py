@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from langchain_redis_memory.cache.answers.answer_cache import CANDIDATES, Answer
 from langchain_redis_memory.cache.answers.records import AnswerRecords
 from langchain_redis_memory.cache.answers.switch import was_off
 from langchain_redis_memory.cache.decision_log import Decision, DecisionLog, TurnTrace
-from langchain_redis_memory.cache.semantic.candidate import Candidate
-from langchain_redis_memory.cache.semantic.explanation import logged
+from langchain_redis_memory.cache.semantic.candidate import Candidate, logged
 from langchain_redis_memory.cache.stats import Tally
 from langchain_redis_memory.cache.switchable import WHY
 from langchain_redis_memory.conversation.turn import Plan
@@ -36,9 +35,7 @@ class TurnRecorder:
     ) -> Flow[Op[Any]]:
         """Prepares what a turn leaves behind.
 
-        Returns:
-            An op that is merged into the turn's own trip; what the server refuses of it disturbs nothing else.
-
+        An op that is merged into the turn's own trip; what the server refuses of it disturbs nothing else.
         **Keys:** `tally`, `decisions`.
         **Trips:** none.
         """
@@ -59,7 +56,7 @@ class TurnRecorder:
         sends = tally.sends(counts).map(lambda sent: None if sent else tally.put_back(counts))
         if self.log is None:
             return sends
-        decision = replace(_decision(turn, planned, answered, near), cache=self.records.name)
+        decision = _decision(turn, planned, answered, near)._replace(cache=self.records.name)
         return merge(sends, self.log.append(space.decisions(), decision))
 
 

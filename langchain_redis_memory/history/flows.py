@@ -64,15 +64,8 @@ class HistoryFlows:
     ) -> HistoryFlows:
         """Checks the ids of a conversation and the user's callbacks, and builds the flows.
 
-        Args:
-            transcript: The conversation.
-            loader: The user's loader, or None.
-            writer: The user's writer, or None.
-            outbox: Where added messages wait, or None.
-
-        Raises:
-            InvalidIdError: An id is not acceptable.
-            ConfigError: The loader or the writer cannot be called.
+        Raises `InvalidIdError`: an id is not acceptable. Raises `ConfigError`: the loader or the writer cannot be
+        called.
         """
         transcript.keys  # noqa: B018 - validates the ids
         transcript.space.index(transcript.agent)
@@ -222,14 +215,9 @@ class HistoryFlows:
 
 
 def lasting_flow(transcript: Transcript, ttl_ms: int) -> Flow[bool]:
-    """Sets the lifetime of a conversation from now, and lets the index of whomever it is live as long.
+    """Sets the lifetime of a conversation from now, 0 to pin it, and lets the index of whomever it is live as long.
 
-    Args:
-        transcript: Its ops, which may name no user: the server knows whose it is.
-        ttl_ms: The lifetime in milliseconds, 0 to pin it.
-
-    Returns:
-        Whether it exists.
+    Gives whether it exists. The transcript may name no user: the server knows whose it is.
 
     **Keys:** `messages`, `ids`, `meta`; `sessions`, `expiries`; `session_users`, `user_data`.
     **Trips:** 1, and 1 where it is noted with a user that the transcript does not name.

@@ -35,13 +35,7 @@ OnLoss = Callable[[Loss], object]
 
 
 def report(lost: Sequence[Entry], why: Literal["full", "exit"], on_loss: OnLoss | None) -> None:
-    """Logs writes that are lost, and tells them.
-
-    Args:
-        lost: The writes.
-        why: See `Loss`.
-        on_loss: Called for each of them; what it raises is logged.
-    """
+    """Logs writes that are lost, and tells them to `on_loss`; what that raises is logged."""
     for entry in lost:
         where = entry.transcript
         _log.warning(

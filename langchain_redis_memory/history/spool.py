@@ -213,8 +213,7 @@ class Spool:
     def left(self) -> Iterator[tuple[SpooledWrite, Callable[[int], None]]]:
         """Takes over what processes that have ended left, the oldest file first.
 
-        Yields:
-            The writes in order, each with what to call with the number that it gets here.
+        Yields the writes in order, each with what to call with the number that it gets here.
         """
         own = None if self._own is None else self._own.path
         for path in sorted(self._folder.glob(_FILES)):

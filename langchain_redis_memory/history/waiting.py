@@ -54,10 +54,9 @@ class Entry:
         yield from change_flow(lambda: pure(None), self.transcript, self.loader)
 
     def attempt(self) -> Op[bool]:
-        """Tries to store it.
+        """Tries to store it. An op of one trip: whether the server took it.
 
-        Returns:
-            An op of one trip: whether the server took it. What it says else is logged, and fails nothing.
+        What it says else is logged, and fails nothing.
         """
 
         def read(replies: Sequence[Reply]) -> bool:
@@ -93,17 +92,7 @@ class WaitingWrites:
     def put(
         self, transcript: Transcript, messages: Sequence[BaseMessage], op: Op[Any], loader: UserCallback | None
     ) -> tuple[Entry, list[Entry]]:
-        """Appends a write.
-
-        Args:
-            transcript: The conversation.
-            messages: What was said, in order.
-            op: The operation that stores it.
-            loader: Loads the conversation before; None for none.
-
-        Returns:
-            The entry, and those that gave way: the oldest ones.
-        """
+        """Appends a write; gives its entry, and those that gave way: the oldest ones."""
         with self.changed:
             self._numbers += 1
             entry = Entry(transcript, messages, op, self._numbers, loader)

@@ -197,13 +197,9 @@ def _left(state: LimitState) -> str:
 
 
 def check_limits(limits: Sequence[Limit]) -> tuple[Limit, ...]:
-    """Checks that limits can be counted side by side.
+    """Checks that limits can be counted side by side. Returns the rates, then the places, each in the given order.
 
-    Returns:
-        The rates, then the places, each in the given order.
-
-    Raises:
-        ConfigError: There is none, one is no limit, or two would be counted under one name.
+    Raises `ConfigError`: there is none, one is no limit, or two would be counted under one name.
     """
     if isinstance(limits, Limit) or not isinstance(limits, Sequence) or not limits:
         raise ConfigError("limits must be a list of at least one Limit, such as [Limit(60, '1m')]")
@@ -216,14 +212,7 @@ def check_limits(limits: Sequence[Limit]) -> tuple[Limit, ...]:
 
 
 def costs_of(usage: Mapping[str, Any]) -> dict[str, float]:
-    """Reads what a request really cost.
-
-    Args:
-        usage: A model's `usage_metadata`, or amounts by unit.
-
-    Returns:
-        Amounts by unit; `total_tokens` counts as "tokens".
-    """
+    """Reads what a request really cost, by unit, from a model's `usage_metadata`; `total_tokens` counts as "tokens"."""
     found = {unit: float(n) for unit, n in usage.items() if isinstance(n, int | float) and not isinstance(n, bool)}
     total = found.pop("total_tokens", None)
     if total is not None:

@@ -112,8 +112,7 @@ class Settler(BaseCallbackHandler):
 def usage_of(response: LLMResult) -> dict[str, float] | None:
     """Reads the tokens that a call used.
 
-    Returns:
-        Tokens by unit, of all its generations; None where the model does not say.
+    Returns tokens by unit, of all its generations; None where the model does not say.
     """
     found: dict[str, float] = {}
     for generations in response.generations:

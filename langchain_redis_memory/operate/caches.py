@@ -245,12 +245,9 @@ class RedisCaches(ClientOwner):
 
 
 def below_targets(caches: Sequence[CacheStats], targets: Targets, enough: int = _ENOUGH) -> list[BelowTarget]:
-    """Finds the caches whose hit rate is below its target.
+    """Finds the caches whose hit rate is below its target, of those that had `enough` look-ups to be judged.
 
-    Args:
-        caches: What they counted.
-        targets: Pattern of a namespace -> the hit rate that it should have; the first that fits counts.
-        enough: How many look-ups a cache must have had to be judged.
+    The first pattern of a namespace that fits gives the target.
     """
     found = []
     for tenant, namespace, stats, _off in caches:
@@ -264,11 +261,7 @@ def below_targets(caches: Sequence[CacheStats], targets: Targets, enough: int = 
 def parse_targets(text: str) -> dict[str, float]:
     """Parses targets as an environment variable or an option spells them: "values/*=0.7,answers/*=0.3".
 
-    Returns:
-        Pattern -> hit rate.
-
-    Raises:
-        InvalidInputError: It is something else.
+    Returns pattern -> hit rate. Raises `InvalidInputError`: it is something else.
     """
     found = {}
     for part in filter(None, (one.strip() for one in text.split(","))):

@@ -74,11 +74,7 @@ class Diagnosis:
 
 
 def doctor_flow(space: KeySpace, health: Health, stats: MemoryStats) -> Flow[Diagnosis]:
-    """Checks a server.
-
-    **Keys:** none.
-    **Trips:** 5.
-    """
+    """Checks a server. **Keys:** none. **Trips:** 5."""
     if not health.reachable:
         refused = "no permissions" in health.error
         advice = _RIGHTS if refused else "see that it runs, and the URL"

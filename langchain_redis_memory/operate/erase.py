@@ -18,9 +18,7 @@ _AT_ONCE = 500
 def erase_keys_flow(space: KeySpace, pattern: str, *, dry_run: bool = False) -> Flow[dict[str, KindReceipt]]:
     """Erases all keys of a pattern.
 
-    Returns:
-        Kind of key -> what was erased; keys that are written meanwhile may be left.
-
+    Returns kind of key -> what was erased; keys that are written meanwhile may be left.
     **Keys:** those of the pattern.
     **Trips:** 1, and 1 for each 1,000 keys of the server; 2 for each 500 keys that are erased.
     """

@@ -64,16 +64,9 @@ class Inspection:
 
 
 def inspect_flow(space: KeySpace, name: str, agent: str, newest: Invoke) -> Flow[list[Inspection]]:
-    """Finds out what a name stands for.
+    """Finds out what a name stands for: a key; a session of an agent, a thread, or both; nothing.
 
-    Args:
-        space: The tenant's key builder.
-        name: A key, a session or a thread.
-        agent: The agent of the session.
-        newest: Reads the newest checkpoint of the thread of that name.
-
-    Returns:
-        What there is: a key; a session, a thread, or both; nothing.
+    `newest` reads the newest checkpoint of the thread of that name.
 
     **Keys:** the key; all of the session and the thread.
     **Trips:** 3 to 6.
@@ -99,11 +92,7 @@ def inspect_flow(space: KeySpace, name: str, agent: str, newest: Invoke) -> Flow
 
 
 def keys_flow(space: KeySpace, names: Sequence[str]) -> Flow[list[KeyInfo]]:
-    """Reads what is known of keys.
-
-    **Keys:** the keys.
-    **Trips:** 2.
-    """
+    """Reads what is known of keys. **Keys:** the keys. **Trips:** 2."""
     types = yield from ask(Op(tuple(("TYPE", name) for name in names), lambda replies: list(map(_text, replies))))
     there = [(name, kind) for name, kind in zip(names, types, strict=True) if kind != "none"]
     return list((yield from ask(merge(*(_key(space, name, kind) for name, kind in there)))))

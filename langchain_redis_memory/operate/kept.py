@@ -111,12 +111,7 @@ class UserSources:
 
 
 def found_items_flow(store: BaseStore | None, namespaces: Sequence[tuple[str, ...]]) -> Flow[list[Any]]:
-    """Reads all items under some namespaces.
-
-    Args:
-        store: The store; None for no items.
-        namespaces: Their first labels.
-    """
+    """Reads all items of a store under namespaces that begin with some labels; no store has none."""
     items: list[Any] = []
     for namespace in namespaces if store is not None else ():
         found: list[Any] = []

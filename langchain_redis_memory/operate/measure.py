@@ -13,9 +13,7 @@ _AT_ONCE = 200
 def measured_flow(keys: Sequence[str]) -> Flow[tuple[int, int]]:
     """Counts the keys that exist and the memory that they take, 0 where the server does not say.
 
-    Returns:
-        How many there are, and their bytes.
-
+    Returns how many there are, and their bytes.
     **Keys:** the keys.
     **Trips:** 1 for each 200 keys.
     """

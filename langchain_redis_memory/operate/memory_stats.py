@@ -108,9 +108,8 @@ class _Counts:
 
 
 def memory_stats_flow(space: KeySpace, pattern: str, sample: int, most: int) -> Flow[MemoryStats]:
-    """Counts and measures keys.
+    """Counts and measures keys. **Keys:** those of the pattern.
 
-    **Keys:** those of the pattern.
     **Trips:** 1, and 2 for each 1,000 keys of the server.
     """
     scan, counts, seen, left = KeyScan(space, pattern), _Counts(), set[int](), 0

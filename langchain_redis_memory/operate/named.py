@@ -14,6 +14,7 @@ from langchain_redis_memory.cache.answers.exact import ExactAnswerCache
 from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
 from langchain_redis_memory.cache.decision_log import DEFAULT_LOG
 from langchain_redis_memory.cache.exact import RedisCache
+from langchain_redis_memory.cache.semantic.tenants import SearchOptions
 from langchain_redis_memory.cache.switchable import Switchable
 from langchain_redis_memory.cache.value.cache import RedisValueCache
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
@@ -38,39 +39,27 @@ class NoEmbeddings(Embeddings):
 
 
 def desk_of(client: Client, name: str, tenant: str = "") -> AnswerDesk:
-    """Makes the desk of a cache of answers.
+    """Makes the desk of a tenant's cache by its name in the log: "exact", or "semantic/" and the name it was given.
 
-    Args:
-        client: The client.
-        name: The cache's name in the log: "exact", or "semantic/" and the name that it was given.
-        tenant: Whose answers.
-
-    Raises:
-        InvalidInputError: There can be no such cache.
+    Raises `InvalidInputError`: there can be no such cache.
     """
     use, _, named = name.partition("/")
     if name == "exact":
         cache: AnswerCache = ExactAnswerCache()
     elif use == "semantic" and named:
-        cache = SemanticAnswerCache(client, NoEmbeddings(), name=named, policy=ThresholdPolicy(1.0))
+        cache = SemanticAnswerCache(
+            client, NoEmbeddings(), name=named, search=SearchOptions(policy=ThresholdPolicy(1.0))
+        )
     else:
         raise InvalidInputError(f"there is no cache of answers {name!r}: it is exact, or semantic/NAME")
     return AnswerDesk(client, cache, tenant=tenant)
 
 
 def switchable(client: Client, namespace: str, tenant: str = "") -> Switchable:
-    """Finds what switches a cache off and on.
+    """Finds what switches a cache off and on: the cache, or its desk.
 
-    Args:
-        client: The client.
-        namespace: The cache's use and its name: "answers/exact", "exact/NAME", "semantic/NAME" or "values/NAME".
-        tenant: Whose cache.
-
-    Returns:
-        The cache, or its desk.
-
-    Raises:
-        InvalidInputError: It is no namespace of a cache with a switch.
+    The namespace is its use and its name: "answers/exact", "exact/NAME", "semantic/NAME" or "values/NAME". Raises
+    `InvalidInputError`: it is no namespace of a cache with a switch.
     """
     use, _, name = namespace.partition("/")
     if use == "values" and name:

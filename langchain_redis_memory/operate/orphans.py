@@ -65,9 +65,8 @@ class OrphanReport:
 
 
 def orphans_flow(space: KeySpace, pattern: str, most: int, *, remove: bool) -> Flow[OrphanReport]:
-    """Finds orphans, and removes them.
+    """Finds orphans, and removes them. **Keys:** those of the pattern.
 
-    **Keys:** those of the pattern.
     **Trips:** 1, and 2 (3 to remove) for each 1,000 keys of the server.
     """
     scan, found, looked, removed = KeyScan(space, pattern), dict[str, Orphan](), 0, 0

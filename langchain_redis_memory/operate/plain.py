@@ -14,14 +14,10 @@ from pydantic import BaseModel
 
 
 def plain(value: Any) -> Any:
-    """Converts a value to what `json.dumps` takes.
+    """Converts anything that this package stores to what `json.dumps` takes.
 
-    Args:
-        value: Anything that this package stores: messages and documents become dicts, bytes base64 text, times ISO
-            8601 text, named tuples dicts, sets lists; of what else there is the `repr`.
-
-    Returns:
-        Dicts with text keys, lists, texts, numbers, booleans and None.
+    Messages, documents and named tuples become dicts, bytes base64 text, times ISO 8601 text, sets lists; of what else
+    there is the `repr`.
     """
     if value is None or isinstance(value, bool | int | float | str):
         return value

@@ -51,10 +51,7 @@ class SessionMatches:
 
 
 def agents_flow(space: KeySpace) -> Flow[list[str]]:
-    """Finds the agents of a tenant that have conversations.
-
-    Returns:
-        Their names, in order; "" is the default agent.
+    """Finds the agents of a tenant that have conversations. Returns their names, in order; "" is the default agent.
 
     **Keys:** `sessions` of each agent.
     **Trips:** 1, and 1 for each 1,000 keys of the server.

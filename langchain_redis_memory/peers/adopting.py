@@ -188,8 +188,7 @@ class AtOrigin:
     def found_flow(self, what: str, flow: Callable[..., Flow[T | None]], *args: Any) -> Flow[T | None]:
         """Runs a flow there that the caller can do without.
 
-        Returns:
-            What it returns; None where the server does not give it, or has just failed.
+        Returns what it returns; None where the server does not give it, or has just failed.
         """
         began: float = yield Now()
         breaker = self._origin.breaker
@@ -231,8 +230,7 @@ class Adopter(AtOrigin):
     def read(self, name: str) -> Invoke:
         """Builds the step that reads what the source holds of a name.
 
-        Returns:
-            A step that gives the records, those of other names as well where a pattern found them.
+        Returns a step that gives the records, those of other names as well where a pattern found them.
         """
         return self.at_origin(self._read_flow, name)
 

@@ -31,13 +31,9 @@ VECTORS = "vectors: the cache makes them anew"
 
 
 def generations_of(stored: Any) -> tuple[Generation, ...]:
-    """Builds generations from LangChain's JSON of them.
+    """Builds generations from a list of LangChain's JSON of them, each parsed or a text.
 
-    Args:
-        stored: A list of them, each parsed, or as a text of JSON.
-
-    Raises:
-        Damaged: One of them is something else.
+    Raises `Damaged`: one of them is something else.
     """
     values = Values(strict_serde())
     parsed = [parse_json(one) if isinstance(one, str | bytes) else one for one in stored]

@@ -32,11 +32,7 @@ _BYTES = "it is the vector of something else than a text"
 
 
 def vector_of(stored: Any) -> tuple[float, ...]:
-    """Builds a vector from JSON.
-
-    Raises:
-        Damaged: It is something else.
-    """
+    """Builds a vector from JSON. Raises `Damaged`: it is something else."""
     parsed = parse_json(stored)
     if not isinstance(parsed, list) or not parsed or not all(map(_is_number, parsed)):
         raise DamagedError("it holds something else than a vector")
@@ -106,9 +102,8 @@ class LangChainEmbeddings:
     def find_flow(self, wanted: Sequence[str]) -> Flow[dict[str, tuple[tuple[float, ...], int]]]:
         """Reads the vectors of texts.
 
-        Returns:
-            Those that were found and can be read: text -> vector, and what is left of its lifetime in milliseconds,
-            0 for no expiry.
+        Returns those that were found and can be read: text -> vector, and what is left of its lifetime in milliseconds,
+        0 for no expiry.
         """
         owners = {key: text for text in wanted for key in self.keys(text)}
         vectors: dict[str, tuple[tuple[float, ...], int]] = {}

@@ -60,9 +60,8 @@ class ExactAnswers:
     def find_flow(self, prompt: str, llm_string: str) -> Flow[tuple[tuple[Generation, ...], int] | None]:
         """Reads an answer.
 
-        Returns:
-            The generations and what is left of their lifetime in milliseconds, 0 for no expiry; None where there is
-            none that can be read.
+        Returns the generations and what is left of their lifetime in milliseconds, 0 for no expiry; None where there is
+        none that can be read.
         """
         for found in (yield from read_keys_flow([self.key(prompt, llm_string)], self.command)):
             try:

@@ -9,10 +9,7 @@ from langchain_redis_memory.redis.nodes import ask_node, masters_flow
 
 
 def units_flow(space: KeySpace, source: Source) -> Flow[dict[bytes, list[bytes]]]:
-    """Finds what a source holds.
-
-    Returns:
-        Unit -> its keys.
+    """Finds what a source holds. Returns unit -> its keys.
 
     **Trips:** 1, and 1 for about each 1,000 keys of the server.
     """

@@ -204,13 +204,7 @@ def _blobs_of(document: Mapping[str, Any]) -> Iterable[tuple[str, bytes]]:
 
 
 def write_of(document: Mapping[str, Any], values: Values, *, raw: bool = False) -> SavedWrite:
-    """Builds a write from its document.
-
-    Args:
-        document: The document.
-        values: Reads values.
-        raw: Whether the value stands there as it is, and not in base64.
-    """
+    """Builds a write from its document; `raw` says that the value stands there as it is, and not in base64."""
     blob = document["blob"] or ""
     value = values.typed(document["type"], blob.encode() if raw else b64decode(blob))
     path = str(document.get("task_path") or "")
@@ -225,16 +219,7 @@ def checkpoint_of(
     checkpoint_id: str | None = None,
     stored: Mapping[str, Any] | None = None,
 ) -> SavedCheckpoint:
-    """Builds a checkpoint from its document.
-
-    Args:
-        document: The document.
-        values: Reads values.
-        writes: Its writes.
-        ttl_ms: What is left of its lifetime.
-        checkpoint_id: Its id, None for the document's.
-        stored: Its values, None where they stand in it.
-    """
+    """Builds a checkpoint from its document; its id and its values stand in it unless they are given."""
     body = {key: part for key, part in document["checkpoint"].items() if key != "type"}
     if not body.get("pending_sends"):
         body.pop("pending_sends", None)

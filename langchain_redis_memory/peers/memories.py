@@ -33,17 +33,9 @@ VECTORS = "vectors: a store with an index makes them anew"
 
 
 def memory_of(key: str, text: str, fields: Mapping[str, Any], ttl_ms: int, *lost: str) -> SavedItem:
-    """Builds the item of a memory.
+    """Builds the item of a memory; its field `user_id` says whose it is, `lost` what it lacks.
 
-    Args:
-        key: Its id.
-        text: What is remembered.
-        fields: What else is known of it; `user_id` says whose it is.
-        ttl_ms: What is left of its lifetime.
-        *lost: What it lacks.
-
-    Raises:
-        Damaged: It has no text or no id.
+    Raises `Damaged`: it has no text or no id.
     """
     if not text or not key:
         raise DamagedError("a memory in it has no text or no id")

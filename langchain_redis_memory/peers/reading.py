@@ -12,12 +12,14 @@ from typing import Any
 from langchain_redis_memory.errors import (
     AuthenticationError,
     ConfigError,
+    CorruptDataError,
     RedisMemoryError,
     ServerError,
     UnavailableError,
 )
 from langchain_redis_memory.ops import Arg, Flow, Op, Reply, ask
 from langchain_redis_memory.peers.records import Record, Unreadable
+from langchain_redis_memory.redis.codec.elements import check_json
 from langchain_redis_memory.redis.replies import pairs
 
 PAGE = 200
@@ -64,13 +66,9 @@ class StoredKey:
 
 
 def read_keys_flow(keys: Sequence[bytes], command: Callable[[bytes], tuple[Arg, ...]]) -> Flow[list[StoredKey]]:
-    """Reads keys with their lifetimes.
+    """Reads keys with their lifetimes. Returns what was read, in order, without keys that are gone.
 
-    Returns:
-        What was read, in order, without keys that are gone.
-
-    Raises:
-        ConfigError: The server does not know the command.
+    Raises `ConfigError`: the server does not know the command.
     """
     found: list[StoredKey] = []
     for start in range(0, len(keys), PAGE):
@@ -144,17 +142,18 @@ def why_of(error: Exception) -> str:
 
 
 def parse_json(raw: bytes | str) -> Any:
-    """Parses JSON, and says so where it is a pickle instead.
+    """Parses JSON, and says so where it is a pickle instead. Raises `NotJsonError`: it is no JSON.
 
-    Raises:
-        NotJsonError: It is no JSON.
-        Damaged: It is a pickle.
+    Raises `Damaged`: it is a pickle, or has more elements than a value may have.
     """
     data = raw.encode() if isinstance(raw, str) else raw
     if is_pickle(data):
         raise DamagedError(PICKLE)
     try:
+        check_json(data)
         return json.loads(data)
+    except CorruptDataError as error:
+        raise DamagedError(str(error)) from None
     except ValueError:
         raise NotJsonError("it is no JSON") from None
 
@@ -183,11 +182,7 @@ def _text(value: Any) -> str:
 
 
 def text_of(value: Any) -> str:
-    """Returns a field's text, "" where there is none.
-
-    Raises:
-        Damaged: It is no UTF-8.
-    """
+    """Returns a field's text, "" where there is none. Raises `Damaged`: it is no UTF-8."""
     if value is None:
         return ""
     try:

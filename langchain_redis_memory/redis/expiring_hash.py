@@ -63,11 +63,7 @@ class ItemPage(NamedTuple):
 
 
 def get(keys: ExpiringHashKeys, names: Sequence[Name]) -> Op[list[Item | None]]:
-    """Reads items.
-
-    Returns:
-        An op of one trip: each item, None where there is none or its lifetime is over.
-    """
+    """Reads items. An op of one trip: each item, None where there is none or its lifetime is over."""
 
     def read(replies: Sequence[Reply]) -> list[Item | None]:
         now, *records = replies[0]
@@ -98,28 +94,15 @@ def put(keys: ExpiringHashKeys, items: Sequence[NewItem]) -> Op[None]:
 
 
 def remove(keys: ExpiringHashKeys, names: Sequence[Name]) -> Op[int]:
-    """Removes items.
-
-    Args:
-        keys: The hash.
-        names: Their names, at least one.
-
-    Returns:
-        An op of one trip: how many were there, expired ones included.
-    """
+    """Removes at least one item. An op of one trip: how many were there, expired ones included."""
     commands = (command("HDEL", (keys.items,), *names), command("ZREM", (keys.expiries,), *names))
     return Op(commands, lambda replies: int(replies[0]))
 
 
 def page(keys: ExpiringHashKeys, cursor: int = 0) -> Op[ItemPage]:
-    """Reads through a hash; what was there all the time is given at least once.
+    """Reads through a hash from a cursor on; what was there all the time is given at least once.
 
-    Args:
-        keys: The hash.
-        cursor: Where to go on from; 0 for the start.
-
-    Returns:
-        An op of one trip: names and bodies of items whose lifetime is not over.
+    An op of one trip: names and bodies of items whose lifetime is not over.
     """
 
     def read(replies: Sequence[Reply]) -> ItemPage:
@@ -133,11 +116,7 @@ def page(keys: ExpiringHashKeys, cursor: int = 0) -> Op[ItemPage]:
 
 
 def count(keys: Sequence[ExpiringHashKeys]) -> Op[int]:
-    """Counts the items of some hashes.
-
-    Returns:
-        An op of one trip, with those that have expired and were not removed yet.
-    """
+    """Counts the items of some hashes. An op of one trip, with those that have expired and were not removed yet."""
 
     def read(replies: Sequence[Reply]) -> int:
         return sum(map(int, replies))
@@ -146,10 +125,6 @@ def count(keys: Sequence[ExpiringHashKeys]) -> Op[int]:
 
 
 def clear(keys: Sequence[ExpiringHashKeys]) -> Op[int]:
-    """Deletes hashes whole.
-
-    Returns:
-        An op of one trip: how many items they held.
-    """
+    """Deletes hashes whole. An op of one trip: how many items they held."""
     commands = [call for one in keys for call in (("HLEN", one.items), command("UNLINK", (one.items, one.expiries)))]
     return Op(tuple(commands), lambda replies: sum(map(int, replies[::2])))

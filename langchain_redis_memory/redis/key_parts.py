@@ -41,11 +41,7 @@ class KeyParts(NamedTuple):
 
 
 def parse_key(key: str, prefix: str) -> KeyParts | None:
-    """Parses the name of a key.
-
-    Returns:
-        Its parts; None where it is not a key of this package under that prefix.
-    """
+    """Parses the name of a key. Returns its parts; None where it is not a key of this package under that prefix."""
     found = _KEY.fullmatch(key)
     if found is None or found["prefix"] != prefix or found[5] not in KINDS:
         return None

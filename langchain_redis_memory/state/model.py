@@ -111,11 +111,7 @@ class StateDelta:
 
 
 def delta_of(turn: str, answer: str, verdict: Verdict | None = None, search: Search | None = None) -> StateDelta:
-    """Extracts what one turn contributes to a state.
-
-    Returns:
-        The delta: the same for the same turn in any state.
-    """
+    """Extracts what one turn contributes to a state. Returns the delta: the same for the same turn in any state."""
     mentions: dict[str, tuple[str, float]] = {}
     for text, by_user in ((turn, True), (answer, False)):
         for phrase in phrases(text)[:30]:
@@ -230,14 +226,7 @@ def _plain_search(search: Search | None) -> dict[str, Any] | None:
 
 
 def from_plain(found: Mapping[str, Any]) -> ConversationState:
-    """Builds a state from plain data.
-
-    Args:
-        found: What `plain` made.
-
-    Raises:
-        ValueError: It is something else.
-    """
+    """Builds a state from plain data. Raises `ValueError`: it is something else."""
     try:
         entities = [
             Entity(_text(e["name"]), _number(e["salience"]), _count(e["mentions"]), _count(e["last_turn"]))
@@ -264,11 +253,7 @@ def plain_delta(delta: StateDelta) -> list[Any]:
 
 
 def delta_from_plain(found: Sequence[Any]) -> StateDelta:
-    """Decodes a delta from plain data.
-
-    Raises:
-        ValueError: It is something else.
-    """
+    """Decodes a delta from plain data. Raises `ValueError`: it is something else."""
     try:
         mentions, kind, language, search = found
         return StateDelta(

@@ -66,11 +66,7 @@ class Extractor(Protocol):
 
 
 def observed(extractor: Extractor, said: Sequence[str]) -> Generator[Step, Any, list[Observation]]:
-    """Runs an extractor inside a flow and checks its observations.
-
-    Yields:
-        The steps of its flow, if it is one.
-    """
+    """Runs an extractor inside a flow and checks its observations. Yields the steps of its flow, if it is one."""
     found = extractor.extract(said)
     if not isinstance(found, Sequence):
         found = yield from found
@@ -84,13 +80,9 @@ def observed(extractor: Extractor, said: Sequence[str]) -> Generator[Step, Any, 
 
 
 def said_by_user(turns: Any) -> list[str]:
-    """Collects the user's words of turns.
+    """Collects the user's words of turns: texts, pairs (user, assistant), or messages.
 
-    Args:
-        turns: Texts, pairs (user, assistant), or messages.
-
-    Raises:
-        InvalidInputError: It is something else.
+    Raises `InvalidInputError`: it is something else.
     """
     said = []
     for turn in [turns] if isinstance(turns, str) else turns:

@@ -91,15 +91,7 @@ class Draft(NamedTuple):
 
 
 def decode(record: CasRecord, where: str) -> Summary | None:
-    """Decodes a summary from what is stored.
-
-    Args:
-        record: The record.
-        where: The key that it was read from, for the log.
-
-    Returns:
-        The summary; None where there is none, or where it cannot be read (that is logged).
-    """
+    """Decodes a summary from what is stored; None where there is none, or where it cannot be read (that is logged)."""
     if record.body is None:
         return None
     try:
@@ -348,11 +340,7 @@ def _batches(messages: Sequence[BaseMessage]) -> Iterator[Sequence[BaseMessage]]
 
 
 def rendered(messages: Sequence[BaseMessage]) -> str:
-    """Renders messages as text for a model, one a paragraph.
-
-    Returns:
-        Who said what; long messages are cut.
-    """
+    """Renders messages as text for a model, one a paragraph. Returns who said what; long messages are cut."""
     return "\n".join(_line(message) for message in messages)
 
 

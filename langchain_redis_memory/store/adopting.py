@@ -56,8 +56,7 @@ class ItemAdoption(AtOrigin):
     def once_flow(self, run: Run) -> Flow[None]:
         """Moves what there is, at the first use by this object.
 
-        Raises:
-            UnavailableError: A server cannot be reached, or another process is at it for long.
+        Raises `UnavailableError`: a server cannot be reached, or another process is at it for long.
         """
         if self._done:
             return

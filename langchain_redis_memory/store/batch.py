@@ -73,11 +73,7 @@ class Batch:
         self._changes = changes(puts, indexing, marked=space.may_read("filters"))
 
     def run_flow(self) -> Flow[list[Result]]:
-        """Runs the batch.
-
-        Yields:
-            Its steps.
-        """
+        """Runs the batch."""
         engine, queried, embedded = yield from self._embed_flow()
         readings = {
             position: self._search(engine, op, queried) for position, op in self._searches.items()

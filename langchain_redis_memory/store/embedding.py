@@ -32,13 +32,9 @@ class IndexSettings:
 
     @classmethod
     def of(cls, config: IndexConfig) -> IndexSettings:
-        """Builds the settings from LangGraph's configuration.
+        """Builds the settings from LangGraph's `dims`, `embed` and `fields`.
 
-        Args:
-            config: `dims`, `embed` and `fields`.
-
-        Raises:
-            ConfigError: Something is missing or of a wrong type.
+        Raises `ConfigError`: something is missing or of a wrong type.
         """
         if not isinstance(config, Mapping) or "dims" not in config or config.get("embed") is None:
             raise ConfigError("index must be an IndexConfig with 'dims' and 'embed'")
@@ -50,15 +46,10 @@ class IndexSettings:
         return cls(config["dims"], embeddings, _paths(["$"] if fields is None else fields, ConfigError))
 
     def texts(self, value: Mapping[str, Any], index: Any) -> list[str]:
-        """Extracts the texts of a value that are embedded.
+        """Extracts the embedded texts of a value; a put's `index` is None for the configured paths, False for none.
 
-        Args:
-            value: The value.
-            index: As of `PutOp`: None for the configured paths, False for nothing, or a list of paths.
-
-        Raises:
-            InvalidInputError: `index` is something else.
-            UnserialisableError: A part of the value has no text form.
+        Raises `InvalidInputError`: it is no list of paths either. Raises `UnserialisableError`: a part has no text
+        form.
         """
         if index is False:
             return []
@@ -72,16 +63,9 @@ class IndexSettings:
     def embed_flow(
         self, queries: Sequence[str], texts: Sequence[str]
     ) -> Flow[tuple[dict[str, Vectors], dict[str, Vectors]]]:
-        """Embeds queries and texts, each once.
+        """Embeds queries and texts, each once. Returns the vector of each query and of each text.
 
-        Yields:
-            One step, none where there is nothing to embed.
-
-        Returns:
-            The vector of each query and of each text.
-
-        Raises:
-            InvalidInputError: The vectors are not as configured.
+        Raises `InvalidInputError`: the vectors are not as configured.
         """
         questions, passages = list(dict.fromkeys(queries)), list(dict.fromkeys(texts))
         if not questions and not passages:

@@ -64,23 +64,13 @@ class Files:
     ttl_ms: int
 
     def read(self, path: str) -> Op[StoredFile | None]:
-        """Reads a file.
-
-        Returns:
-            An op of one trip: the file, None where there is none.
-        """
+        """Reads a file. An op of one trip: the file, None where there is none."""
         return Op((("HGET", self.keys.files, _spelled(path)),), lambda replies: self._file(path, replies[0]))
 
     def write(self, path: str, content: bytes | None, seen: str = "*") -> Op[bool | StoredFile | None]:
-        """Writes a file, or removes it.
+        """Writes a file, or removes it for None, where its version is still the one `seen`: "" for none, "*" for any.
 
-        Args:
-            path: Its path.
-            content: Its content; None to remove it.
-            seen: The version that was read, "" for none; "*" writes over whatever there is.
-
-        Returns:
-            An op of one trip: True where it stands; else the file that somebody else wrote, None where it was removed.
+        An op of one trip: True where it stands; else the file that somebody else wrote, None where it was removed.
         """
         keys, name = self.keys, _spelled(path)
         size = "" if content is None else len(content)
@@ -93,17 +83,9 @@ class Files:
     def revise_flow(self, path: str, change: Callable[[bytes], bytes | T]) -> Flow[T | None]:
         """Changes a file by compare-and-set: what others write meanwhile is never lost.
 
-        Args:
-            path: Its path.
-            change: From the content to the new one, or to anything else for no change.
-
-        Returns:
-            None where it was changed, else what `change` gave. A flow of two trips, and one more for each time that
-            somebody else was faster.
-
-        Raises:
-            FileNotFoundError: There is no such file.
-            ConflictError: Others were faster each time.
+        Gives None where it was changed, else what `change` gave in place of a content. A flow of two trips, and one
+        more for each time that somebody else was faster. Raises `FileNotFoundError`: there is no such file. Raises
+        `ConflictError`: others were faster each time.
         """
         file: StoredFile | bool | None = yield from ask(self.read(path))
         for _ in range(_ATTEMPTS):
@@ -119,13 +101,9 @@ class Files:
         raise ConflictError(msg)
 
     def beneath(self, path: str) -> Op[list[FileHead]]:
-        """Finds the file of a path and all that are beneath it.
+        """Finds the file of a path and all that are beneath it, "/" for all.
 
-        Args:
-            path: A file or a folder; "/" for all.
-
-        Returns:
-            An op of one trip: the heads, in the order of paths.
+        An op of one trip: the heads, in order of paths.
         """
         folder = _spelled(path.rstrip("/"))
         ranges = [(b"[" + folder + b"/", b"(" + folder + b"0")]  # "0" comes after "/"
@@ -135,14 +113,9 @@ class Files:
         return Op(commands, lambda replies: [self._head(*_halves(name)) for names in replies for name in names])
 
     def read_many_flow(self, found: Sequence[FileHead], text: str = "") -> Flow[list[StoredFile]]:
-        """Reads files.
+        """Reads files, or only those that hold a text; the server looks for it where contents are not encrypted.
 
-        Args:
-            found: Which.
-            text: Only those that hold it; the server looks for it where contents are not encrypted.
-
-        Returns:
-            The files. A flow of one trip for each 500 files or 4 MB.
+        A flow of one trip for each 500 files or 4 MB.
         """
         files, sought = self.keys.files, b"" if self.keys.files.encrypts else text.encode("utf-8", "replace")
         read: list[StoredFile] = []

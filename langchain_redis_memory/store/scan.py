@@ -61,13 +61,9 @@ class StoreSearchResult(NamedTuple):
 
 
 def check_search(op: SearchOp) -> SearchOp:
-    """Checks a search.
+    """Checks a search. Returns the same with its namespace as a tuple and its filter as a dict.
 
-    Returns:
-        The same with its namespace as a tuple and its filter as a dict.
-
-    Raises:
-        InvalidInputError: One of its fields is not acceptable.
+    Raises `InvalidInputError`: one of its fields is not acceptable.
     """
     check_whole(op.limit, "limit", 0)
     check_whole(op.offset, "offset", 0)
@@ -89,8 +85,7 @@ def in_chunks_flow(ops: Sequence[Op[Any]]) -> Flow[list[Any]]:
 def searching(space: KeySpace, op: SearchOp) -> ItemSource:
     """Searches without a query: items in the order in which they came.
 
-    Returns:
-        Its reading; the result is a `StoreSearchResult`.
+    Returns its reading; the result is a `StoreSearchResult`.
     """
     reading = scanning(space, op, most=max(op.offset + op.limit, 1))
 
@@ -102,16 +97,9 @@ def searching(space: KeySpace, op: SearchOp) -> ItemSource:
 
 
 def scanning(space: KeySpace, op: SearchOp, most: int, *, bare: bool = False) -> ItemSource:
-    """Finds the items beneath a namespace that a filter wants, in the order in which they came.
+    """Finds the items beneath a namespace that a filter wants, in the order in which they came; `most` are needed.
 
-    Args:
-        space: The tenant's key builder.
-        op: A checked search; its namespace and its filter count.
-        most: How many of them are needed.
-        bare: Only items without vectors.
-
-    Returns:
-        Its reading; the result is a list of records, which may be longer.
+    Returns its reading; the result is a list of records, which may be longer.
     """
     prefix, wanted = op.namespace_prefix, op.filter or {}
     marked = space.may_read("filters")
@@ -149,13 +137,9 @@ def scanning(space: KeySpace, op: SearchOp, most: int, *, bare: bool = False) ->
 
 
 def listing(space: KeySpace, op: ListNamespacesOp) -> ItemSource:
-    """Lists the namespaces that hold an item.
+    """Lists the namespaces that hold an item. Returns its reading; the result is a sorted list of namespaces.
 
-    Returns:
-        Its reading; the result is a sorted list of namespaces.
-
-    Raises:
-        InvalidInputError: One of its fields is not acceptable.
+    Raises `InvalidInputError`: one of its fields is not acceptable.
     """
     limit, offset = check_whole(op.limit, "limit", 0), check_whole(op.offset, "offset", 0)
     deepest = None if op.max_depth is None else check_whole(op.max_depth, "max_depth", 0)

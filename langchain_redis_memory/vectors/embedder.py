@@ -36,11 +36,7 @@ class Embedder:
         return f"{self._name}:{vectors.shape[-1]}"
 
     def many_flow(self, texts: list[str]) -> Flow[Vectors | None]:
-        """Returns a row for each question; None where the model fails.
-
-        Args:
-            texts: The questions, at least one; several are not remembered, as they come from an import.
-        """
+        """Returns a row for each question; None where the model fails. Several, as of an import, are not remembered."""
         try:
             if len(texts) > 1:
                 vectors: Vectors = yield from self._vectors.embed_flow(texts)

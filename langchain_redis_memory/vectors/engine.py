@@ -148,17 +148,9 @@ class Engine(Protocol):
 
 
 def as_vectors(vectors: Any, dims: int) -> Vectors:
-    """Converts embeddings to the float32 array that engines take.
+    """Converts one or several embeddings to the float32 array (how many, dims) that engines take.
 
-    Args:
-        vectors: One sequence of numbers or several.
-        dims: How many numbers each must have.
-
-    Returns:
-        float32 of shape (how many, dims).
-
-    Raises:
-        InvalidInputError: They have another shape, or hold what is no finite number.
+    Raises `InvalidInputError`: they have another shape, or hold what is no finite number.
     """
     try:
         found = np.atleast_2d(np.asarray(vectors, dtype=np.float32))

@@ -42,11 +42,7 @@ class _PinnedFile(NamedTuple):
     sha256: str
 
     def read(self) -> bytes:
-        """Reads the file.
-
-        Raises:
-            ConfigError: It is not there, or not the file that was pinned.
-        """
+        """Reads the file. Raises `ConfigError`: it is not there, or not the file that was pinned."""
         try:
             found = resources.files(self.package).joinpath(*self.path.split("/")).read_bytes()
         except (ImportError, OSError) as error:

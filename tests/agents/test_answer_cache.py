@@ -24,6 +24,7 @@ from langchain_redis_memory import (
     RedisSaver,
     SemanticAnswerCache,
 )
+from langchain_redis_memory.cache.semantic.tenants import SearchOptions
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.audience.linguistic import classify_audience
 from langchain_redis_memory.redis.client.client import Client, Trip
@@ -298,7 +299,7 @@ async def test_a_model_that_fails_stores_nothing_and_is_asked_again(client: Clie
 
 
 async def test_answers_are_found_by_meaning(client: Client, both: Both) -> None:
-    cache = SemanticAnswerCache(client, WordEmbeddings(), policy=Cut())
+    cache = SemanticAnswerCache(client, WordEmbeddings(), search=SearchOptions(policy=Cut()))
     agent = Agent(client, both, cache=cache)
     await agent.say(ASKED)
     said = await agent.say(NEAR)

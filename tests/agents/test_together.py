@@ -32,7 +32,7 @@ class Agents:
     def __init__(self, client: Client, both: Both) -> None:
         self.client, self.both = client, both
         self.limiter = RedisRateLimiter(client, [Limit(100, "1d")], key="user")
-        self.budget = TokenBudgetMiddleware(client, per_user=10_000, reserve=10)
+        self.budget = TokenBudgetMiddleware(client, per_user=1_000, reserve=10)
         self.saver = RedisSaver(client, ttl_s=60)
         self.middleware: list[Any] = [
             MemoryMiddleware(ConversationMemory(client, ttl_s=60)),

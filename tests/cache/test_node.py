@@ -187,11 +187,11 @@ async def test_a_namespace_lives_as_long_as_its_last_item(
 async def test_without_a_lifetime_it_stays(client: Client, both: Both) -> None:
     cache: RedisNodeCache[Any] = RedisNodeCache(client)
     keys, index = client.keys().nodes(("ns",)), client.keys().namespaces()
-    await both(cache.set)({K: (1, None), (("ns",), "b"): (2, 10)})
+    await both(cache.set)({K: (1, None), (("ns",), "b"): (2, 100)})
     assert raw(client, ("PTTL", keys.items), ("PTTL", keys.expiries), ("PTTL", index)) == [-1, -1, -1]
     assert await both(cache.get)([K]) == {K: 1}
-    await both(cache.set)({K: (1, 20)})  # now every item has one
-    assert all(0 < left <= 20_000 for left in raw(client, ("PTTL", keys.items), ("PTTL", keys.expiries)))
+    await both(cache.set)({K: (1, 200)})  # now every item has one
+    assert all(0 < left <= 200_000 for left in raw(client, ("PTTL", keys.items), ("PTTL", keys.expiries)))
     await both(cache.clear)()
     assert raw(client, ("EXISTS", keys.items, keys.expiries, index)) == [0]
 

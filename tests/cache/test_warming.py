@@ -18,6 +18,7 @@ from pydantic import BaseModel
 
 from langchain_redis_memory import RedisCache
 from langchain_redis_memory.cache import warming
+from langchain_redis_memory.cache.entry_options import EntryOptions
 from langchain_redis_memory.cache.exact_flows import name_of
 from langchain_redis_memory.errors import InvalidInputError, UnavailableError, UnserialisableError
 from langchain_redis_memory.ops import Op
@@ -235,7 +236,7 @@ async def test_what_is_exported_can_be_imported_elsewhere(client: Client, cache:
     lines = await lines_of(cache, both)
     assert len(lines) == len(set(lines)) == 701
     assert all(line.endswith("\n") and set(json.loads(line)) == {"id", "entry"} for line in lines)
-    other, done = RedisCache(client, tenant="another", name="n", ttl_s=50, jitter=0), list[int]()
+    other, done = RedisCache(client, tenant="another", name="n", ttl_s=50, entries=EntryOptions(jitter=0)), list[int]()
     assert await both(other.import_entries)([*lines, "\n"], progress=done.append) == 701
     assert done == [500, 202]
     assert (await both(other.lookup)("q699", MODEL))[0].text == "a699"

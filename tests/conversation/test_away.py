@@ -15,7 +15,7 @@ from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both
 from tests.support.chains import Broken, Desk, Marked, Switch
-from tests.support.servers import NEWEST, Farm
+from tests.support.servers import NEWEST, Farm, answers, wait_for
 
 
 @pytest.fixture
@@ -241,6 +241,7 @@ async def stopped(farm: Farm, prefix: str) -> AsyncIterator[tuple[Client, Callab
 
     def start() -> None:
         farm.start(NEWEST, port=process.port)
+        wait_for(lambda: answers(client))
 
     yield client, process.stop, start
     await client.aclose()

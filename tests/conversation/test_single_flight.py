@@ -66,12 +66,12 @@ class Crowd:
 
     def _call(self, fields: dict[str, Any], config: RunnableConfig) -> Any:
         name = self._came(config)
-        assert self._open.wait(20)
+        assert self._open.wait(60)
         return self.answer(name)
 
     async def _acall(self, fields: dict[str, Any], config: RunnableConfig) -> Any:
         name = self._came(config)
-        assert await asyncio.to_thread(self._open.wait, 20)
+        assert await asyncio.to_thread(self._open.wait, 60)
         return self.answer(name)
 
     def _came(self, config: RunnableConfig) -> str:

@@ -12,8 +12,9 @@ from langchain_redis_memory import Limit, RedisRateLimiter, RedisSessions, Redis
 from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
 from langchain_redis_memory.redis.client import clock, in_process
 from langchain_redis_memory.redis.client.client import Client
-from tests.conftest import PATIENT_S, Both
+from tests.conftest import Both
 from tests.support.scenario import SCENARIOS, SECRET
+from tests.support.servers import PATIENT_S
 
 HOURS = 5 * 3600
 

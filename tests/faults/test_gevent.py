@@ -24,7 +24,7 @@ from langchain_redis_memory.ops import Op
 from tests.support.proxy import Proxy
 
 url, prefix = sys.argv[1:]
-client = Client.from_url(url, prefix=prefix, max_connections=8, timeout_s=20)
+client = Client.from_url(url, prefix=prefix, max_connections=8, timeout_s=60)
 
 
 def get(n):
@@ -56,19 +56,24 @@ for round_ in range(20):
 assert not wrong
 assert client._connections.in_use() == 0
 assert talk("after")
-with Proxy() as hole, Client.from_url(hole.url, timeout_s=0.3) as silent:
+for timeout_s in (0.3, 0.9, 2.7):  # ten waits one after the other take ten times as long, whatever the machine does
+    with Proxy() as hole, Client.from_url(hole.url, timeout_s=timeout_s) as silent:
 
-    def wait(_n):
-        try:
-            silent.run(get(0))
-        except UnavailableError:
-            return True
+        def wait(_n):
+            try:
+                silent.run(get(0))
+            except UnavailableError:
+                return True
 
-    began = time.monotonic()
-    jobs = [gevent.spawn(wait, n) for n in range(10)]
-    gevent.joinall(jobs)
-    assert all(job.value for job in jobs)
-    assert time.monotonic() - began < 2
+        began = time.monotonic()
+        jobs = [gevent.spawn(wait, n) for n in range(10)]
+        gevent.joinall(jobs)
+        took = time.monotonic() - began
+        assert all(job.value for job in jobs)
+        if took < 6 * timeout_s:
+            break
+else:
+    raise AssertionError(took)
 client.close()
 print("all is well")
 """
@@ -77,5 +82,5 @@ print("all is well")
 def test_greenlets_are_threads(farm: Farm, prefix: str) -> None:
     pytest.importorskip("gevent")
     run = [sys.executable, "-c", PROGRAM, farm.url(NEWEST), prefix]
-    done = subprocess.run(run, capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(run, capture_output=True, text=True, timeout=300, check=False)
     assert done.stdout == "all is well\n", done.stderr[-2000:]

@@ -19,10 +19,9 @@ from hypothesis import settings
 
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
-from tests.conftest import PATIENT_S
 from tests.support.certificates import TLSFront, signed
 from tests.support.proxy import Proxy
-from tests.support.servers import NEWEST, Farm
+from tests.support.servers import NEWEST, PATIENT_S, Farm
 
 
 class Interrupt(BaseException):

@@ -27,7 +27,7 @@ from langchain_redis_memory.redis.client.errors import explain, refuses_for_now
 from tests.conftest import Both
 from tests.support.chains import Desk, Marked
 from tests.support.proxy import Proxy
-from tests.support.servers import NEWEST, Farm, Process, free_port, wait_for
+from tests.support.servers import NEWEST, Farm, Process, answers, closed_port, wait_for
 
 Trouble = Callable[[Process, redis.Redis], AbstractContextManager[None]]
 
@@ -35,7 +35,7 @@ Trouble = Callable[[Process, redis.Redis], AbstractContextManager[None]]
 @contextmanager
 def replica(process: Process, admin: redis.Redis) -> Iterator[None]:
     """READONLY: it follows another server, whose data has not come yet."""
-    admin.replicaof("127.0.0.1", str(free_port()))
+    admin.replicaof("127.0.0.1", str(closed_port()))
     yield
     admin.replicaof("NO", "ONE")
 
@@ -44,7 +44,7 @@ def replica(process: Process, admin: redis.Redis) -> Iterator[None]:
 def masterless(process: Process, admin: redis.Redis) -> Iterator[None]:
     """MASTERDOWN: it follows a server that is not there, and gives no stale data."""
     admin.config_set("replica-serve-stale-data", "no")
-    admin.replicaof("127.0.0.1", str(free_port()))
+    admin.replicaof("127.0.0.1", str(closed_port()))
     yield
     admin.replicaof("NO", "ONE")
 
@@ -105,7 +105,7 @@ def loading(process: Process, admin: redis.Redis) -> Iterator[None]:
     slow: dict[str, str | int] = {
         "rdbcompression": "no",
         "loading-process-events-interval-bytes": 1024,
-        "key-load-delay": 10_000,
+        "key-load-delay": 30_000,
     }
     for name, setting in slow.items():
         admin.config_set(name, setting)
@@ -165,6 +165,7 @@ async def test_a_turn_goes_on_and_is_kept(process: Process, prefix: str, code: s
                 cache = RedisCache(client)
                 assert await both(cache.lookup)("prompt", "model") is None
                 await both(cache.update)("prompt", "model", [Generation(text="x")])
+            wait_for(lambda: answers(client))
             await desk.say("F: d")
             assert desk.last.stored
             said = [text for kind, text in await desk.told() if kind == "human"]
@@ -184,6 +185,7 @@ async def test_a_node_without_its_cluster(farm: Farm, prefix: str) -> None:
         with redis.Redis(port=process.port) as admin:
             admin.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
             wait_for(lambda: b"cluster_state:ok" in admin.execute_command("CLUSTER", "INFO", NEVER_DECODE=True))
+        wait_for(lambda: answers(client))
         assert await both(desk.memory.flush)() == 0
     process.stop()
 

@@ -29,8 +29,10 @@ from tests.conftest import Both
 from tests.support.lateness import Stopwatch
 from tests.support.servers import NEWEST, Farm, Process, start_cluster, wait_for
 
+pytestmark = pytest.mark.clocked
 TIMEOUT_S = 1.0
-SLACK_S = 0.4
+MOST = 1.4
+"""How many timeouts a call may take, and what a busy machine needs."""
 CAREFUL: list[dict[str, Any]] = [{"fallback": Outbox(replay_s=None)}, {"touch_on_read": True}, {"loader": lambda _: []}]
 """What makes a history read from the master: it remembers, moves or loads what it finds."""
 
@@ -45,7 +47,7 @@ class Place(NamedTuple):
     def copied(self) -> None:
         """Waits until the replica has what the master has."""
         with redis.Redis(port=self.master.port) as master:
-            assert master.wait(1, 5000) == 1
+            assert master.wait(1, 60_000) == 1
 
     def asked(self) -> dict[str, set[str]]:
         """Which of the two has run commands that read since it was asked this last."""
@@ -72,7 +74,7 @@ def place(request: pytest.FixtureRequest, farm: Farm) -> Iterator[Place]:
             wait_for(lambda: admin.info("replication")["master_link_status"] == "up")
         sentinel = farm.sentinel(master, "main")
         with redis.Redis(port=sentinel.port) as admin:
-            wait_for(lambda: any(one["master-link-status"] == "ok" for one in admin.sentinel_slaves("main")), 20)
+            wait_for(lambda: any(one["master-link-status"] == "ok" for one in admin.sentinel_slaves("main")))
         own = [sentinel, master, replica]
         yield Place(f"redis+sentinel://127.0.0.1:{sentinel.port}/main/0", master, replica)
     for process in own:  # they talk to each other as long as they live
@@ -141,7 +143,7 @@ async def test_a_silent_replica_leaves_time_for_the_master(reader: Client, place
             assert await both(history.count)() == 1
     finally:
         os.kill(place.replica.popen.pid, signal.SIGCONT)
-    assert first.seconds < TIMEOUT_S + SLACK_S
+    assert first.seconds < MOST * TIMEOUT_S
     assert second.seconds < TIMEOUT_S / 4, "it is left alone for a while"
 
 

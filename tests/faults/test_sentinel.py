@@ -20,6 +20,9 @@ from tests.conftest import Both
 from tests.support.proxy import Proxy
 from tests.support.servers import NEWEST, Farm, Process, wait_for
 
+pytestmark = pytest.mark.clocked  # ten seconds after a failover the old master is demoted
+TIMEOUT_S = 0.5
+
 
 class Service(NamedTuple):
     """A master with a replica, and the sentinel that watches them as `main`."""
@@ -69,19 +72,18 @@ async def test_a_planned_failover_is_followed_at_once(service: Service, both: Bo
             with redis.Redis(port=service.sentinel.port) as admin:
                 wait_for(lambda: fails_over(admin))
             wait_for(lambda: new.info("replication")["role"] == "master")
-            number, promoted = 0, time.monotonic()
+            number = 0
             while number == 0 or b"%d" % number not in new.lrange("seen", -1, -1):
                 number += 1
                 await both(client.run)(count(number))
                 await asyncio.sleep(0.01)
-                assert time.monotonic() - promoted < 6, "ten seconds after the switch the old one is demoted"
-            assert old.info("replication")["role"] == "master"
+            assert old.info("replication")["role"] == "master", "it is followed long before the old one is demoted"
 
 
 async def test_a_master_stays_in_use_while_no_sentinel_answers(service: Service, both: Both) -> None:
     with Proxy(service.sentinel.port) as proxy:
         url = f"redis+sentinel://127.0.0.1:{proxy.port}/main/0"
-        async with Client.from_url(url, timeout_s=0.4) as client:
+        async with Client.from_url(url, timeout_s=TIMEOUT_S) as client:
             assert await both(client.run)(count(0)) == 1
             proxy.silent = True
             held = await client._connections.of_loop()
@@ -94,7 +96,7 @@ async def test_a_master_stays_in_use_while_no_sentinel_answers(service: Service,
 async def test_a_silent_sentinel_leaves_time_for_the_next(service: Service, both: Both) -> None:
     with Proxy() as hole:
         url = f"redis+sentinel://127.0.0.1:{hole.port},127.0.0.1:{service.sentinel.port}/main/0"
-        async with Client.from_url(url, timeout_s=2, retries=0) as client:
+        async with Client.from_url(url, timeout_s=4 * TIMEOUT_S, retries=0) as client:
             assert await both(client.run)(count(0)) == 1
             assert client._topology.kind == "sentinel"
 
@@ -104,8 +106,8 @@ async def test_a_failover_under_load_loses_nothing_that_is_acknowledged(service:
     acknowledged: dict[int, list[str]] = {name: [] for name in range(4)}
     refused: list[Exception] = []
     enough, ended = asyncio.Event(), asyncio.Event()
-    async with Client.from_url(service.url, timeout_s=2) as client:
-        durable = client.durable(Durability("replicated", timeout_s=0.1))
+    async with Client.from_url(service.url, timeout_s=4 * TIMEOUT_S) as client:
+        durable = client.durable(Durability("replicated", timeout_s=TIMEOUT_S / 5))
 
         def history(name: int) -> RedisChatMessageHistory:
             return RedisChatMessageHistory(f"s{name}", durable, ttl_s=60)

@@ -19,12 +19,13 @@ from langchain_redis_memory.errors import RedisMemoryError, UnavailableError
 from langchain_redis_memory.redis.client.circuit_breaker import StallGuard
 from tests.conftest import Both
 from tests.support.lateness import Stopwatch
+from tests.support.patience import LONGER
 from tests.support.proxy import Proxy
 from tests.support.scenario import SCENARIOS
 
 TIMEOUT_S = 0.15
-MOST_S = 0.29
-"""Less than two waits."""
+MOST = 1.93
+"""How many timeouts a call may take: less than two waits."""
 ENDS = (RedisMemoryError, AttributeError, TypeError, AssertionError)
 """How a scenario ends that goes on with None."""
 
@@ -65,9 +66,9 @@ class Timed(Both):
         return timed
 
 
-async def waits(name: str, hole: Proxy, both: Both) -> tuple[dict[str, float], float]:
+async def waits(name: str, hole: Proxy, both: Both, timeout_s: float) -> tuple[dict[str, float], float]:
     """How long the calls of a class waited for a server that says nothing, and the longest on the clock."""
-    client = Client.from_url(hole.url, timeout_s=TIMEOUT_S)
+    client = Client.from_url(hole.url, timeout_s=timeout_s)
     timed = Timed(client, asynchronous=both.asynchronous)
     with Stopwatch() as run, suppress(*ENDS):
         for read in await SCENARIOS[name].run(timed, client, name):
@@ -83,8 +84,10 @@ async def test_every_class_keeps_the_deadline(hole: Proxy, request: pytest.Fixtu
     for name in SCENARIOS:
         if not whole and crc32(name.encode()) % 2 != both.asynchronous:
             continue
-        took, elapsed = await waits(name, hole, both)
-        if max(took.values()) >= MOST_S:  # what it does itself at its first call, such as building a graph, counts too
-            took, elapsed = await waits(name, hole, both)
-        assert max(took.values()) < MOST_S, (name, took)
-        assert elapsed > TIMEOUT_S / 2, f"nobody has waited for the server in {name}: {took}"
+        for factor in (1, *LONGER):  # what it does itself at its first call, such as building a graph, counts too
+            timeout_s = factor * TIMEOUT_S
+            took, elapsed = await waits(name, hole, both, timeout_s)
+            if max(took.values()) < MOST * timeout_s:
+                break
+        assert max(took.values()) < MOST * timeout_s, (name, took)
+        assert elapsed > timeout_s / 2, f"nobody has waited for the server in {name}: {took}"

@@ -14,11 +14,11 @@ import pytest
 import redis
 
 from langchain_redis_memory.redis.client.client import Client
-from tests.conftest import PATIENT_S, Both, Watch, url_of
+from tests.conftest import Both, Watch, url_of
 from tests.support import servers
 from tests.support.certificates import TLSFront, signed
 from tests.support.scenario import COUNTED, SCENARIOS, SECRET
-from tests.support.servers import NEWEST, Farm
+from tests.support.servers import NEWEST, PATIENT_S, Farm
 
 SHARES = 4
 

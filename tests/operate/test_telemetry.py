@@ -33,7 +33,7 @@ from langchain_redis_memory import (
 from langchain_redis_memory.operate.tracing import CONTENT, MEMORY_OPERATIONS
 from langchain_redis_memory.ops import Op
 from tests.conftest import Both
-from tests.support.servers import free_port
+from tests.support.servers import closed_port
 
 ROOT = Path(__file__).parents[2]
 PROMPT = ChatPromptTemplate.from_messages([MessagesPlaceholder("history"), ("human", "{question}")])
@@ -153,7 +153,7 @@ async def test_what_fails_is_an_error(
     turn = next(span for span in spans.get_finished_spans() if span.name == "conversation_turn")
     assert turn.status.status_code is trace.StatusCode.ERROR
     assert turn.status.description == "RuntimeError"
-    async with Client.from_url(f"redis://127.0.0.1:{free_port()}", timeout_s=0.2) as away:
+    async with Client.from_url(f"redis://127.0.0.1:{closed_port()}", timeout_s=0.2) as away:
         OTelTracing(away, tracer_provider=provider)
         with pytest.raises(UnavailableError):
             await both(away.run)(Op((("GET", "a"),), list))
@@ -219,7 +219,7 @@ def test_a_counter_does_not_fall_when_old_hours_are_forgotten(monkeypatch: pytes
 
 
 def test_a_server_that_is_away_is_a_metric_and_no_error() -> None:
-    client = Client.from_url(f"redis://127.0.0.1:{free_port()}", timeout_s=0.2)
+    client = Client.from_url(f"redis://127.0.0.1:{closed_port()}", timeout_s=0.2)
     read = scraped(RedisStatsCollector(client, {"llm": RedisCache(client, ttl_s=60)}))
     assert read("lrm_up") == 0
     failed = read("lrm_trips_failed_total", operation="RedisStatsCollector.collect")

@@ -58,15 +58,19 @@ class World:
     def __init__(self, client: Client, both: Both, tenant: str) -> None:
         self.client, self.both, self.tenant = client, both, tenant
         self.memory = ConversationMemory(
-            client, tenant=tenant, ttl_s=60, answer_ttl_s=60, answers=AnswerOptions(lifetimes=Lifetimes(user_s=60))
+            client,
+            tenant=tenant,
+            ttl_s=3600,
+            answer_ttl_s=3600,
+            answers=AnswerOptions(lifetimes=Lifetimes(user_s=3600)),
         )
-        self.store = RedisStore(client, tenant=tenant, ttl={"default_ttl": 1})
+        self.store = RedisStore(client, tenant=tenant, ttl={"default_ttl": 60})
         limits = [Limit(10, "1h"), Limit(10, "1h", shared=True)]
         self.limiter = RedisRateLimiter(client, limits, tenant=tenant)
-        self.values = RedisValueCache(client, "prefs", tenant=tenant, ttl_s=60)
-        answers = AnswerCacheMiddleware(client, answer_ttl_s=60, tenant=tenant, pure_tools=["find"])
-        tools = ToolCacheMiddleware(client, tools={"find": 60}, tenant=tenant)
-        budget = TokenBudgetMiddleware(client, per_user=10_000, per_thread=10_000, window_s=86_400, tenant=tenant)
+        self.values = RedisValueCache(client, "prefs", tenant=tenant, ttl_s=3600)
+        answers = AnswerCacheMiddleware(client, answer_ttl_s=3600, tenant=tenant, pure_tools=["find"])
+        tools = ToolCacheMiddleware(client, tools={"find": 3600}, tenant=tenant)
+        budget = TokenBudgetMiddleware(client, per_user=1_000, per_thread=1_000, window_s=86_400, tenant=tenant)
         self.model = ScriptedModel()
         self.agent: Any = create_agent(self.model, tools=[find], middleware=[answers, tools, budget])
         self.users = RedisUsers(
@@ -81,7 +85,7 @@ class World:
         builder.add_node("say", lambda state: {"said": f"heard {state['said']}"})
         builder.add_edge(START, "say")
         builder.add_edge("say", END)
-        self.graph = builder.compile(checkpointer=RedisSaver(client, tenant=tenant, ttl_s=60))
+        self.graph = builder.compile(checkpointer=RedisSaver(client, tenant=tenant, ttl_s=3600))
 
     def secret(self, user: str) -> str:
         """A text that is in all that is kept of a user, and nowhere else."""
@@ -94,7 +98,7 @@ class World:
         for question in (f"What is {secret}", f"Is it {secret}"):
             await both(chat.invoke)(question, config)
         history = RedisChatMessageHistory(
-            f"notes-{user}", self.client, tenant=self.tenant, ttl_s=60, user=user, agent="a"
+            f"notes-{user}", self.client, tenant=self.tenant, ttl_s=3600, user=user, agent="a"
         )
         await both(history.add_messages)([HumanMessage(secret)])
         await both(self.memory.session(f"chat-of-{user}").set)("cart", secret)

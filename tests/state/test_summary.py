@@ -175,11 +175,11 @@ async def test_in_the_background_the_turn_does_not_wait(client: Client, both: Bo
 
     class Slow:
         def invoke(self, _messages: Any) -> str:
-            assert gate.wait(30)
+            assert gate.wait(60)
             return "late"
 
         async def ainvoke(self, _messages: Any) -> str:
-            await asyncio.wait_for(agate.wait(), 30)
+            await asyncio.wait_for(agate.wait(), 60)
             return "late"
 
     rolling = RollingSummary(Slow(), every_turns=1, background=True)  # type: ignore[arg-type]

@@ -84,7 +84,7 @@ async def test_a_reader_follows_what_is_written_meanwhile(client: Client) -> Non
     run = asyncio.create_task(drain())
     await began.wait()
     found = []
-    async for event in streams.aresume("s", idle_s=10):
+    async for event in streams.aresume("s", idle_s=60):
         found.append(event)
         goes_on.set()
     assert said(found) == [("token", "a"), ("token", "b"), ("end", None)]

@@ -6,6 +6,10 @@ table at all, and a table without any real server is an error: a green run alway
 
 from __future__ import annotations
 
+import atexit
+import os
+import random
+import re
 import shutil
 import socket
 import subprocess
@@ -13,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,6 +25,8 @@ from typing import Any, TypeVar
 import pytest
 import redis
 
+from langchain_redis_memory.errors import UnavailableError
+from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.client.options import Options
 from langchain_redis_memory.redis.client.topology import topology
 
@@ -31,7 +38,14 @@ IDLE = ("--hz", "2")
 """A server that does nothing looks around ten times a second: of thirty, that is a tenth of a processor."""
 
 
-def wait_for(condition: Callable[[], T], seconds: float = 10.0) -> T:
+PATIENT_S = 60.0
+"""How long a test waits for what must happen: the machine may be busy with other things."""
+
+_OWN_PORTS = 600
+_ports = random.SystemRandom()
+
+
+def wait_for(condition: Callable[[], T], seconds: float = PATIENT_S) -> T:
     """What the condition gives once it is true."""
     end = time.monotonic() + seconds
     while not (found := condition()):
@@ -40,6 +54,15 @@ def wait_for(condition: Callable[[], T], seconds: float = 10.0) -> T:
             raise AssertionError(msg)
         time.sleep(0.005)
     return found
+
+
+def answers(client: Client) -> bool:
+    """Whether a server that has failed answers: for as long as the failure took it is not even asked."""
+    try:
+        client.ping()
+    except UnavailableError:
+        return False
+    return True
 
 
 def _in_wheel(package: str, *path: str) -> Path | None:
@@ -117,10 +140,23 @@ def _runnable(binary: Path, folder: Path) -> Path:
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A loopback port that nobody listens on at this moment.
+
+    It is one of those that no outgoing connection gets and that no other process of this run asks for: else it might be
+    taken before the server is up, or while the server is down for a moment.
+    """
+    worker = int(re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or 0) % 16
+    first = 11_000 + worker * _OWN_PORTS
+    return next(port for port in iter(lambda: first + _ports.randrange(_OWN_PORTS), None) if _is_free(port))
+
+
+@cache
+def closed_port() -> int:
+    """A loopback port on which nobody will ever listen: this process holds it."""
+    holder = socket.socket()
+    holder.bind(("127.0.0.1", 0))
+    atexit.register(holder.close)
+    return int(holder.getsockname()[1])
 
 
 def _is_free(port: int) -> bool:
@@ -225,10 +261,10 @@ def _answers(process: Process, password: str | None) -> bool:
             return "ended"
         try:
             with redis.Redis(port=process.port, password=password, socket_timeout=5) as client:
-                client.ping()
+                # Where another process was first on this port, ours is about to end.
+                return "ready" if client.info("server")["process_id"] == process.popen.pid else ""
         except redis.RedisError:
             return ""
-        return "ready"
 
     return wait_for(ready) == "ready"
 
@@ -246,11 +282,10 @@ def admin(url: str) -> Any:
 
 def start_cluster(farm: Farm, masters: int = 3, replicas: int = 0) -> str:
     """Masters that know each other, the first ones with a replica each; the URL of the cluster."""
-    # The bus is on the port plus 10000: let both be free and both exist.
-    ports = (port for port in iter(free_port, None) if port < 55_000 and _is_free(port + 10_000))
+    ports = (port for port in iter(free_port, None) if _is_free(port + 10_000))  # of the bus
     soon = ("--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1")  # one without an offset is not listed
     often = ("--hz", "10")  # they get to know each other, and miss each other, as they look around
-    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000", *soon, *often)
+    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "60000", *soon, *often)
     nodes = [farm.start(NEWEST, *options, port=next(ports)) for _ in range(masters + replicas)]
     clients = [redis.Redis(port=node.port, decode_responses=True) for node in nodes]
     try:
@@ -268,7 +303,7 @@ def start_cluster(farm: Farm, masters: int = 3, replicas: int = 0) -> str:
             known = f"cluster_known_nodes:{len(nodes)}"
             return all("cluster_state:ok" in info and known in info for info in told)
 
-        wait_for(joined, 30)
+        wait_for(joined, 2 * PATIENT_S)
         for master, replica in zip(clients, clients[masters:], strict=False):
             replica.execute_command("CLUSTER", "REPLICATE", master.execute_command("CLUSTER", "MYID"))
 
@@ -277,7 +312,7 @@ def start_cluster(farm: Farm, masters: int = 3, replicas: int = 0) -> str:
             links = [client.info("replication")["master_link_status"] for client in clients[masters:]]
             return all(str(node.port) in slots for slots in told for node in nodes) and set(links) <= {"up"}
 
-        wait_for(seen, 30)
+        wait_for(seen, 2 * PATIENT_S)
         if not replicas:  # nobody takes over, however soon a master is missed
             for client in clients:
                 client.config_set(IDLE[0][2:], IDLE[1])

@@ -39,9 +39,7 @@ from langchain_redis_memory.redis.keys import KeySpace
 def query_of(asked: CacheQuestion, *, needs: bool = False) -> SemanticQuery | None:
     """Builds the query for a question; None for one that cannot be searched by meaning.
 
-    Args:
-        asked: The question.
-        needs: Whether the policy compares conversations; else the one that the model is shown has to be the same.
+    Where the policy does not compare conversations (`needs`), the one that the model is shown has to be the same.
     """
     if not isinstance(asked.question, str):
         return None

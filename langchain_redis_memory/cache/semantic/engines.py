@@ -41,9 +41,8 @@ class Engines:
     def choose_flow(self, dims: int) -> Flow[Engine]:
         """Chooses the engine for vectors of a dimension; all tenants share it, and the bound on its local copies.
 
-        Raises:
-            ConfigError: The server cannot do what is asked for.
-            UnavailableError: The server cannot be reached.
+        Raises `ConfigError`: the server cannot do what is asked for. Raises `UnavailableError`: the server cannot be
+        reached.
         """
         found = self._made.get(dims)
         if found is None:
@@ -67,15 +66,9 @@ def embedding_id_of(embeddings: Embeddings) -> str:
 
 
 def policy_for(embeddings: Embeddings, max_error: float, embedding_id: str | None = None) -> NeedPolicy:
-    """Builds the verifier for an embedding model, on the scale of its cosines where that is known.
+    """Builds the verifier for an embedding model, on the scale of its cosines where that is known by its name.
 
-    Args:
-        embeddings: The model.
-        max_error: The share of served answers that may be wrong.
-        embedding_id: Its name, where its attributes do not tell.
-
-    Raises:
-        ConfigError: The share is out of range.
+    Raises `ConfigError`: the share of wrong answers is out of range.
     """
     name = embedding_id or embedding_id_of(embeddings)
     try:

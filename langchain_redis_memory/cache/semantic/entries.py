@@ -67,15 +67,7 @@ def name_of(partition: bytes, question: str) -> bytes:
 
 
 def entry_of(body: bytes, where: str) -> StoredAnswer:
-    """Decodes an entry.
-
-    Args:
-        body: What `StoredAnswer.body` made.
-        where: The key that it was read from, for the error.
-
-    Raises:
-        CorruptDataError: It is something else.
-    """
+    """Decodes an entry that was read from `where`; raises `CorruptDataError` for something else."""
     parts = unpack(body, where)
     if not isinstance(parts, list) or [type(part) for part in parts] != _TYPES:
         raise CorruptDataError(f"an entry under {where!r} was not written by this package or is damaged")
@@ -103,8 +95,7 @@ class StoredAnswerRead(NamedTuple):
 def get(keys: EntryKeys, names: Sequence[bytes]) -> Op[list[StoredAnswerRead | None]]:
     """Reads entries, which counts as using them.
 
-    Returns:
-        An op of one trip: each entry, None where there is none, it has expired or is damaged.
+    An op of one trip: each entry, None where there is none, it has expired or is damaged.
     """
 
     def read(replies: Sequence[Reply]) -> list[StoredAnswerRead | None]:
@@ -135,16 +126,9 @@ def _read(name: bytes, pair: Sequence[bytes | None], where: Key) -> StoredAnswer
 def put(
     keys: EntryKeys, entries: Sequence[tuple[StoredAnswer, int]], embedding: str, most: int = 0
 ) -> Op[list[StoredAnswer]]:
-    """Stores entries; what was reported of one with the same name is forgotten.
+    """Stores entries, each with its lifetime in milliseconds, 0 for none; reports of a namesake are forgotten.
 
-    Args:
-        keys: The cache's keys.
-        entries: Entries, each with its lifetime in milliseconds, 0 for none.
-        embedding: The embedding model, for `embedded_by`.
-        most: How many may be stored; 0 for no bound.
-
-    Returns:
-        An op of one trip: entries that had to go because there were too many, about a hundredth of `most` at once.
+    An op of one trip: entries that had to go because there were too many, about a hundredth of `most` at once.
     """
     args: list[Arg] = []
     for entry, ttl_ms in entries:
@@ -160,34 +144,20 @@ def put(
 
 
 def embedded_by(keys: EntryKeys) -> Op[str]:
-    """Reads the name of the embedding model of the newest entry.
-
-    Returns:
-        An op of one trip: its name, "" for an empty cache.
-    """
+    """Reads the name of the embedding model of the newest entry. An op of one trip: its name, "" for an empty cache."""
     return Op((("HGET", keys.reports, ""),), lambda replies: (replies[0] or b"").decode("utf-8", "replace"))
 
 
 def report(keys: EntryKeys, name: bytes, observation: str) -> Op[bool]:
-    """Adds an observation to an entry.
-
-    Returns:
-        An op of one trip: whether there is such an entry.
-    """
+    """Adds an observation to an entry. An op of one trip: whether there is such an entry."""
     call = script("cache/entry_report")(keys.all(), *_fields(keys, [name]), observation, MOST_REPORTS)
     return Op((call,), lambda replies: bool(replies[0]))
 
 
 def remove(keys: EntryKeys, names: Sequence[bytes], damaged: Sequence[bytes] = ()) -> Op[int]:
-    """Removes entries, not their vectors.
+    """Removes entries, not their vectors; `damaged` ones by their fields, as `page` gives them; one at least of both.
 
-    Args:
-        keys: The cache's keys.
-        names: Their names.
-        damaged: The fields of damaged ones, as `page` gives them; one at least of both.
-
-    Returns:
-        An op of one trip: how many there were.
+    An op of one trip: how many there were.
     """
     fields = [*_fields(keys, names), *damaged]
     return Op((script("cache/entry_remove")(keys.all(), *fields),), lambda replies: int(replies[0]))
@@ -207,13 +177,7 @@ class AnswerPage(NamedTuple):
 
 
 def page(keys: EntryKeys, cursor: int = 0, about: int = 500) -> Op[AnswerPage]:
-    """Reads through a cache; what was there all the time is given at least once.
-
-    Args:
-        keys: The cache's keys.
-        cursor: Where to go on from; 0 for the start.
-        about: About how many to read.
-    """
+    """Reads through about so many entries from a cursor on; what was there all the time is given at least once."""
 
     def read(replies: Sequence[Reply]) -> AnswerPage:
         further, found = replies[0]

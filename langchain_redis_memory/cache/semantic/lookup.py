@@ -21,14 +21,15 @@ from langchain_core.outputs import ChatGeneration
 from langchain_redis_memory.cache import generations
 from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
 from langchain_redis_memory.cache.decision_log import VERY_SAME, Decision, hit_of
+from langchain_redis_memory.cache.entry_options import EntryOptions
 from langchain_redis_memory.cache.llm_flows import LLMCacheFlows
 from langchain_redis_memory.cache.marks import AnswerFilter, marks_of
 from langchain_redis_memory.cache.prompts import parse_prompt
 from langchain_redis_memory.cache.semantic import bulk, entries
 from langchain_redis_memory.cache.semantic.adopting import SemanticAdoption
-from langchain_redis_memory.cache.semantic.candidate import Candidate
+from langchain_redis_memory.cache.semantic.candidate import Candidate, logged
 from langchain_redis_memory.cache.semantic.entries import StoredAnswer
-from langchain_redis_memory.cache.semantic.explanation import Explanation, logged
+from langchain_redis_memory.cache.semantic.explanation import Explanation
 from langchain_redis_memory.cache.semantic.prompt_reader import (
     PromptAnalysis,
     PromptReader,
@@ -65,7 +66,7 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
         space: The tenant's key builder.
         reader: Analyses prompts.
         adoption: Moves answers of another package here; None: nobody does.
-        **options: See `LLMCacheFlows`.
+        ttl_s, single_flight_s, options: See `LLMCacheFlows`.
     """
 
     batch = 200
@@ -76,10 +77,13 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
         searches: TenantSearches,
         space: KeySpace,
         reader: PromptReader,
-        adoption: SemanticAdoption | None = None,
-        **options: Any,
+        adoption: SemanticAdoption | None,
+        *,
+        ttl_s: float | None,
+        single_flight_s: float | None,
+        options: EntryOptions,
     ) -> None:
-        super().__init__(client, **options)
+        super().__init__(client, ttl_s, single_flight_s, options)
         self._searches, self._reader, self._adoption = searches, reader, adoption
         self.search: SemanticSearch = searches.of(space)
         self.best_effort: BestEffort = self.search.best_effort

@@ -16,11 +16,7 @@ _FIELD = "vector"
 
 
 def owner_of(keys: EntryKeys, question: str) -> str:
-    """Returns the name of a question's vector.
-
-    Returns:
-        The question itself, where there is no cipher.
-    """
+    """Returns the name of a question's vector: the question itself, where there is no cipher."""
     if not keys.items.encrypts:
         return question
     spelled = question.encode("utf-8", "surrogatepass")

@@ -45,10 +45,9 @@ LONGEST = 2000
 
 
 def unfit(text: str, longest: int = LONGEST) -> str | None:
-    """Checks whether a question can be searched by meaning; returns the reason against it as a word of statistics.
+    """Checks whether a question can be searched by meaning.
 
-    Returns:
-        "too_long" or "no_text"; None where it can.
+    Returns what is against it: "too_long", "no_text", or None.
     """
     if len(text) > longest:
         return "too_long"
@@ -131,11 +130,7 @@ class PromptReader:
         return replace(self, scope=scope)
 
     def analyse_flow(self, prompt: str, llm_string: str) -> Flow[PromptAnalysis]:
-        """Analyses a prompt: the question to look up, or why it bypasses the cache.
-
-        Returns:
-            The question, or why there is none.
-        """
+        """Analyses a prompt: the question to look up, or why it bypasses the cache."""
         parsed = parse_prompt(prompt)
         after: Sequence[PromptMessage] = ()
         if parsed.question is None and self.share_tools:
@@ -291,12 +286,8 @@ _SELF = lazy_pattern(
 def tells_of_self(text: str) -> bool:
     """Checks whether a user's words contain a personal statement, which an answer may then be built from.
 
-    Args:
-        text: What the user said. The ways in which anybody asks a question ("can I", "tell me") tell nothing. A word
-            for oneself in one of some other languages always does.
-
-    Returns:
-        True also where it cannot be told.
+    The ways in which anybody asks a question ("can I", "tell me") tell nothing. A word for oneself in one of some other
+    languages always does. Returns True also where it cannot be told.
     """
     plain = text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
     return _SELF.search(_REQUEST.sub(" ", plain)) is not None

@@ -32,18 +32,34 @@ MOST_TENANTS = 1000
 
 
 @dataclass(frozen=True)
-class VectorOptions:
-    """Configures how a semantic cache makes and keeps its vectors.
+class SearchOptions:
+    """Configures how a semantic cache finds near questions, verifies them, and keeps their vectors.
 
     Args:
+        policy: Decides which near question is the same; by default `NeedPolicy(max_error)`, which also compares what
+            was said before. With one of your own a conversation has to be the same to the letter.
+        judge: Asked where the policy is in doubt: a `Judge`, a LangChain model, or a function of two texts.
+        max_entries: How many answers of a tenant are kept; those used least recently go first. None for no bound.
         embedding_id: Names the embedding model, where its attributes do not; vectors of different ones never meet.
         engine: "vector_sets", "query_engine" or "exact"; None takes the best that the server has.
         quantization: How vectors are kept: "int8" or "binary" (float16 in the Query Engine), or "none" for float32.
+
+    Raises:
+        ConfigError: The policy cannot judge.
+        InvalidInputError: The bound is no positive whole number.
     """
 
+    policy: HitPolicy | None = None
+    judge: JudgeLike | None = None
+    max_entries: int | None = 100_000
     embedding_id: str | None = None
     engine: EngineName | None = None
     quantization: Quantization = "int8"
+
+    def __post_init__(self) -> None:
+        if self.policy is not None:
+            check_method(self.policy, "judge", "policy", ConfigError)
+        check_bounds(max_entries=self.max_entries)
 
 
 class TenantSearches:
@@ -54,10 +70,7 @@ class TenantSearches:
         embeddings: Embeds questions.
         name: The cache.
         max_error: The share of served answers that may be wrong.
-        policy: Decides which near question is the same; None: `NeedPolicy(max_error)`.
-        judge: Asked where the policy is in doubt.
-        max_entries: How many answers of a tenant are kept; None for no bound.
-        vectors: How vectors are made and kept.
+        options: How they find and verify; None for the defaults.
         log: What is logged of look-ups by these searches themselves; None for nothing.
 
     Raises:
@@ -73,26 +86,22 @@ class TenantSearches:
         name: str,
         *,
         max_error: float,
-        policy: HitPolicy | None,
-        judge: JudgeLike | None,
-        max_entries: int | None,
-        vectors: VectorOptions,
+        options: SearchOptions | None,
         log: DecisionLog | None = None,
     ) -> None:
         check_vectors(client.keys(), "a cache that is searched by meaning")
         wanted = "a LangChain embedding model, as in (client, embeddings)"
         model = check_type(embeddings, Embeddings, "embeddings", wanted, ConfigError)
-        if policy is not None:
-            check_method(policy, "judge", "policy", ConfigError)
-        check_bounds(max_entries=max_entries)
+        options = options or SearchOptions()
         self._client, self._log = client, log
         self._name = check_id(name, "name")
-        self._embedder = Embedder(model, vectors.embedding_id or embedding_id_of(model))
-        self._policy = policy or policy_for(model, max_error, vectors.embedding_id)
+        self._embedder = Embedder(model, options.embedding_id or embedding_id_of(model))
+        self._policy = options.policy or policy_for(model, max_error, options.embedding_id)
         self.compares_needs: bool = isinstance(self._policy, NeedPolicy)
-        self._engines = Engines(client, vectors.engine, vectors.quantization)
-        self._max_entries = max_entries or 0
+        self._engines = Engines(client, options.engine, options.quantization)
+        self._max_entries = options.max_entries or 0
         self._max_error = check_number(max_error, "max_error")
+        judge = options.judge
         self._judge = judge if judge is None or isinstance(judge, Judge) else Judge(judge)
         self._lock = threading.Lock()
         self._searches: OrderedDict[KeySpace, SemanticSearch] = OrderedDict()

@@ -28,11 +28,7 @@ class LoadOptions(NamedTuple):
 def checked_options(
     ttl_ms: int, stale_s: float, early: float, negative_ttl_s: float | None, single_flight_s: float, jitter: float
 ) -> LoadOptions:
-    """Checks how a value is to be loaded and kept.
-
-    Raises:
-        InvalidInputError: A number is out of range.
-    """
+    """Checks how a value is to be loaded and kept. Raises `InvalidInputError`: a number is out of range."""
     try:
         return _known(ttl_ms, stale_s, early, negative_ttl_s, single_flight_s, jitter)
     except TypeError:  # what cannot be hashed is no number: the checks say so

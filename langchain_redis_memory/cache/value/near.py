@@ -45,13 +45,9 @@ class Near:
         return self._kept.get(key)
 
     def put(self, key: str, version: int, until: float, body: bytes) -> None:
-        """Keeps a value, unless a newer version is kept.
+        """Keeps a value, unless a newer version is kept; it is served `until` then, in the process's monotonic time.
 
-        Args:
-            key: Its name.
-            version: Its version.
-            until: Until when it is served, in the process's monotonic time.
-            body: Its bytes; none for a value that was deleted, so that what was read before is not kept any more.
+        One that was deleted has no bytes, so that what was read before is not kept any more.
         """
         value = parse(body) if body else None
         kept = NearValue(version, until, body, value, type(value) in _AS_THEY_ARE)

@@ -65,13 +65,7 @@ class DocstringRetriever(BaseRetriever):
     def build(
         cls, embeddings: MiniLMEmbeddings, documents: list[Document], progress: Callable[[int], None] | None = None
     ) -> DocstringRetriever:
-        """Embeds the documents.
-
-        Args:
-            embeddings: The model.
-            documents: What to find.
-            progress: Called with the number of documents done since the last call.
-        """
+        """Embeds the documents; `progress` is called with the number of those done since its last call."""
         vectors = embeddings.vectors([document.page_content for document in documents], progress)
         return cls(documents=documents, vectors=vectors, embeddings=embeddings)
 

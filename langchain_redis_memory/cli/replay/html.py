@@ -48,11 +48,7 @@ details { margin: .6rem 0; } summary { cursor: pointer; }
 
 
 def page(report: ReplayReport) -> str:
-    """Renders the report as one self-contained HTML page.
-
-    Returns:
-        HTML, to be written as UTF-8.
-    """
+    """Renders the report as one self-contained HTML page, to be written as UTF-8."""
     settings = report.settings
     head = (
         f"{report.conversations} conversations with {report.recorded} turns, {settings.users} users each: "
@@ -141,16 +137,9 @@ def _text(x: float, y: float, text: str, anchor: str = "middle", kind: str = "")
 
 
 def spread(wanted: Sequence[float], gap: float, top: float, bottom: float) -> list[float]:
-    """Places labels near where they are wanted, none closer to another than a gap.
+    """Places labels near where they are wanted, none closer to another than a gap; gives the places in their order.
 
-    Args:
-        wanted: Where each would be best.
-        gap: The least distance of two.
-        top: The least place; more labels than fit go on below the bottom.
-        bottom: The greatest place.
-
-    Returns:
-        The place of each, in the order given.
+    More labels than fit go on below the bottom.
     """
     places = [0.0] * len(wanted)
     order = sorted(range(len(wanted)), key=lambda at: wanted[at])

@@ -102,12 +102,7 @@ def plain(text: str) -> str:
 
 
 def kind_of(turn: RecordedTurn, place: int) -> Kind:
-    """Classifies a recorded turn by its place and its rewrite.
-
-    Args:
-        turn: The turn.
-        place: Its place in its conversation, from 0.
-    """
+    """Classifies a recorded turn by its place in its conversation, from 0, and its rewrite."""
     same = turn.rewrite is None or plain(turn.rewrite) == plain(turn.question)
     if place == 0:
         return Kind.FIRST if same else Kind.CUT_OFF
@@ -117,13 +112,7 @@ def kind_of(turn: RecordedTurn, place: int) -> Kind:
 
 
 def askings(conversations: Sequence[Sequence[RecordedTurn]], users: int, seed: int = 0) -> list[StreamTurn]:
-    """Builds the stream of turns: every user's conversations, interleaved.
-
-    Args:
-        conversations: The recorded conversations.
-        users: How many users have each of them.
-        seed: Draws the order and the wordings.
-    """
+    """Builds the stream of turns: every user's conversations, interleaved; `seed` draws the order and the wordings."""
     found: list[StreamTurn] = []
     wording = Random(f"{seed} wording")
     for at, user, place in _order(conversations, users, Random(seed)):

@@ -54,8 +54,7 @@ def _heading(text: str) -> Row:
 def rows(report: ReplayReport) -> list[Row | None]:
     """Lists the rows of the table: a name and the text for an outcome; None between groups.
 
-    Returns:
-        The rows, those left out that would be empty in every column.
+    Returns the rows, those left out that would be empty in every column.
     """
     kinds = [kind for kind in Kind if report.kinds[kind]]
     found: list[Row | None] = [
@@ -104,9 +103,8 @@ def rows(report: ReplayReport) -> list[Row | None]:
 def reliability_rows(report: ReplayReport) -> list[tuple[str, ...]]:
     """Compares the share of errors that each cache claims with what this log shows.
 
-    Returns:
-        A head, then a row for each cache: name, claimed share, wrong of judged serves, achieved share, the share that
-        is not exceeded with 95 % confidence, and what follows.
+    Returns a head, then a row for each cache: name, claimed share, wrong of judged serves, achieved share, the share
+    that is not exceeded with 95 % confidence, and what follows.
     """
     return [
         ("", "claimed", "wrong of judged serves", "achieved", "at most", "so the claim"),

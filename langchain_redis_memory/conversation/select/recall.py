@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
+from langchain_redis_memory.history.turns import turn_starts
 from langchain_redis_memory.language.bm25 import TextMatch, search
 from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 from langchain_redis_memory.language.words import stem
@@ -86,24 +87,11 @@ _ASKING = _pattern(
 )
 
 
-def turn_starts(history: Sequence[BaseMessage]) -> list[int]:
-    """Finds where the turns of a conversation begin.
-
-    Args:
-        history: The messages, oldest first.
-    """
-    return [place for place, message in enumerate(history) if isinstance(message, HumanMessage)]
-
-
 def by_position(turn: str, history: Sequence[BaseMessage]) -> list[int]:
-    """Finds the turns that a question refers to by position ("my first question").
+    """Finds the turns that a question refers to by position ("my first question") in the conversation before it.
 
-    Args:
-        turn: What the user asks.
-        history: The whole conversation before it, oldest first.
-
-    Returns:
-        The places of the user's messages that begin these turns, the most wanted first; none where it does not count.
+    Returns the places of the user's messages that begin these turns, the most wanted first; none where it does not
+    count.
     """
     starts = turn_starts(history)
     if not starts:
@@ -166,14 +154,9 @@ def _beside(text: str, history: Sequence[BaseMessage], starts: Sequence[int]) ->
 
 
 def by_words(turn: str, history: Sequence[BaseMessage]) -> list[TextMatch]:
-    """Ranks the messages by the words that they share with a question (BM25).
+    """Ranks the messages of the conversation by the words that they share with a question (BM25).
 
-    Args:
-        turn: What the user asks.
-        history: The whole conversation before it, oldest first.
-
-    Returns:
-        Messages of users, models and tools, best first. Words count more in what the side said that is asked about.
+    Returns messages of users, models and tools, best first. Words count more in what the side said that is asked about.
     """
     text = turn[:LONGEST]
     said = [place for place, message in enumerate(history) if not isinstance(message, SystemMessage)]

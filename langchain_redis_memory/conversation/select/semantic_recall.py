@@ -36,15 +36,10 @@ class SemanticRecall:
         self._most_compared = most_compared
 
     def nearest_flow(self, turn: str, history: Sequence[BaseMessage], preferred: Sequence[int]) -> Flow[list[int]]:
-        """Finds the messages nearest to a question by the cosine of their vectors.
+        """Finds the messages nearest to a question by the cosine of their vectors; gives places, the nearest first.
 
-        Args:
-            turn: The question.
-            history: The conversation, oldest first.
-            preferred: Places to compare even where the conversation is too long to compare all.
-
-        Returns:
-            A flow that gives places, the nearest first. What the embedding model raises passes through it.
+        The `preferred` places are compared even where the conversation is too long to compare all. What the embedding
+        model raises passes through.
         """
         newest = range(max(0, len(history) - self._most_compared), len(history))
         places = sorted({*newest, *preferred[: self._most_compared]})

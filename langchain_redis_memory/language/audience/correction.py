@@ -7,7 +7,6 @@ and never what the words say plainly.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from langchain_redis_memory.language.audience.verdict import QUESTIONS, AudienceVerdict
@@ -58,4 +57,4 @@ def corrected(words: AudienceVerdict, said: Mapping[str, float], trust: float = 
         after = probability(moved_odds(before, share, trust))
         moved[f"p_{name}"] = max(after, before) if before >= _PLAIN else after
     told = ", ".join(f"{name} {said[name]:.2f}" for name in QUESTIONS)
-    return replace(words, **moved, evidence=(*words.evidence, f"the model says {told}")).at(words.max_unsafe)
+    return words._replace(**moved, evidence=(*words.evidence, f"the model says {told}")).at(words.max_unsafe)

@@ -42,8 +42,9 @@ class AudienceWeights(NamedTuple):
 
     heads: Mapping[str, LogisticModel]
     thresholds: AudienceThresholds
-    by_sign: Mapping[str, Sequence[float]]
-    """What a sign or a pattern of words adds to each question, in the order of `QUESTIONS`, `WHOLE` last."""
+    by_sign: dict[str, Sequence[float] | str]
+    """What a sign or a pattern of words adds to each of `QUESTIONS` and, last, to `WHOLE`: numbers, or the text of a
+    pattern that nobody asked for yet. There are thousands of patterns, of which a process meets few."""
 
     @classmethod
     def parse(cls, found: Mapping[str, Any]) -> AudienceWeights:
@@ -55,7 +56,14 @@ class AudienceWeights(NamedTuple):
         heads = {head: LogisticModel(found[head]["bias"], found[head]["weights"]) for head in _ASKED}
         signs_ = {name for model in heads.values() for name in model.weights}
         by_sign = {name: [heads[head].weights.get(name, 0.0) for head in _ASKED] for name in signs_}
-        return cls(heads, AudienceThresholds(by_risk), by_sign | found.get("patterns", {}))
+        return cls(heads, AudienceThresholds(by_risk), {**by_sign, **found.get("patterns", {})})
+
+    def of(self, sign: str) -> Sequence[float] | None:
+        """Returns what a sign or a pattern adds to each question; None where it has no weight."""
+        weights = self.by_sign.get(sign)
+        if isinstance(weights, str):
+            weights = self.by_sign[sign] = [float(weight) for weight in weights.split()]
+        return weights
 
 
 @cache
@@ -105,9 +113,8 @@ def weigh(sentences: Sequence[Mapping[str, str]], model: AudienceWeights, *, opa
     """
     odds = dict.fromkeys(_ASKED, -20.0)
     spoke: dict[tuple[str, str], float] = {}
-    known = model.by_sign
     for each in sentences:
-        present = [(known[name], words) for name, words in each.items() if name in known]
+        present = [(weights, words) for name, words in each.items() if (weights := model.of(name)) is not None]
         rows = [(0.0,) * len(_ASKED), *(weights for weights, _ in present)]
         for head, column in zip(_ASKED, zip(*rows, strict=True), strict=True):
             odds[head] = max(odds[head], model.heads[head].bias + sum(column))

@@ -21,7 +21,7 @@ def predicate_signs(s: Sentence, *, named: bool) -> None:
         s: The sentence.
         named: Whether a word inside it is capitalised.
     """
-    for name, form in s.lists.forms.get(s.first) or s.lists.forms[""]:
+    for name, form in s.lists.forms(s.first):
         if shown := form.search(s.text):
             history = named and name in _NOBODYS and (name in _OF_NAMES or " in " not in s.text)
             if not history and (named or name != "name_state"):

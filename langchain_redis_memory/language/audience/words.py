@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, cached_property
 from importlib import resources
+from typing import Any
 
 from langchain_redis_memory.language.lexicon import pattern
 
@@ -19,51 +19,65 @@ _CLOCK = frozenset("time day date year month else happened happens in for on".sp
 _AMBIGUOUS_TECH = frozenset("go windows swift rust c excel node".split())
 
 
-@dataclass(frozen=True)
 class WordLists:
     """The English words that signs are made of, phrases (each with a space on both sides), and forms of sentences.
 
     Common words occur in many domains; they are found by the training.
 
-    Forms are kept by the first word of the sentences that they can have; those of any sentence under "".
+    Args:
+        found: The content of `words.json`.
     """
 
-    words: dict[str, frozenset[str]]
-    phrases: dict[str, tuple[str, ...]]
-    forms: dict[str, tuple[tuple[str, re.Pattern[str]], ...]]
-    known: frozenset[str]
-    common: frozenset[str]
+    def __init__(self, found: Mapping[str, Any]) -> None:
+        self.phrases: dict[str, tuple[str, ...]] = {
+            name: tuple(f" {phrase} " for phrase in value) for name, value in found.items() if name.endswith("_phrase")
+        }
+        words = {
+            name: frozenset(value)
+            for name, value in found.items()
+            if isinstance(value, list) and name not in self.phrases
+        }
+        words["asks"] = words["wh"] | words["auxiliary"]
+        words["orders"] = words["act"] | words["act_strong"] | words["inform"] | words["produce"]
+        named = DEFINITE | OWN
+        words["subjects"] = words["personal_noun"] | words["home_noun"] | words["auxiliary"] | named | _CLOCK
+        words["certain"] = named | FIRST_PERSON | words["pointing"] | {"there", "any", "you", "anyone"}
+        self._words = words
+        self.known: frozenset[str] = frozenset().union(*words.values())
+        self.common: frozenset[str] = frozenset(found["common"].split())
+        self._written: dict[str, dict[str, list[str]]] = found["forms"]
+        self._firsts = {first for groups in self._written.values() for group in groups for first in group.split()}
+        self._forms: dict[str, tuple[tuple[str, re.Pattern[str]], ...]] = {}
 
     def __getitem__(self, name: str) -> frozenset[str]:
-        return self.words[name]
+        return self._words[name]
+
+    def forms(self, first: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
+        """Returns the forms that a sentence can have, by the signs that they are.
+
+        Args:
+            first: The sentence's first word.
+        """
+        first = first if first in self._firsts else ""
+        if first not in self._forms:
+            self._forms[first] = tuple(self._forms_of(first))
+        return self._forms[first]
+
+    def _forms_of(self, first: str) -> Iterator[tuple[str, re.Pattern[str]]]:
+        for name, groups in self._written.items():
+            mine = [form for group, forms in groups.items() if not group or first in group.split() for form in forms]
+            if mine:
+                yield name, pattern(mine, self._slots, 0)
+
+    @cached_property
+    def _slots(self) -> dict[str, str]:
+        return {name.upper(): "|".join(sorted(group, key=len, reverse=True)) for name, group in self._words.items()}
 
 
 @cache
 def word_lists() -> WordLists:
     """Reads the word lists, once per process."""
-    found = json.loads((resources.files(__package__) / "words.json").read_text("utf-8"))
-    phrases = {
-        name: tuple(f" {phrase} " for phrase in value) for name, value in found.items() if name.endswith("_phrase")
-    }
-    words = {name: frozenset(value) for name, value in found.items() if isinstance(value, list) and name not in phrases}
-    words["asks"] = words["wh"] | words["auxiliary"]
-    words["orders"] = words["act"] | words["act_strong"] | words["inform"] | words["produce"]
-    named = DEFINITE | OWN
-    words["subjects"] = words["personal_noun"] | words["home_noun"] | words["auxiliary"] | named | _CLOCK
-    words["certain"] = named | FIRST_PERSON | words["pointing"] | {"there", "any", "you", "anyone"}
-    slots = {name.upper(): "|".join(sorted(group, key=len, reverse=True)) for name, group in words.items()}
-    firsts = {first for written in found["forms"].values() for group in written for first in group.split()} | {""}
-    forms = {first: tuple(_forms_of(first, found["forms"], slots)) for first in firsts}
-    return WordLists(words, phrases, forms, frozenset().union(*words.values()), frozenset(found["common"].split()))
-
-
-def _forms_of(
-    first: str, written: dict[str, dict[str, list[str]]], slots: dict[str, str]
-) -> Iterator[tuple[str, re.Pattern[str]]]:
-    for name, groups in written.items():
-        mine = [form for group, forms in groups.items() if not group or first in group.split() for form in forms]
-        if mine:
-            yield name, pattern(mine, slots, 0)
+    return WordLists(json.loads((resources.files(__package__) / "words.json").read_text("utf-8")))
 
 
 class Sentence:

@@ -9,13 +9,12 @@ that speaks of how it is to be handled.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.language.classify.dependencies import asks_for, leans_on
 from langchain_redis_memory.language.classify.question_type import QuestionType
-from langchain_redis_memory.language.classify.recall_signs import asking_part, recall_signs
 from langchain_redis_memory.language.classify.signs import signs
 from langchain_redis_memory.language.classify.standalone import COMMENT, dependence
 from langchain_redis_memory.language.classify.tokens import HistoryWords, known, past
@@ -37,8 +36,7 @@ _RECALLS = 0.6
 _POINTING = frozenset("pronoun demonstrative there opening_phrase bare_question no_content".split())
 
 
-@dataclass(frozen=True)
-class Assessment:
+class Assessment(NamedTuple):
     """The assessment of a turn, before a threshold decides.
 
     Args:
@@ -138,6 +136,8 @@ class LinguisticClassifier:
         # The phrasings of recall take the longest to search, and all of them hold one of a few words.
         if not any(word.partition("'")[0] in language.recall_needs for word in reading.low):
             return None
+        from langchain_redis_memory.language.classify.recall_signs import asking_part, recall_signs
+
         asked = asking_part(text, language)
         if not asked or language.not_recall.search(asked):
             return None
@@ -161,7 +161,7 @@ class LinguisticClassifier:
     def _weighed(self, turn: str, text: str, reading: TurnTokens, before: HistoryWords) -> Assessment:
         """The assessment of a turn by its signs; what no weight speaks for is set."""
         language = self.lexicon
-        before = replace(before, started=True)
+        before = before._replace(started=True)
         if change := language.change.search(text):
             reading = _signs_without(turn, change[0], before, language)
         else:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cache, lru_cache
 from importlib import resources
 from typing import NamedTuple, Protocol
@@ -102,7 +101,7 @@ class ReadingAudience:
             return words
         share, thresholds = _weights()
         evidence = (*words.evidence, f"read: not for everybody with probability {read:.2f}")
-        verdict = replace(words, p_read=read, read_share=share, thresholds=thresholds, evidence=evidence)
+        verdict = words._replace(p_read=read, read_share=share, thresholds=thresholds, evidence=evidence)
         return verdict.at(self._max_unsafe)
 
 

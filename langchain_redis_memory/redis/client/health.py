@@ -64,14 +64,7 @@ class Health:
 
 
 def ping_flow(key: str) -> Flow[float]:
-    """Makes a round trip.
-
-    Args:
-        key: A key that does not exist.
-
-    Returns:
-        How long it took, in seconds.
-    """
+    """Makes a round trip and gives its seconds."""
     began: float = yield Now()
     yield from ask(Op((("EXISTS", key),), _answered, tolerant=True))
     ended: float = yield Now()
@@ -87,16 +80,9 @@ def _answered(replies: Sequence[Reply]) -> None:
 def health_flow(
     key: str, breakers: Sequence[Breaker | StallGuard], connections: Connections, outboxes: Outboxes
 ) -> Flow[Health]:
-    """Measures the health of the client and its server.
+    """Measures the health of the client and its server; an unreachable server is no error.
 
-    Args:
-        key: A key that does not exist, with the hash tag that vector sets would have.
-        breakers: Say whether caches, or all calls, leave it alone.
-        connections: The client's connections.
-        outboxes: What waits to be stored.
-
-    Returns:
-        The client's and the server's health; an unreachable server is no error.
+    The `key` does not exist and has the hash tag that vector sets would have.
     """
     topology = connections.topology
     found = Health(topology.shown, topology.kind, reachable=False)

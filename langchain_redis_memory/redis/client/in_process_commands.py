@@ -24,18 +24,10 @@ class Unusual(Exception):
 
 
 def quick(db: Any, name: bytes, args: list[bytes]) -> Answer:
-    """Runs a command.
+    """Runs a command, named in capitals, under the lock of fakeredis's database, which the caller holds.
 
-    Args:
-        db: The database of fakeredis, whose lock the caller holds.
-        name: The command, in capitals.
-        args: Its arguments.
-
-    Returns:
-        The reply as a script receives it, before it is made Lua's.
-
-    Raises:
-        Unusual: It has to be asked of fakeredis.
+    Returns the reply as a script receives it, before it is made Lua's. Raises `Unusual`: it has to be asked of
+    fakeredis.
     """
     known = _COMMANDS.get(name)
     if known is None or len(args) < known[1] or (len(args) > known[1] and not known[2]):

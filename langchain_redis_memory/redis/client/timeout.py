@@ -123,14 +123,9 @@ if hasattr(os, "register_at_fork"):
 
 
 def within(seconds: float | None, call: Callable[[], Any]) -> Any:
-    """Makes a call and waits for its result.
+    """Makes a call in the caller's context and waits so many seconds for its result; None for no bound.
 
-    Args:
-        seconds: How long; None for as long as it takes.
-        call: What to call; it sees the caller's context variables.
-
-    Raises:
-        TimeoutError: It took longer, or too many calls are under way. What the call raises is passed on.
+    Raises `TimeoutError`: it took longer, or too many calls are under way. What the call raises is passed on.
     """
     return call() if seconds is None else _executor.run(seconds, call)
 

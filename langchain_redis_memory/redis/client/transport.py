@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from inspect import signature
 from typing import Any
 from weakref import WeakSet
@@ -227,18 +228,29 @@ class AsyncDirectTransport:
             packed: The commands as they are sent.
             takers: Who gets how many of the replies, in their order.
         """
-        from redis.exceptions import ResponseError
+        from redis._parsers.hiredis import NOT_ENOUGH_DATA
+        from redis.exceptions import ConnectionError, ResponseError
 
         connection = await self._pool.get_connection(*self._named)
         try:
             await connection.send_packed_command([packed])
+            parser = connection._parser
+            there = parser._reader.gets if _is_quick(connection.__class__, parser.__class__) else None
             for count, take in takers:
                 replies: list[Reply] = []
-                for _ in range(count):
-                    try:
-                        replies.append(await connection.read_response(disable_decoding=True))
-                    except ResponseError as error:
-                        replies.append(error)
+                while len(replies) < count:
+                    reply = there(False) if there is not None else NOT_ENOUGH_DATA
+                    if reply is NOT_ENOUGH_DATA:
+                        try:
+                            reply = await connection.read_response(disable_decoding=True)
+                        except ResponseError as error:
+                            reply = error
+                    elif isinstance(reply, ConnectionError):
+                        raise reply
+                    elif reply.__class__ is parser._hiredis_PushNotificationType:
+                        await parser.handle_push_response(reply)
+                        continue
+                    replies.append(reply)
                 take(replies)
         except BaseException:
             await connection.disconnect(nowait=True)
@@ -267,6 +279,20 @@ def spelled(command: Command, *, by_digest: bool) -> Sequence[Any]:
     if _TEXT.issuperset(map(type, words)):
         return words
     return [word if word.__class__ in _TEXT or not isinstance(word, _NUMBERS) else str(word) for word in words]
+
+
+@lru_cache(maxsize=16)
+def _is_quick(connection: Any, parser: type) -> bool:
+    """Tells whether replies that have come may be taken from the parser itself, where redis-py awaits three coroutines.
+
+    Args:
+        connection: The class of an async connection; that of a sentinel's masters looks at each reply.
+        parser: The class of its parser.
+    """
+    from redis._parsers.hiredis import _AsyncHiredisParser
+    from redis.asyncio.connection import AbstractConnection
+
+    return connection.read_response is AbstractConnection.read_response and parser is _AsyncHiredisParser
 
 
 _UNLISTED = "command doesn't exist in Redis commands"

@@ -24,10 +24,10 @@ from langchain_core.load import Serializable, dumpd
 from langchain_core.messages import BaseMessage
 from langchain_core.prompts import BasePromptTemplate
 from langchain_core.runnables import Runnable, RunnableLambda
-from langchain_core.vectorstores import VectorStoreRetriever
 from pydantic import BaseModel, SecretStr
 
 from langchain_redis_memory.errors import UnserialisableError
+from langchain_redis_memory.extras import loaded
 from langchain_redis_memory.redis.codec.values import digest
 
 _EXACT = {type(None), bool, int, float, complex, str, bytes, Decimal, UUID, datetime, date, time, timedelta}
@@ -68,8 +68,7 @@ class _Findings:
 def describe(part: Any) -> Description:
     """Describes a runnable by what decides its answers.
 
-    Returns:
-        Its description, with the names of what could not be described.
+    Returns its description, with the names of what could not be described.
     """
     found = _Findings()
     described = digest({"described": _describe(part, found)})
@@ -79,8 +78,7 @@ def describe(part: Any) -> Description:
 def fingerprint(part: Any) -> str | None:
     """Describes a runnable, if all of it can be described.
 
-    Returns:
-        Hexadecimal digits, equal in every process; None where something in it cannot be described.
+    Returns hexadecimal digits, equal in every process; None where something in it cannot be described.
     """
     found = describe(part)
     return None if found.opaque else found.digest
@@ -166,7 +164,8 @@ def _opaque(value: Any, found: _Findings) -> list[str]:
     name = getattr(function, "__qualname__", "")
     called = f"{type(value).__name__}({name})" if name and function is not value else name or _path(type(value))
     found.opaque[called] = None
-    found.acts = found.acts or not isinstance(value, BaseLanguageModel | VectorStoreRetriever)
+    retriever = loaded("langchain_core.vectorstores.base", "VectorStoreRetriever")
+    found.acts = found.acts or not isinstance(value, (BaseLanguageModel, retriever))
     return ["opaque", called, _data(function)]
 
 
@@ -233,13 +232,10 @@ _LANGGRAPH = ("checkpoint_", "__")
 
 
 def deciding_settings(configurable: Mapping[str, Any], *separated: str) -> dict[str, Any]:
-    """Returns the settings of a config that may decide a result, to be made part of a cache key.
+    """Returns the settings of a config's `configurable` that may decide a result, to be made part of a cache key.
 
-    Left out is what names a conversation and what LangGraph adds for itself, so that conversations may share.
-
-    Args:
-        configurable: The config's `configurable`.
-        *separated: Further settings that the caller's keys already separate by; only these may be left out as well.
+    Left out is what names a conversation and what LangGraph adds for itself, so that conversations may share; and the
+    settings by which the caller's keys are `separated` already.
     """
     places = {"session_id", "thread_id", *separated}
     return {
@@ -275,8 +271,8 @@ def _plain(value: Any) -> Any:
 def describable(value: Any) -> bool:
     """Returns whether a value's bytes identify it, so that different values never share a key.
 
-    Returns:
-        False for what cannot be stored, and for an enum or another subclass, which would be stored as what it extends.
+    Returns False for what cannot be stored, and for an enum or another subclass, which would be stored as what it
+    extends.
     """
     try:
         digest({"value": value})

@@ -143,18 +143,11 @@ def _links(message: BaseMessage) -> str:
 def encode_message(
     message: BaseMessage, counter: TokenCounter = count_tokens_approximately, key: Key | None = None
 ) -> bytes:
-    """Encodes a LangChain message as a record.
+    """Encodes a LangChain message, chunks included, as a record with its number of tokens; `RemoveMessage` is none.
 
-    Args:
-        message: Any message type of langchain-core, chunks included; `RemoveMessage` is an instruction, not a
-            record.
-        counter: Counts the tokens of a list of messages; kept with the record.
-        key: What it is stored under; None for a record within a value.
-
-    Raises:
-        NotAMessageError: It is not one of those types.
-        UnserialisableError: A field holds a value that cannot be stored without losing its type.
-        InvalidInputError: The counter failed.
+    Without a `key` it is a record within a value. Raises `NotAMessageError`: it is of another type. Raises
+    `UnserialisableError`: a field holds a value that cannot be stored without losing its type. Raises
+    `InvalidInputError`: the counter failed.
     """
     letter = _LETTERS.get(type(message))
     if letter is None:
@@ -178,9 +171,8 @@ def encode_message(
 def encode_nested(message: BaseMessage) -> bytes:
     """Encodes a message inside a value: not deflated and without a count, so equal messages are equal bytes everywhere.
 
-    Raises:
-        NotAMessageError: It is not of a type that can be stored.
-        UnserialisableError: A field holds a value that cannot be stored.
+    Raises `NotAMessageError`: it is not of a type that can be stored. Raises `UnserialisableError`: a field holds a
+    value that cannot be stored.
     """
     letter = _LETTERS.get(type(message))
     if letter is None:
@@ -215,15 +207,22 @@ _HEAD = re.compile(rb"\x01([A-Za-z])\d+(?::[0-9a-f,]*)?([|~!])")
 
 
 def decode_message(record: bytes) -> BaseMessage:
-    """Decodes a LangChain message from its record.
-
-    Raises:
-        ValueError: It is not a record.
-    """
+    """Decodes a LangChain message from its record. Raises `ValueError`: it is not a record."""
     try:
         return _decode(record)
     except Exception as error:
         raise ValueError(f"not a message record ({type(error).__name__}: {error})") from error
+
+
+def decode_nested(record: bytes) -> BaseMessage:
+    """Decodes what `encode_nested` made: how much it may hold was checked with the value around it.
+
+    Raises:
+        ValueError: It is not that.
+    """
+    if record[2:4] != b"0|":
+        raise ValueError("not a message record inside a value")
+    return decode_message(record)
 
 
 def _decode(record: bytes, key: Key | None = None) -> BaseMessage:
@@ -262,15 +261,10 @@ _set_private = vars(BaseModel)["__pydantic_private__"].__set__
 
 
 def decode_messages(records: Sequence[bytes], where: Key) -> list[BaseMessage]:
-    """Decodes messages from their records.
+    """Decodes messages from their records, which were read from the key `where`.
 
-    Args:
-        records: What was read, oldest first.
-        where: The key that they were read from.
-
-    Raises:
-        DecryptionError: One of them cannot be decrypted, or is not encrypted where it must be.
-        CorruptDataError: One of them is not a record; its place is named and nothing is deleted.
+    Raises `DecryptionError`: one of them cannot be decrypted, or is not encrypted where it must be. Raises
+    `CorruptDataError`: one of them is not a record; its place is named and nothing is deleted.
     """
     messages: list[BaseMessage] = []
     try:
@@ -291,9 +285,7 @@ def decode_messages(records: Sequence[bytes], where: Key) -> list[BaseMessage]:
 def renew_message(record: bytes, where: Key) -> bytes:
     """Encrypts a stored record under the current key; see `Key.renew`.
 
-    Raises:
-        DecryptionError: It cannot be decrypted.
-        CorruptDataError: It is not a record.
+    Raises `DecryptionError`: it cannot be decrypted. Raises `CorruptDataError`: it is not a record.
     """
     head = _HEAD.match(record)
     if head is None:
@@ -302,4 +294,4 @@ def renew_message(record: bytes, where: Key) -> bytes:
     return about + b"!" + where.renew(record[head.end() - (head[2] != b"!") :], about)
 
 
-register("message", BaseMessage, encode_nested, decode_message)
+register("message", BaseMessage, encode_nested, decode_nested)

@@ -308,7 +308,7 @@ async def test_vectors_live_a_week_less_a_little(client: Client, both: Both) -> 
     short = CachedEmbeddings(client, Model(), ttl_s=100, jitter=0, model="short")
     await both(short.embed_query)("a")
     (record,) = entries_of(client, short).values()
-    assert int(record.partition(b":")[0]) - server_ms(client) == pytest.approx(100_000, abs=5_000)
+    assert int(record.partition(b":")[0]) - server_ms(client) == pytest.approx(100_000, abs=50_000)
 
 
 def server_ms(client: Client) -> int:

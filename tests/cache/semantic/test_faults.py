@@ -14,7 +14,7 @@ from langchain_core.embeddings import Embeddings
 from langchain_redis_memory.cache.semantic.cache import RedisSemanticCache
 from langchain_redis_memory.errors import RedisMemoryError, UnavailableError
 from langchain_redis_memory.redis.client.client import Client
-from tests.conftest import PATIENT_S, Both, Watch, url_of
+from tests.conftest import Both, Watch, url_of
 from tests.support.chains import PureModel, Switch
 from tests.support.full import full_server
 from tests.support.meanings import (
@@ -33,7 +33,7 @@ from tests.support.meanings import (
     text,
 )
 from tests.support.raw import raw
-from tests.support.servers import NEWEST, REAL_TABLE, Farm, wait_for
+from tests.support.servers import NEWEST, PATIENT_S, REAL_TABLE, Farm, wait_for
 
 
 @pytest.fixture(params=["memory", NEWEST])

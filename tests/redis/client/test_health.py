@@ -131,11 +131,12 @@ async def test_a_server_that_goes_away(farm: Farm, both: Both) -> None:
         assert str(process.port) in found.error
         assert found.breaker_open
         farm.start(servers.NEWEST, port=process.port)
+        servers.wait_for(lambda: servers.answers(client))
         assert (await both(client.health)()).reachable
 
 
 async def test_the_messages_that_wait_are_counted() -> None:
-    async with Client.from_url(f"redis://127.0.0.1:{servers.free_port()}", retries=0) as client:
+    async with Client.from_url(f"redis://127.0.0.1:{servers.closed_port()}", retries=0) as client:
         outbox = Outbox(close_s=0.05)
         memories = [ConversationMemory(client, history=HistoryOptions(outbox=outbox)) for _ in range(2)]
         for place, memory in enumerate(memories):

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Any
 
 import pytest
+from redis.exceptions import BusyLoadingError, ResponseError
 
 from langchain_redis_memory.errors import UnavailableError
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.redis.client.shared import LANES, LARGE, AsyncSharedTransport
 from tests.support.proxy import Proxy
-from tests.support.servers import Farm, wait_for
+from tests.support.servers import PATIENT_S, Farm, wait_for
 
+pytestmark = pytest.mark.clocked
 TIMEOUT_S = 0.5
 
 
@@ -31,11 +34,10 @@ async def transport_of(client: Client) -> AsyncSharedTransport:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    for _ in range(100_000):
-        if condition():
-            return
+    end = time.monotonic() + PATIENT_S
+    while not condition():
+        assert time.monotonic() < end, "it does not come true"
         await asyncio.sleep(0)
-    pytest.fail("it does not come true")
 
 
 @pytest.fixture
@@ -132,12 +134,10 @@ async def test_a_cut_is_everybodys_error_and_heals(proxied: tuple[Client, Proxy]
             return await asyncio.gather(*(client.arun(say(str(i))) for i in range(10))) == [str(i) for i in range(10)]
         return False
 
-    for _ in range(200):
-        if await answers():
-            break
+    end = time.monotonic() + PATIENT_S
+    while not await answers():
+        assert time.monotonic() < end, "it does not heal"
         await asyncio.sleep(0.02)
-    else:
-        pytest.fail("it does not heal")
 
 
 async def test_a_silent_server_keeps_nobody_longer_than_the_deadline(proxied: tuple[Client, Proxy]) -> None:
@@ -188,3 +188,48 @@ async def test_a_loop_that_ends_leaves_nothing_open(real_url: str) -> None:
         assert await asyncio.to_thread(asyncio.run, some()) == [str(i) for i in range(20)]
     await client.aclose()
     wait_for(lambda: client._connections.in_use() == 0)
+
+
+@pytest.fixture
+async def told(real: Client, monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], AsyncSharedTransport]:
+    """Gives a transport to which the server says certain bytes, whatever is sent to it, all at once."""
+    await real.arun(say("open"))
+    transport = await transport_of(real)
+
+    def telling(said: bytes) -> AsyncSharedTransport:
+        take = transport._pool.get_connection
+
+        async def get_connection(*args: Any) -> Any:
+            connection = await take(*args)
+
+            async def send(_packed: Any) -> None:
+                connection._parser._reader.feed(said)
+
+            monkeypatch.setattr(connection, "send_packed_command", send)
+            return connection
+
+        monkeypatch.setattr(transport._pool, "get_connection", get_connection)
+        return transport
+
+    return telling
+
+
+async def test_replies_that_have_come_are_told_apart(told: Callable[[bytes], AsyncSharedTransport]) -> None:
+    found: list[Any] = []
+    pushed = b">2\r\n+invalidate\r\n*1\r\n+x\r\n"
+    replies = b"+a\r\n" + pushed + b"-ERR no\r\n$-1\r\n" + pushed + b"*2\r\n:1\r\n-WRONGTYPE no\r\n+e\r\n"
+    await told(replies).exchange(b"", [(2, found.append), (3, found.append)])
+    (first, refused), (nothing, inner, last) = found
+    assert (first, str(refused), nothing, inner[0], last) == (b"a", "no", None, 1, b"e")
+    assert isinstance(refused, ResponseError)
+
+
+async def test_who_had_his_replies_before_the_server_gave_up_keeps_them(
+    told: Callable[[bytes], AsyncSharedTransport],
+) -> None:
+    found: list[Any] = []
+    transport = told(b"+a\r\n-LOADING the data\r\n+c\r\n")
+    with pytest.raises(BusyLoadingError):
+        await transport.exchange(b"", [(1, found.append), (1, found.append), (1, found.append)])
+    assert found == [[b"a"]]
+    assert not any(connection.is_connected for connection in transport._pool._available_connections)

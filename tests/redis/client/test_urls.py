@@ -262,7 +262,7 @@ async def test_the_wrong_password(
 
 
 async def test_a_host_that_is_not_there(both: Both, caplog: pytest.LogCaptureFixture) -> None:
-    url = f"redis://user:hunter2@127.0.0.1:{servers.free_port()}/0"
+    url = f"redis://user:hunter2@127.0.0.1:{servers.closed_port()}/0"
     for retries in (0, 1):
         async with Client.from_url(url, retries=retries, connect_timeout_s=1) as client:
             for op in (PING, Op((("GET", "a"), ("GET", "b")), list)):
@@ -275,7 +275,7 @@ async def test_a_host_that_is_not_there(both: Both, caplog: pytest.LogCaptureFix
 
 @pytest.mark.parametrize("url", ["redis+cluster://u:hunter2@127.0.0.1:{}", "redis+sentinel://u:hunter2@127.0.0.1:{}/m"])
 async def test_a_topology_that_is_not_there(both: Both, url: str) -> None:
-    async with Client.from_url(url.format(servers.free_port()), retries=0, connect_timeout_s=1) as client:
+    async with Client.from_url(url.format(servers.closed_port()), retries=0, connect_timeout_s=1) as client:
         with pytest.raises(UnavailableError) as caught:
             await both(client.run)(PING)
         assert "hunter2" not in "".join(traceback.format_exception(caught.value))

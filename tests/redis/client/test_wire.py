@@ -29,6 +29,7 @@ from tests.conftest import Both, Watch
 from tests.support import servers
 from tests.support.servers import Farm
 
+TIMEOUT_S = 0.2
 ECHO = parse("echo", "-- Gives its argument back.\n-- KEYS key\n-- ARGV text\nreturn text")
 TWICE = parse("twice", "-- Gives its argument back twice.\n-- KEYS key\n-- ARGV text\nreturn {text, text}")
 
@@ -216,12 +217,14 @@ async def test_a_server_that_went_away_and_came_back(farm: Farm, both: Both) -> 
             await both(client.run)(command("GET", "x"))
         again = farm.start(servers.NEWEST, port=server.port)
         assert again.port == server.port
+        servers.wait_for(lambda: servers.answers(client))
         assert await both(client.run)(command("GET", "x")) is None
 
 
+@pytest.mark.clocked
 async def test_a_server_that_does_not_answer(farm: Farm, both: Both) -> None:
     server = farm.start(servers.NEWEST)
-    async with Client.from_url(server.url, retries=0, timeout_s=0.2) as client:
+    async with Client.from_url(server.url, retries=0, timeout_s=TIMEOUT_S) as client:
         assert await both(client.run)(command("PING"))
         with redis.Redis.from_url(server.url) as plain:
             plain.client_pause(60_000, all=False)
@@ -279,7 +282,7 @@ async def test_a_cancelled_trip_leaves_nothing_behind(real: Client, real_url: st
         for _ in range(5):
             waits = merge(command("ECHO", "stale"), command("BLPOP", f"{prefix}:never", 0))
             task = asyncio.create_task(real.arun(waits))
-            await asyncio.wait_for(blocked(), 10)
+            await asyncio.wait_for(blocked(), servers.PATIENT_S)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
@@ -292,7 +295,7 @@ async def test_trips_are_told_as_they_are(real: Client, both: Both, trips: list[
     assert [(trip.commands, trip.failed) for trip in trips] == [(1, False), (2, False)]
     assert all(trip.seconds > 0 for trip in trips)
     trips.clear()
-    dead = Client.from_url(f"redis://127.0.0.1:{servers.free_port()}", retries=0, on_trip=trips.append)
+    dead = Client.from_url(f"redis://127.0.0.1:{servers.closed_port()}", retries=0, on_trip=trips.append)
     with pytest.raises(UnavailableError):
         await both(dead.run)(command("PING"))
     assert [(trip.commands, trip.failed) for trip in trips] == [(1, True)]

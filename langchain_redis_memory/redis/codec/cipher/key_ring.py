@@ -132,8 +132,7 @@ def derived(secret: bytes, purpose: str) -> bytes:
 def check_key_id(name: str) -> str:
     """Checks the id of a key, which stands in front of each value.
 
-    Raises:
-        ConfigError: It is not 1 to 64 ASCII characters.
+    Raises `ConfigError`: it is not 1 to 64 ASCII characters.
     """
     if not isinstance(name, str) or not name.isascii() or not 1 <= len(name) <= 64:
         raise ConfigError(f"the id of a key must be 1 to 64 ASCII characters, got {name!r}")
