@@ -43,13 +43,7 @@ def moved_odds(before: float, share: float, trust: float) -> float:
 
 
 def corrected(words: AudienceVerdict, said: Mapping[str, float], trust: float = TRUST) -> AudienceVerdict:
-    """Corrects the verdict of the words by what a model said.
-
-    Args:
-        words: The verdict of the words.
-        said: What the model said, a probability for each of `QUESTIONS`.
-        trust: By how much log-odds the model may lower a probability.
-    """
+    """Corrects the verdict of the words by what a model said."""
     moved: dict[str, Any] = {}
     for name in QUESTIONS:
         share = min(said[name], 0.5) if name == "personal" and not words.opaque else said[name]

@@ -104,13 +104,7 @@ def _classified(turn: str, opaque: bool) -> AudienceVerdict:
 
 
 def weigh(sentences: Sequence[Mapping[str, str]], model: AudienceWeights, *, opaque: bool) -> AudienceVerdict:
-    """Weighs the signs of a turn, without deciding yet; see `AudienceVerdict.at`.
-
-    Args:
-        sentences: The signs of its sentences, with the words that speak for each.
-        model: The weights.
-        opaque: Whether the chain can know who asks.
-    """
+    """Weighs the signs of a turn, without deciding yet; see `AudienceVerdict.at`."""
     odds = dict.fromkeys(_ASKED, -20.0)
     spoke: dict[tuple[str, str], float] = {}
     for each in sentences:

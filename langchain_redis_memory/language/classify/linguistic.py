@@ -102,11 +102,6 @@ class LinguisticClassifier:
     def judge(self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE) -> Assessment:
         """Assesses the signs for and against dependence, before a threshold decides.
 
-        Args:
-            turn: What the user said.
-            history: The conversation before it, oldest first.
-            state: What is known of the conversation beyond its messages.
-
         Returns:
             The signs and their weight.
         """
@@ -194,12 +189,6 @@ class LinguisticClassifier:
 
     def decide(self, judged: Assessment, history: Sequence[BaseMessage], log_odds: float, threshold: float) -> Verdict:
         """Applies a threshold to an assessment whose log-odds may have been corrected since.
-
-        Args:
-            judged: What `judge` gave.
-            history: The conversation before it, oldest first.
-            log_odds: Of dependence.
-            threshold: The probability below which a turn is self-contained.
 
         Returns:
             The verdict.

@@ -48,10 +48,6 @@ def _judge(turn: str, language: Lexicon | None = None) -> tuple[float, tuple[str
 def dependence(turn: str, language: Lexicon | None = None) -> tuple[str, ...]:
     """Returns the signs that a turn depends on its conversation, judged without the conversation.
 
-    Args:
-        turn: What the user said.
-        language: The lexicon; English by default.
-
     Returns:
         One reason for each sign, none where the turn stands alone.
     """
@@ -80,9 +76,6 @@ def stands_alone(message: BaseMessage) -> bool:
 def continued(messages: Sequence[BaseMessage]) -> list[str]:
     """Lists the user's turns that the next one may continue.
 
-    Args:
-        messages: The conversation so far, oldest first.
-
     Returns:
         The texts of the last user turn that stands alone and of those after it, oldest first.
     """
@@ -90,19 +83,12 @@ def continued(messages: Sequence[BaseMessage]) -> list[str]:
 
 
 def spoken(messages: Sequence[BaseMessage]) -> list[str]:
-    """Lists what the user said: "What about Berlin?" may go on with the weather behind a question about a book.
-
-    Args:
-        messages: The conversation so far, oldest first.
-    """
+    """Lists what the user said: "What about Berlin?" may go on with the weather behind a question about a book."""
     return [str(said.text) for said in messages if isinstance(said, HumanMessage)]
 
 
 def leaning_from(messages: Sequence[BaseMessage]) -> int:
     """Finds the first turn that the next question depends on.
-
-    Args:
-        messages: The conversation so far, oldest first.
 
     Returns:
         The place of the last user message that stands alone, 0 where none does.

@@ -139,11 +139,6 @@ class LLMContextualiser:
 def checked(turn: str, answer: str, said: Sequence[tuple[int, BaseMessage]]) -> Rewrite:
     """Checks a model's rewrite against the words of the conversation.
 
-    Args:
-        turn: What the user said.
-        answer: What the model made of it.
-        said: The places and messages that the model was shown.
-
     Returns:
         The rewrite; the turn itself, untrusted, where the answer is no rewrite of it.
     """
