@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.cache.sharing import Share as Share
     from langchain_redis_memory.cache.stats import Stats as Stats
     from langchain_redis_memory.cache.value.cache import RedisValueCache as RedisValueCache
-    from langchain_redis_memory.cache.value.cached import CachedFunction as CachedFunction
+    from langchain_redis_memory.cache.value.cached_function import CachedFunction as CachedFunction
     from langchain_redis_memory.cache.value.lock import ValueLock as ValueLock
     from langchain_redis_memory.cache.value.plain import VersionedValue as VersionedValue
     from langchain_redis_memory.checkpoint.prune import PruneReport as PruneReport
@@ -152,7 +152,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.operate.receipt import Receipt as Receipt
     from langchain_redis_memory.operate.tracing import OTelTracing as OTelTracing
     from langchain_redis_memory.operate.users import RedisUsers as RedisUsers
-    from langchain_redis_memory.peers.adopting import AdoptFrom as AdoptFrom
+    from langchain_redis_memory.peers.adoption import AdoptFrom as AdoptFrom
     from langchain_redis_memory.redis.acl import acl_line as acl_line
     from langchain_redis_memory.redis.client.client import Client as Client
     from langchain_redis_memory.redis.client.client import Trip as Trip
@@ -193,7 +193,7 @@ _HOMES = {
     "acl_line": "redis.acl",
     "admin_router": "admin.router",
     "AdmissionPolicy": "cache.admission",
-    "AdoptFrom": "peers.adopting",
+    "AdoptFrom": "peers.adoption",
     "advance": "state.model",
     "Advice": "cache.advice",
     "Answer": "cache.answers.answer_cache",
@@ -210,7 +210,7 @@ _HOMES = {
     "cache_tools": "agents.cache_tools",
     "cached_model": "cache.cached_model",
     "CachedEmbeddings": "cache.rag.rag_cache",
-    "CachedFunction": "cache.value.cached",
+    "CachedFunction": "cache.value.cached_function",
     "CachedRetriever": "cache.rag.rag_cache",
     "CacheQuestion": "cache.answers.answer_cache",
     "CascadeClassifier": "language.classify",

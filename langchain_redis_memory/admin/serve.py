@@ -27,14 +27,9 @@ _SHORTEST = 16
 
 
 class SignIn:
-    """Signs in one browser by a link that works once.
+    """Signs in one browser by a link that works once, with a token as its secret; "" for a new one.
 
-    Args:
-        access: What it may do then.
-        token: The link's secret; "" for a new one.
-
-    Raises:
-        ConfigError: The secret is so short that it can be guessed.
+    Raises `ConfigError`: the secret is so short that it can be guessed.
     """
 
     def __init__(self, access: Access, token: str = "") -> None:

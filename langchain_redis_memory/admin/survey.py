@@ -95,6 +95,6 @@ def survey_flow(space: KeySpace, pattern: str, most: int = MOST_PAGES) -> Flow[S
             if parts is not None and name not in seen:
                 tenants[parts.tenant].note(parts)
             seen.add(name)
-    for found in tenants.values():
-        found.complete = scan.ended
+    for survey in tenants.values():
+        survey.complete = scan.ended
     return Survey(dict(sorted(tenants.items())), len(seen), scan.ended)

@@ -54,13 +54,13 @@ def same_words(decisions: Sequence[Decision]) -> dict[str, SameWords]:
     Returns the id of a turn's line -> what a cache keyed on the words would have served.
     """
     first: dict[bytes, Decision] = {}
-    found = {}
+    repeats = {}
     for one in reversed(decisions):
         if one.outcome in TURNS and one.trace.answer:
             earlier = first.setdefault(one.marks.question, one)
             if earlier is not one:
-                found[one.id] = SameWords(earlier, earlier.trace.answer != one.trace.answer)
-    return found
+                repeats[one.id] = SameWords(earlier, earlier.trace.answer != one.trace.answer)
+    return repeats
 
 
 def reports(decisions: Sequence[Decision]) -> Mapping[str, str]:

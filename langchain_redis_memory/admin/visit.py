@@ -19,7 +19,7 @@ from langchain_redis_memory.cache.stats import Prices
 from langchain_redis_memory.cache.switchable import Switchable
 from langchain_redis_memory.checkpoint.saver import RedisSaver
 from langchain_redis_memory.errors import InvalidInputError
-from langchain_redis_memory.operate.named import answer_caches_flow, desk_of, switchable
+from langchain_redis_memory.operate.caches_by_name import answer_caches_flow, desk_of, switchable
 from langchain_redis_memory.operate.users import RedisUsers
 from langchain_redis_memory.ops import Flow, Now, Op, ask
 from langchain_redis_memory.redis.client.client import Client
@@ -60,12 +60,12 @@ class Backend:
 
     def _survey_flow(self, space: KeySpace, pattern: str) -> Flow[Survey]:
         now: float = yield Now()
-        made, found = self._surveys.get(pattern, (float("-inf"), None))
-        if found is None or now - made > _FRESH_S:
-            found = yield from survey_flow(space, pattern)
+        made, survey = self._surveys.get(pattern, (float("-inf"), None))
+        if survey is None or now - made > _FRESH_S:
+            survey = yield from survey_flow(space, pattern)
             self._surveys.clear()  # of all tenants at most one is remembered
-            self._surveys[pattern] = (now, found)
-        return found
+            self._surveys[pattern] = (now, survey)
+        return survey
 
     def forget(self) -> None:
         """Forgets what was found: something has been changed."""
@@ -152,8 +152,8 @@ class Visit:
 
         **Trips:** 1, and 1 for each 1,000 keys of the server.
         """
-        found = await self.backend.survey(self.space, self.space.tenant_pattern())
-        return found.tenants.get(self.tenant, TenantSurvey())
+        survey = await self.backend.survey(self.space, self.space.tenant_pattern())
+        return survey.tenants.get(self.tenant, TenantSurvey())
 
     async def decisions(self) -> list[Decision]:
         """Reads the log of the tenant's turns, the newest first. **Keys:** `decisions`. **Trips:** 1."""

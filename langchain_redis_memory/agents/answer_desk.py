@@ -35,7 +35,7 @@ from langchain_redis_memory.ops import Flow, Invoke, Now, ask
 Final = Callable[[Any, ModelLookup, ModelWatch], tuple[AIMessage | None, ModelLookup]]
 
 
-class Stopped(BaseException):
+class RunEnd(BaseException):
     """Ends an agent's run at its cache; no middleware that tries again or asks another model may catch it."""
 
 
@@ -63,11 +63,11 @@ class Visit:
             result = yield from self.serve(request, handler, final)
         except Exception as error:
             self.error = error
-            raise Stopped from error
+            raise RunEnd from error
         if isinstance(result, GoOn):
             return result.response
         self.result = result
-        raise Stopped
+        raise RunEnd
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class _Guard(BaseCallbackHandler):
     def on_chat_model_start(self, serialized: Any, messages: Any, **kwargs: Any) -> None:
         """Looks where a model is asked; see LangChain's `BaseCallbackHandler`."""
         if self.visit.question is None and (kwargs.get("metadata") or {}).get("langgraph_node") == "model":
-            raise Stopped
+            raise RunEnd
 
 
 class AgentAnswers(TurnDesk):
@@ -223,7 +223,7 @@ class AgentAnswers(TurnDesk):
             token = _VISIT.set(visit)
             try:
                 bare.invoke(given, wanted)
-            except Stopped:
+            except RunEnd:
                 pass
             finally:
                 _VISIT.reset(token)
@@ -232,7 +232,7 @@ class AgentAnswers(TurnDesk):
             token = _VISIT.set(visit)
             try:
                 await bare.ainvoke(given, wanted)
-            except Stopped:
+            except RunEnd:
                 pass
             finally:
                 _VISIT.reset(token)

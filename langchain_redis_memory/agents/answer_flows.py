@@ -19,7 +19,7 @@ from langchain.agents.middleware import ModelRequest
 from langchain_core.messages import AIMessage, BaseMessage
 from langgraph.config import get_config
 
-from langchain_redis_memory.agents.request import SEPARATED, AgentTurn, as_given, asker_of, decides, turn_of
+from langchain_redis_memory.agents.request import SEPARATED, AgentTurn, as_given, asker_of, basis_of, turn_of
 from langchain_redis_memory.cache.admission import worth_keeping
 from langchain_redis_memory.cache.answers.answer_cache import CANDIDATES, Answer, CacheQuestion
 from langchain_redis_memory.cache.answers.records import ManagedAnswerCache
@@ -172,10 +172,10 @@ class AnswerFlows:
             decision = decision._replace(type=str(verdict.type), dependence=verdict.dependence)
         if why or plan is None or plan.asked is None:
             return asked, plan, ModelLookup(None, why, "bypass", None, None, decision, began)
-        found = replace(plan.asked, memory=[*plan.asked.memory, *turn.since])
+        asked_there = replace(plan.asked, memory=[*plan.asked.memory, *turn.since])
         messages = [*(plan.shown or turn.instructions), turn.question, *turn.since]
         place = (asked.session, str(turn.question.id), len(turn.since))
-        return asked, plan, ModelLookup(found, "", "miss", messages, None, decision, began, None, place)
+        return asked, plan, ModelLookup(asked_there, "", "miss", messages, None, decision, began, None, place)
 
     def _answer(self, place: tuple[str, str, int] | None) -> None:
         """Remembers that a question was answered here."""
@@ -198,14 +198,14 @@ class AnswerFlows:
         asker, opaque = asker_of(config), bool(request.tools)
         judge = partial(self.planner.questions.audience, opaque=opaque)
         sharing = SharingRule(asker, judge(words_of(turn.question)), opaque, self.share, judge)
-        found = decides(request)
+        basis = basis_of(request)
         given = [deciding_settings(configurable, *SEPARATED), rights_of(config) if opaque else []]
         if not describable(given):  # nobody else's call can be known to be equal
             sharing = sharing._replace(share="none")
         asked = CacheQuestion(
             self.client.keys(configurable.get("tenant") or self.tenant),
             str(configurable.get("agent") or ""),
-            self._scope(found.digest, found.opaque),
+            self._scope(basis.digest, basis.opaque),
             turn.question.content,
             [*([request.system_message] if request.system_message else []), *turn.instructions],
             as_given(turn.question, given) if describable(given) else None,

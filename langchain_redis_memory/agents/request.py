@@ -105,7 +105,7 @@ _describe_model = Descriptions(describe)
 _describe_tool = Descriptions(lambda tool: tool if isinstance(tool, dict) else convert_to_openai_tool(tool))
 
 
-class Decides(NamedTuple):
+class CallBasis(NamedTuple):
     """What decides an answer besides the messages.
 
     Args:
@@ -117,12 +117,12 @@ class Decides(NamedTuple):
     opaque: tuple[str, ...]
 
 
-def decides(request: ModelRequest[Any]) -> Decides:
+def basis_of(request: ModelRequest[Any]) -> CallBasis:
     """Describes what decides the answer to a model call, besides its messages and the asker."""
     model = _describe_model(request.model)
     tools = [_describe_tool(tool) for tool in request.tools]
     rest = describe([request.model_settings, request.tool_choice, tools, _form(request.response_format)])
-    return Decides(describe([model.digest, rest.digest]).digest, (*model.opaque, *rest.opaque))
+    return CallBasis(describe([model.digest, rest.digest]).digest, (*model.opaque, *rest.opaque))
 
 
 def _form(response_format: Any) -> Any:

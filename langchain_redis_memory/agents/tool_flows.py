@@ -106,9 +106,9 @@ class ToolFlows:
             return item
         if not self.flights:
             return item
-        look = read.map(lambda found: None if found is None or self._is_stale(found) else found)
-        found = yield from self.flights.join_flow(entries.lease(name), look)
-        return item if found is None else found
+        look = read.map(lambda stored: None if stored is None or self._is_stale(stored) else stored)
+        stored = yield from self.flights.join_flow(entries.lease(name), look)
+        return item if stored is None else stored
 
     def _is_stale(self, item: Item) -> bool:
         return bool(self.stale_ms) and item.left_ms is not None and item.left_ms <= self.stale_ms

@@ -41,13 +41,7 @@ class CircuitBreaker(Protocol):
 
 
 class BestEffort:
-    """Runs flows that the caller can do without.
-
-    Args:
-        what: Names the cache, for the log.
-        tally: Its statistics.
-        breaker: The server's circuit breaker.
-    """
+    """Runs flows that the caller can do without; `what` names the cache in the log."""
 
     def __init__(self, what: str, tally: Tally, breaker: CircuitBreaker) -> None:
         self._what = what

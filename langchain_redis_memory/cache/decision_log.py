@@ -224,10 +224,6 @@ class PendingLines:
 
     They are made when they are sent: with the next write, or once a second. So a look-up that hits pays next to
     nothing, and of a burst of hits only the newest are logged; what cannot be sent is lost.
-
-    Args:
-        key: The log.
-        log: What is logged; None for nothing.
     """
 
     def __init__(self, key: Key, log: DecisionLog | None) -> None:

@@ -23,10 +23,10 @@ from langchain_redis_memory.redis.keys import check_id
 from langchain_redis_memory.redis.ttl import WEEK_S
 
 if TYPE_CHECKING:
-    from langchain_redis_memory.cache.adopting import AnswerAdoption
+    from langchain_redis_memory.cache.adoption import AnswerAdoption
     from langchain_redis_memory.cache.semantic.explanation import Explanation
     from langchain_redis_memory.cache.sharing import AudienceClassifier
-    from langchain_redis_memory.peers.adopting import AdoptLike
+    from langchain_redis_memory.peers.adoption import AdoptLike
 
 
 class RedisCache(LLMCache):
@@ -95,8 +95,8 @@ class RedisCache(LLMCache):
         )
 
     def _adoption(self, adopt: AdoptLike) -> AnswerAdoption | None:
-        from langchain_redis_memory.cache.adopting import AnswerAdoption
-        from langchain_redis_memory.peers.adopting import AdoptFrom
+        from langchain_redis_memory.cache.adoption import AnswerAdoption
+        from langchain_redis_memory.peers.adoption import AdoptFrom
 
         return None if (adopted := AdoptFrom.of(adopt)) is None else AnswerAdoption(self._client, adopted)
 

@@ -33,7 +33,7 @@ from langchain_redis_memory.redis.expiring_hash import Item, NewItem
 from langchain_redis_memory.redis.ttl import milliseconds
 
 if TYPE_CHECKING:
-    from langchain_redis_memory.cache.adopting import AnswerAdoption
+    from langchain_redis_memory.cache.adoption import AnswerAdoption
     from langchain_redis_memory.cache.semantic.explanation import Explanation
     from langchain_redis_memory.cache.sharing import AudienceClassifier
 
@@ -53,13 +53,8 @@ class ExactQuery(NamedTuple):
 class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
     """The flows of `RedisCache`.
 
-    Args:
-        client: The server's client.
-        entries: The answers.
-        stale_s: How long after its lifetime an answer may be served while it is made anew, in seconds.
-        adoption: Takes over answers that are not here; None: nobody does.
-        audience: Says whether an answer may be repeated; None for the words alone.
-        ttl_s, single_flight_s, options: See `LLMCacheFlows`.
+    For `stale_s` after its lifetime an answer may be served while it is made anew. `adoption` takes over answers that
+    are not here; without an `audience` the words alone say whether an answer may be repeated.
     """
 
     def __init__(

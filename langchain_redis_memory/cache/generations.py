@@ -127,6 +127,8 @@ def tokens_of(generations: Sequence[Generation], prompt: str) -> Tokens:
             read, written = read + int(usage["input_tokens"]), written + int(usage["output_tokens"])
     if read or written:
         return Tokens(read, written)
-    found = parse_prompt(prompt)
-    asked = sum(map(len, found.system)) + sum(len(said.text) for said in found.history) + len(found.question or "")
+    prompted = parse_prompt(prompt)
+    asked = (
+        sum(map(len, prompted.system)) + sum(len(said.text) for said in prompted.history) + len(prompted.question or "")
+    )
     return Tokens(-(-asked // _CHARACTERS), -(-len(text_of(generations)) // _CHARACTERS))

@@ -12,7 +12,7 @@ from typing import Any
 from langchain_core.caches import RETURN_VAL_TYPE, BaseCache
 
 from langchain_redis_memory.cache.llm_flows import LLMCacheFlows
-from langchain_redis_memory.cache.logged import LoggedCache
+from langchain_redis_memory.cache.logged_cache import LoggedCache
 from langchain_redis_memory.cache.switchable import Switchable
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.connect import ClientOwner

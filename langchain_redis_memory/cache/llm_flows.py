@@ -47,14 +47,7 @@ EntryT = TypeVar("EntryT")
 
 
 class LLMCacheFlows(LoggedFlows, Generic[QueryT, EntryT]):
-    """The flows of a cache of model answers.
-
-    Args:
-        client: The server's client.
-        ttl_s: Lifetime of an answer in seconds; None for no expiry.
-        single_flight_s: How long a lease of single flight lasts, in seconds; None: no coalescing.
-        options: Which answers are kept, and what is counted and logged.
-    """
+    """The flows of a cache of model answers; without `single_flight_s` nothing is coalesced."""
 
     batch = 500
     best_effort: BestEffort

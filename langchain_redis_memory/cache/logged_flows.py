@@ -43,8 +43,8 @@ class LoggedFlows(ABC):
 
     def stats_flow(self, prices: Prices | None = None) -> Flow[Stats]:
         """Reads the statistics."""
-        (found,) = yield from read_stats_flow([self.tally], prices or self.prices)
-        return found
+        (stats,) = yield from read_stats_flow([self.tally], prices or self.prices)
+        return stats
 
     def report_flow(self, hit_id: str, *, correct: bool) -> Flow[bool]:
         """Notes whether a hit was right, counts it and logs it."""
@@ -59,8 +59,8 @@ class LoggedFlows(ABC):
         """Reads the newest lines of the log, all for None, with those that this process has not sent yet."""
         every = (self.log or DEFAULT_LOG).most
         read = decision_log.read(self.log_key, every if self.logged_as else most or every, self.logged_as)
-        _, found = yield from ask(merge(self.tally.lines.sends(), read))
-        return found[:most]
+        _, decisions = yield from ask(merge(self.tally.lines.sends(), read))
+        return decisions[:most]
 
     def top_misses_flow(self, most: int) -> Flow[list[MissedQuestion]]:
         """Counts what was missed."""

@@ -162,8 +162,8 @@ class RedisNodeCache(ClientOwner, BaseCache[ValueT]):
             spell_namespace(namespace)
             wanted.setdefault(tuple(namespace), {})[check_id(key, "key")] = None
         reads = merge(*(self._read(namespace, list(items)) for namespace, items in wanted.items()))
-        found = yield from self._best_effort_flow(reads)
-        return {full: value for part in found or () for full, value in part.items()}
+        values = yield from self._best_effort_flow(reads)
+        return {full: value for part in values or () for full, value in part.items()}
 
     def _best_effort_flow(self, op: Op[T]) -> Flow[T | None]:
         """Runs an op; gives None where the server is away, or has just been and rests behind its circuit breaker."""
@@ -187,15 +187,15 @@ class RedisNodeCache(ClientOwner, BaseCache[ValueT]):
             if isinstance(replies[0], ServerError):
                 _log.warning("the cache of node %r is not read: %s", namespace, replies[0])
                 return {}
-            found: dict[FullKey, ValueT] = {}
+            values: dict[FullKey, ValueT] = {}
             for item, kept in zip(items, get.read(replies), strict=True):
                 if kept is None:
                     continue
                 try:
-                    found[namespace, item] = self._decode(kept.body)
+                    values[namespace, item] = self._decode(kept.body)
                 except Exception as error:  # noqa: BLE001 - a serialiser's errors are of any type
                     _log.warning("item %r of %r in the cache of nodes counts as absent: %s", item, namespace, error)
-            return found
+            return values
 
         get = expiring_hash.get(self._space.nodes(namespace), items)
         return Op(get.commands, read, tolerant=True)

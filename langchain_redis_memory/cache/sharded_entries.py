@@ -27,15 +27,9 @@ NameT = TypeVar("NameT", bound=Name)
 
 
 class ShardedEntries:
-    """The entries of one cache.
+    """The entries of one cache; `use` is what they are, one word of this package's.
 
-    Args:
-        client: The server's client.
-        tenant: The tenant that they belong to.
-        use: What they are: one word of this package's.
-        name: The cache's name within the tenant.
-        log: What is logged of look-ups; None for nothing.
-        owner: Whose entries they are: then they are one shard, which is erased with the owner. None for everybody's.
+    Those of an `owner` are one shard, which is erased with the owner; None for everybody's.
     """
 
     def __init__(

@@ -38,8 +38,7 @@ _mine: ContextVar[dict[str, _Lease] | None] = ContextVar("leases of this thread 
 class SingleFlight:
     """The computations of one cache that only one caller should do at a time.
 
-    Args:
-        ttl_ms: How long a lease lasts, and half of the longest wait; 0: no coalescing.
+    `ttl_ms` is how long a lease lasts, and half of the longest wait; 0: no coalescing.
     """
 
     def __init__(self, ttl_ms: int) -> None:

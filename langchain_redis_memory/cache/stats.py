@@ -64,12 +64,7 @@ _NO_LOG: tuple[Key, None] = (Key(""), None)
 
 
 class Tally:
-    """Counts of one cache that wait to be sent, and lines of its log.
-
-    Args:
-        key: Where they go.
-        log: The key of its log, and what is logged; None for nothing.
-    """
+    """Counts of one cache that wait to be sent to a key, and lines of its log: the key, and what is logged."""
 
     def __init__(self, key: str, log: tuple[Key, DecisionLog | None] = _NO_LOG) -> None:
         self._key = key

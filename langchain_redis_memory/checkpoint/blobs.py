@@ -34,13 +34,14 @@ from langchain_redis_memory.errors import (
 )
 from langchain_redis_memory.redis.codec.cipher.key import ENCRYPTED, without_cipher
 from langchain_redis_memory.redis.codec.compression import deflate, inflate
-from langchain_redis_memory.redis.codec.elements import check_elements, check_json
+from langchain_redis_memory.redis.codec.elements import SMALL_BYTES, check_elements, check_json
 from langchain_redis_memory.redis.codec.nesting import check_nesting
 
 DIGEST_BYTES = 16
 LARGEST_BYTES = 500_000_000  # a Redis string holds 512 MiB
 _LETTERS = {"msgpack": b"m", "null": b"n", "bytes": b"b", "bytearray": b"a"}
 _TYPES = {letter: name for name, letter in _LETTERS.items()}
+_CHECKS = {"msgpack": check_elements, "json": check_json}
 _OTHER = b"x"
 _SMALL = (bool, int, float, type(None))
 _WORTH_BYTES = 64
@@ -116,7 +117,7 @@ class Blobs:
         if len(data) > LARGEST_BYTES:
             msg = f"a value of type {type(value).__name__} takes {len(data)} bytes; Redis keeps at most {LARGEST_BYTES}"
             raise InvalidInputError(msg)
-        if kind == "msgpack":
+        if kind == "msgpack" and len(data) > SMALL_BYTES:
             _check_readable(data, value)
         letter = _LETTERS.get(kind)
         head = letter if letter is not None else _OTHER + kind.encode() + b"\0"
@@ -138,10 +139,8 @@ class Blobs:
         """
         try:
             kind, data = _typed(blob)
-            if kind == "msgpack":
-                check_elements(data)
-            elif kind == "json":
-                check_json(data)
+            if len(data) > SMALL_BYTES and kind in _CHECKS:
+                _CHECKS[kind](data)
             return self._load(kind, data)
         except DecryptionError:
             raise
@@ -210,7 +209,8 @@ class Blobs:
             raise UnserialisableError(f"a value of type {type(item).__name__} cannot be stored: {error}") from error
         if kind != "msgpack" or data[:1] != b"\x91":
             return None
-        _check_readable(data, item)
+        if len(data) > SMALL_BYTES:
+            _check_readable(data, item)
         return bytes(data[1:])
 
     def encode(self, element: Element) -> bytes:
@@ -242,7 +242,8 @@ class Blobs:
                 return [read(element, _bytes_of) for element in elements]
             parts = list(map(_bytes_of, elements))
             for part in parts:
-                check_elements(part)
+                if len(part) > SMALL_BYTES:
+                    check_elements(part)
             size = len(elements)
             head = bytes([0x90 | size]) if size < 16 else b"\xdc" + size.to_bytes(2, "big")
             if size > 0xFFFF:

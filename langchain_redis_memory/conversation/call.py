@@ -75,13 +75,7 @@ class WrappedChain:
 class Call:
     """One call of a chain; see `turn.Chain`.
 
-    Args:
-        outer: The chain.
-        said: What came in.
-        config: The run's config.
-        kwargs: What is passed on to the chain.
-        sharing: With whom the answer may be shared.
-        private: Whether the input cannot be a part of a key: such an answer is for this call alone.
+    The answer to a `private` input, which cannot be a part of a key, is its own alone.
     """
 
     def __init__(

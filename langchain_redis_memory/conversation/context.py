@@ -88,16 +88,9 @@ class StoredContext(NamedTuple):
 
 
 class TurnContext:
-    """Reads and writes the context of conversations.
+    """Reads and writes the context of conversations: state, rolling summary, and the user's own database.
 
-    Args:
-        state: Whether a state is kept.
-        rolling: Makes summaries; None for none.
-        loader: Loads conversations that Redis does not have; None for none.
-        writer: Writes turns to the user's own database; None for none.
-
-    Raises:
-        ConfigError: `rolling` is no `RollingSummary`.
+    Raises `ConfigError`: `rolling` is no `RollingSummary`.
     """
 
     def __init__(

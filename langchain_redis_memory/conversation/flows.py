@@ -17,23 +17,16 @@ from langchain_core.messages import AIMessage, BaseMessage
 
 from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion
 from langchain_redis_memory.cache.answers.switch import was_off
-from langchain_redis_memory.conversation.answering import answer_flow
+from langchain_redis_memory.conversation.answer_flow import answer_flow
 from langchain_redis_memory.conversation.context import TurnContext
-from langchain_redis_memory.conversation.guarded import Driver, guarded
-from langchain_redis_memory.conversation.measured import measured_flow
+from langchain_redis_memory.conversation.guarded_step import Driver, guarded
 from langchain_redis_memory.conversation.planner import Planner
 from langchain_redis_memory.conversation.recent import RecentConversation, RecentConversations
-from langchain_redis_memory.conversation.reporting import report_of, tell_flow
-from langchain_redis_memory.conversation.turn import (
-    Chain,
-    TurnInput,
-    TurnReport,
-    also_given,
-    with_id,
-    words_of,
-)
+from langchain_redis_memory.conversation.turn import Chain, TurnInput, TurnReport, also_given, with_id, words_of
 from langchain_redis_memory.conversation.turn_cache import NOTHING, TurnCache, TurnLookup, leave
+from langchain_redis_memory.conversation.turn_cost import measured_flow
 from langchain_redis_memory.conversation.turn_record import TurnRecorder
+from langchain_redis_memory.conversation.turn_report import report_of, tell_flow
 from langchain_redis_memory.conversation.turn_steps import (
     AnsweredTurn,
     LoadedTurn,
@@ -186,14 +179,14 @@ class TurnFlows:
         waiting = self.outbox.messages(transcript)
         try:
             yield from self.outbox.store_flow(transcript)
-            messages, found, known = yield from ask(wanted)
+            messages, looked_up, known = yield from ask(wanted)
             if self.context.is_missing(known):
                 yield from self.context.load_flow(transcript)
-                messages, found, known = yield from ask(wanted)
+                messages, looked_up, known = yield from ask(wanted)
         except AWAY as error:
             _log.warning("the turn goes on with what this process remembers: %s", error)
             return LoadedTurn(seen.messages or waiting, seen.context, reachable=False)
-        return LoadedTurn(messages, known, found=found)
+        return LoadedTurn(messages, known, found=looked_up)
 
     # --- plan ---------------------------------------------------------------------------------------------------------
 
@@ -245,20 +238,20 @@ class TurnFlows:
 
     def _cached_flow(self, turn: TurnRequest, asked: CacheQuestion, loaded: LoadedTurn) -> Flow[Answer | None]:
         """Returns the cached answer: of the first trip if its key was right, else by one more; then by other ways."""
-        found, lease_ms = loaded.found, turn.chain.single_flight_ms
+        lookup, lease_ms = loaded.found, turn.chain.single_flight_ms
         if loaded.looked_up is None or asked.key() != loaded.looked_up.key():
             try:
-                found = yield from ask(self.cache.lookup(asked, lease_ms, found.flight))
+                lookup = yield from ask(self.cache.lookup(asked, lease_ms, lookup.flight))
             except UnavailableError as error:
                 _log.warning("the cache is bypassed: %s", error)
-                found = NOTHING
-            turn.progress.flight = found.flight
-        return (yield from self.cache.find_flow(asked, found, lease_ms))
+                lookup = NOTHING
+            turn.progress.flight = lookup.flight
+        return (yield from self.cache.find_flow(asked, lookup, lease_ms))
 
     # --- answer -------------------------------------------------------------------------------------------------------
 
     def answer_flow(self, turn: TurnRequest, planned: PlannedTurn, started: float = 0.0) -> Flow[AnsweredTurn]:
-        """Serves the cached answer, or retrieves and generates; see `answering`. Returns the answered turn.
+        """Serves the cached answer, or retrieves and generates; see `answer_flow`. Returns the answered turn.
 
         What the retriever or the model raises passes through.
         """

@@ -23,12 +23,7 @@ from langchain_redis_memory.conversation.planner import Planner
 from langchain_redis_memory.conversation.runnable import RememberingRunnable, WrapOptions
 from langchain_redis_memory.conversation.select.memory import MemorySelector
 from langchain_redis_memory.conversation.select.window import Selector
-from langchain_redis_memory.conversation.turn import (
-    Chain,
-    TurnInput,
-    TurnReport,
-    words_of,
-)
+from langchain_redis_memory.conversation.turn import Chain, TurnInput, TurnReport, words_of
 from langchain_redis_memory.conversation.turn_cache import TurnCache
 from langchain_redis_memory.conversation.turn_record import TurnRecorder
 from langchain_redis_memory.errors import ConfigError
@@ -286,8 +281,8 @@ class ConversationMemory(Conversations):
 
         check_whole(limit, "limit")
         space = self.client.keys(tenant or self._tenant)
-        found = yield from ask(user_recall.noted(space, text_of(user, "user")))
-        turns = yield from user_recall.read_flow(space, found)
+        stored = yield from ask(user_recall.noted(space, text_of(user, "user")))
+        turns = yield from user_recall.read_flow(space, stored)
         meaning = getattr(self._flows.planner.selector, "meaning", None)
         return (yield from user_recall.ranked_flow(question, turns, meaning, limit))
 

@@ -54,12 +54,7 @@ class Raw(NamedTuple):
 
 
 class OutputForm:
-    """Reads and rebuilds the outputs of one chain.
-
-    Args:
-        shape: What the chain gives.
-        key: Where the answer is in a dict; None where the output is the answer.
-    """
+    """Reads and rebuilds the outputs of one chain, whose answer is under a key, or is the output."""
 
     def __init__(self, shape: ChainShape, key: str | None) -> None:
         self._shape = shape

@@ -19,20 +19,14 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.base import coerce_to_runnable
 from langchain_core.runnables.utils import ConfigurableFieldSpec, add
 
-from langchain_redis_memory.cache.sharing import (
-    Asker,
-    AudienceClassifier,
-    Grounding,
-    Share,
-    SharingRule,
-)
+from langchain_redis_memory.cache.sharing import Asker, AudienceClassifier, Grounding, Share, SharingRule
 from langchain_redis_memory.conversation.call import Call, WrappedChain
 from langchain_redis_memory.conversation.chain_shape import shape_of
 from langchain_redis_memory.conversation.output import OutputForm
-from langchain_redis_memory.conversation.reporting import EVENT, event_of
 from langchain_redis_memory.conversation.tool_watch import note_cache
 from langchain_redis_memory.conversation.turn import TurnInput, TurnReport, TurnRunner, words_of
 from langchain_redis_memory.conversation.turn_input import read_input
+from langchain_redis_memory.conversation.turn_report import EVENT, event_of
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.redis.codec.fingerprint import Description, deciding_settings, describable, describe
 from langchain_redis_memory.redis.key_groups import text_of

@@ -24,10 +24,8 @@ _log = logging.getLogger(__name__)
 class ToolWatch(BaseCallbackHandler):
     """Notes the tools, retrievers and answer caches inside of a chain, and whether anything failed there.
 
-    Args:
-        pure: Names of tools and retrievers that only look things up and find the same for everybody; neither they nor
-            the retrievers that such a tool runs are noted.
-        trusting: Whether documents are trusted, so that no retriever is noted.
+    Tools and retrievers that are `pure` only look things up and find the same for everybody; neither they nor the
+    retrievers that such a tool runs are noted. Where documents are trusted no retriever is.
     """
 
     run_inline = True

@@ -90,7 +90,7 @@ class TurnCache:
         taken = lease.acquire(key, token, lease_ms).optional(None)
         return merge(taken, look, leave(held)).map(lambda read: TurnLookup(read[1], Flight(key, token, read[0])))
 
-    def find_flow(self, asked: CacheQuestion, found: TurnLookup, lease_ms: int) -> Flow[Answer | None]:
+    def find_flow(self, asked: CacheQuestion, lookup: TurnLookup, lease_ms: int) -> Flow[Answer | None]:
         """Goes on where the very same question has no answer yet: searches by meaning, and waits for who leads.
 
         Gives the answer; None to ask the model.
@@ -99,13 +99,13 @@ class TurnCache:
         """
         if switch.was_off(asked):
             return None
-        answer = found.answer
+        answer = lookup.answer
         if answer is None and self._searches is not None:
             answer = yield from self._searches.search(asked)
-        if answer is None and self.cache is not None and found.flight is not None and found.flight.leads is False:
+        if answer is None and self.cache is not None and lookup.flight is not None and lookup.flight.leads is False:
             look = self.cache.lookup(asked).optional(None)
             try:
-                answer = yield from SingleFlight(lease_ms).follow_flow(found.flight.key, look)
+                answer = yield from SingleFlight(lease_ms).follow_flow(lookup.flight.key, look)
             except UnavailableError as error:
                 _log.warning("asked without waiting for an equal question: %s", error)
         return answer

@@ -13,9 +13,9 @@ from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion
 from langchain_redis_memory.conversation.context import StoredContext
-from langchain_redis_memory.conversation.measured import TurnCost
 from langchain_redis_memory.conversation.turn import Chain, ModelInput, Plan, TurnInput, as_served
 from langchain_redis_memory.conversation.turn_cache import NOTHING, Flight, TurnLookup
+from langchain_redis_memory.conversation.turn_cost import TurnCost
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.ops import Flow
 

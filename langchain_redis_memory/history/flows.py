@@ -11,7 +11,7 @@ from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.checks import check_text, check_whole
 from langchain_redis_memory.errors import InvalidInputError
-from langchain_redis_memory.history.adopting import AdoptingLoader
+from langchain_redis_memory.history.adoption import AdoptingLoader
 from langchain_redis_memory.history.outbox import AWAY, Outbox, deleting_flow
 from langchain_redis_memory.history.read_through import (
     LoaderLike,
@@ -24,7 +24,7 @@ from langchain_redis_memory.history.read_through import (
 )
 from langchain_redis_memory.history.transcript import Transcript, WriteResult
 from langchain_redis_memory.history.turns import Turn, exchanges, turn_messages
-from langchain_redis_memory.history.waiting import added
+from langchain_redis_memory.history.waiting_writes import added
 from langchain_redis_memory.history.write_behind import WriteBehind
 from langchain_redis_memory.language.bm25 import search
 from langchain_redis_memory.ops import Arg, Flow, Op
@@ -96,10 +96,10 @@ class HistoryFlows:
 
     def messages_flow(self) -> Flow[list[BaseMessage]]:
         """Reads all messages."""
-        found = yield from self._read_flow(self.transcript.read(), lambda messages: messages)
+        stored = yield from self._read_flow(self.transcript.read(), lambda messages: messages)
         if self.outbox is not None and not self.outbox.messages(self.transcript):
-            self.outbox.seen.put(self._key, found)
-        return found
+            self.outbox.seen.put(self._key, stored)
+        return stored
 
     def _add_flow(self, messages: Sequence[BaseMessage]) -> Flow[WriteResult]:
         parts = self.transcript.slices(self.transcript.pairs(messages))

@@ -21,10 +21,10 @@ from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.checks import check_bounds, check_positive, check_type
 from langchain_redis_memory.errors import ConfigError, OutOfMemoryError, RedisMemoryError, UnavailableError
-from langchain_redis_memory.history.loss import OnLoss, report
+from langchain_redis_memory.history.loss import OnLoss, report_loss
 from langchain_redis_memory.history.read_through import UserCallback
 from langchain_redis_memory.history.transcript import Transcript
-from langchain_redis_memory.history.waiting import Entry, SeenMessages, WaitingWrites
+from langchain_redis_memory.history.waiting_writes import Entry, SeenMessages, WaitingWrites
 from langchain_redis_memory.ops import Flow, Now, OneDeadline, Op, Sleep, ask, merge
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.client.outboxes import Outboxes, everywhere
@@ -189,7 +189,7 @@ class Outbox:
                     self._spool.put(entry.number, SpooledWrite.of(transcript, op))
                 except OSError:
                     _log.exception("what waits of session %r is in this process only", transcript.session_id)
-        report(lost, "full", self.on_loss)
+        report_loss(lost, "full", self.on_loss)
         self._done(lost)
         self._start()
 
@@ -333,7 +333,7 @@ class Outbox:
         """Drops all that waits, since the process ends; a spool keeps it."""
         left = self._waiting.take()
         if self._spool is None:
-            report(left, "exit", self.on_loss)
+            report_loss(left, "exit", self.on_loss)
         else:
             self._spool.close()
 

@@ -72,14 +72,9 @@ WriterLike: TypeAlias = "Write | Writer | AsyncWriter"
 
 
 class UserCallback:
-    """A user's callback that takes a session id: a function or a method, sync, async or both.
+    """A user's callback that takes a session id: a function, or an object with a method of that name or its async twin.
 
-    Args:
-        given: A function, or an object with methods of these names.
-        name: The method's name; its async twin is `a` + name.
-
-    Raises:
-        ConfigError: It is neither.
+    Raises `ConfigError`: it is neither.
     """
 
     def __init__(self, given: Any, name: str) -> None:

@@ -27,13 +27,13 @@ def turn_messages(user: str, assistant: str) -> list[BaseMessage]:
 
 def exchanges(messages: Sequence[BaseMessage]) -> list[Turn]:
     """Groups messages into turns. Returns for each user message its text and the text of the last answer to it."""
-    found: list[Turn] = []
+    turns: list[Turn] = []
     for message in messages:
         if isinstance(message, HumanMessage):
-            found.append(Turn(str(message.text), ""))
-        elif isinstance(message, AIMessage) and found:
-            found[-1] = Turn(found[-1].user, str(message.text) or found[-1].assistant)
-    return found
+            turns.append(Turn(str(message.text), ""))
+        elif isinstance(message, AIMessage) and turns:
+            turns[-1] = Turn(turns[-1].user, str(message.text) or turns[-1].assistant)
+    return turns
 
 
 def turn_starts(history: Sequence[BaseMessage]) -> list[int]:

@@ -53,12 +53,7 @@ class _Queue:
 
 
 class WriteBehind:
-    """The write-behind queue of one writer. Threads may share it.
-
-    Args:
-        writer: The user's callback.
-        most: Most messages that wait at once.
-    """
+    """The write-behind queue of one writer, of at most so many messages. Threads may share it."""
 
     def __init__(self, writer: UserCallback, most: int = 10_000) -> None:
         self._writer = writer

@@ -51,15 +51,7 @@ class Reservation(NamedTuple):
 
 
 class LimitFlows:
-    """The operations and flows of one limiter.
-
-    Args:
-        client: The server.
-        limits: The limits.
-        scope: Names what is limited.
-        tenant: Whose limits they are.
-        when_down: What is decided while the server is away.
-        lease_ms: How long a place is held at most.
+    """The operations and flows of one limiter; a place is held for `lease_ms` at most.
 
     **Keys:** `rate`, `places`, `queue` of its limits.
     **Trips:** each says its own.
@@ -85,11 +77,11 @@ class LimitFlows:
         """Spells the keys of all limits of a user, with one hash tag: one of each rate, two of each kind of places."""
         name = text_of(key, "key", empty=True)
         group = self._space.limits(name if self._apart else "")
-        found: list[str] = []
+        keys: list[str] = []
         for limit in self.limits:
             one = group.of(self._scope, "" if limit.shared or self._apart else name, limit.name)
-            found += [one.places, one.queue] if limit.concurrent else [one.rate]
-        return tuple(found)
+            keys += [one.places, one.queue] if limit.concurrent else [one.rate]
+        return tuple(keys)
 
     def personal(self, key: Id) -> tuple[str, ...]:
         """Spells the keys of the limits of a user that nobody else shares."""
@@ -225,13 +217,13 @@ class LimitFlows:
         if not breaker.allows(began):
             raise UnavailableError("the server of the limits has just failed and is not asked for a moment")
         try:
-            found = yield from ask(op)
+            reservation = yield from ask(op)
         except RedisMemoryError as error:
             ended: float = yield Now()
             self._noted(error, began, ended)
             raise
         breaker.worked()
-        return found
+        return reservation
 
     def reserve_flow(self, request: Request, timeout_s: float) -> Flow[Reservation]:
         """Takes what a request costs, and waits for its start; what cannot start in time is refused at once.

@@ -75,8 +75,8 @@ def backup_flow(space: KeySpace, pattern: str) -> Flow[int]:
         names = list({name: None for name, one in parts if _lasts(one) and name not in done})
         for start in range(0, len(names), _AT_ONCE):
             some = names[start : start + _AT_ONCE]
-            found = yield from ask(merge(*(_read(name) for name in some)))
-            lines = [line for line in found if line is not None]
+            values = yield from ask(merge(*(_read(name) for name in some)))
+            lines = [line for line in values if line is not None]
             done.update(line["key"] for line in lines)
             yield Emit(lines)
     yield Emit(({"end": len(done)},))

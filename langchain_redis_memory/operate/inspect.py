@@ -74,10 +74,10 @@ def inspect_flow(space: KeySpace, name: str, agent: str, newest: Invoke) -> Flow
     if parse_key(name, space.prefix) is not None:
         keys = yield from keys_flow(space, [name])
         return [Inspection("key", name, keys)] if keys else []
-    found = []
+    inspections = []
     if keys := (yield from keys_flow(space, session_index.keys_of(space, agent, name))):
         session = yield from ask(session_index.info(space, agent, name).optional(None))
-        found.append(Inspection("session", name, keys, vars(session) if session else {}))
+        inspections.append(Inspection("session", name, keys, session._asdict() if session else {}))
     if keys := (yield from keys_flow(space, (*space.thread(name).all(), space.thread_users(name)))):
         order = space.thread(name).order
         count = yield from ask(Op((("ZLEXCOUNT", order, "[i", "(j"),), lambda replies: int(replies[0])))
@@ -87,8 +87,8 @@ def inspect_flow(space: KeySpace, name: str, agent: str, newest: Invoke) -> Flow
             values = state.checkpoint["channel_values"]
             facts |= {"updated_at": state.checkpoint["ts"], "channels": sorted(values)}
             facts |= {"messages": len(messages_of(state)), "step": state.metadata.get("step")}
-        found.append(Inspection("thread", name, keys, facts))
-    return found
+        inspections.append(Inspection("thread", name, keys, facts))
+    return inspections
 
 
 def keys_flow(space: KeySpace, names: Sequence[str]) -> Flow[list[KeyInfo]]:

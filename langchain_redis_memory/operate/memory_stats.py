@@ -123,8 +123,8 @@ def memory_stats_flow(space: KeySpace, pattern: str, sample: int, most: int) -> 
             kind = UNKNOWN if parts is None else parts.kind
             counts.tried[kind] += 1
             asked.append(_measured(name, measure=counts.tried[kind] <= sample))
-        found = yield from ask(merge(*asked))
-        for (name, parts), (ttl_ms, size) in zip(names, found, strict=True):
+        facts = yield from ask(merge(*asked))
+        for (name, parts), (ttl_ms, size) in zip(names, facts, strict=True):
             if ttl_ms != -2:  # else it has expired meanwhile
                 counts.add(name, UNKNOWN if parts is None else parts.kind, parts, ttl_ms, size)
     return counts.result(complete=scan.ended and left <= 0)

@@ -69,16 +69,16 @@ def orphans_flow(space: KeySpace, pattern: str, most: int, *, remove: bool) -> F
 
     **Trips:** 1, and 2 (3 to remove) for each 1,000 keys of the server.
     """
-    scan, found, looked, removed = KeyScan(space, pattern), dict[str, Orphan](), 0, 0
+    scan, orphans, looked, removed = KeyScan(space, pattern), dict[str, Orphan](), 0, 0
     while not scan.ended and looked < most:
         page = [orphan for name in (yield from scan.page_flow()) if (orphan := _suspect(name, space.prefix))]
         looked += len(page)
         there = yield from ask(merge(*(_orphaned(orphan) for orphan in page)))
         new = {orphan.key: orphan for orphan, is_one in zip(page, there, strict=True) if is_one}
-        found |= new
+        orphans |= new
         if remove:
             removed += sum((yield from ask(merge(*(_remove(orphan) for orphan in new.values() if orphan.main)))))
-    return OrphanReport(tuple(found.values()), removed, scan.ended)
+    return OrphanReport(tuple(orphans.values()), removed, scan.ended)
 
 
 def _suspect(name: str, prefix: str) -> Orphan | None:

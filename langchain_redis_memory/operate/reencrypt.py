@@ -118,8 +118,8 @@ def _records(key: Key, found: _Found) -> Iterator[_Change]:
 def _line(key: Key, fields: Mapping[bytes, bytes]) -> Mapping[bytes, bytes]:
     """Encrypts a line of a decision log, and marks it under the current key for the session that it is removed with."""
     line = key.renew(fields[b"d"])
-    found = decoded(key.decrypt(line), "0") if line != fields[b"d"] else None
-    return {b"d": line} if found is None else {b"d": line, b"s": key.blind(found.marks.session)}
+    decision = decoded(key.decrypt(line), "0") if line != fields[b"d"] else None
+    return {b"d": line} if decision is None else {b"d": line, b"s": key.blind(decision.marks.session)}
 
 
 _KINDS: Mapping[str, _Kind] = {

@@ -1,7 +1,7 @@
 """Cached answers of other packages: the semantic caches of redisvl, langchain-redis and langchain-community, GPTCache.
 
 Where the prompt is stored it is moved. The exact caches of langchain-redis and langchain-community store digests of it
-alone: an answer of theirs is found when its prompt is asked again, and adopted then (see `adopting`).
+alone: an answer of theirs is found when its prompt is asked again, and adopted then (see `adoption`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from langchain_core.outputs import Generation
 
 from langchain_redis_memory.peers.key_source import Command, KeySource
 from langchain_redis_memory.peers.langgraph_values import Values, strict_serde
-from langchain_redis_memory.peers.reading import (
+from langchain_redis_memory.peers.records import Record, SavedAnswer
+from langchain_redis_memory.peers.stored_keys import (
     DamagedError,
     NotJsonError,
     StoredKey,
@@ -25,7 +26,6 @@ from langchain_redis_memory.peers.reading import (
     text_of,
     texts,
 )
-from langchain_redis_memory.peers.records import Record, SavedAnswer
 
 VECTORS = "vectors: the cache makes them anew"
 

@@ -16,7 +16,7 @@ from langchain_core.messages import (
 )
 from pydantic import ValidationError
 
-from langchain_redis_memory.peers.reading import DamagedError
+from langchain_redis_memory.peers.stored_keys import DamagedError
 
 _ROLES: dict[str, type[BaseMessage]] = {
     **dict.fromkeys(("user", "human"), HumanMessage),

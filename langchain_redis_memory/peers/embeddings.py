@@ -15,7 +15,8 @@ from uuid import UUID, uuid5
 
 from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.peers.key_source import Command, KeySource
-from langchain_redis_memory.peers.reading import (
+from langchain_redis_memory.peers.records import Record, SavedVector
+from langchain_redis_memory.peers.stored_keys import (
     DamagedError,
     StoredKey,
     hash_get,
@@ -25,7 +26,6 @@ from langchain_redis_memory.peers.reading import (
     text_of,
     texts,
 )
-from langchain_redis_memory.peers.records import Record, SavedVector
 
 METADATA = "metadata of vectors: a cache of vectors keeps none"
 _BYTES = "it is the vector of something else than a text"
@@ -107,10 +107,10 @@ class LangChainEmbeddings:
         """
         owners = {key: text for text in wanted for key in self.keys(text)}
         vectors: dict[str, tuple[tuple[float, ...], int]] = {}
-        for found in (yield from read_keys_flow(list(owners), text_get)):
+        for stored in (yield from read_keys_flow(list(owners), text_get)):
             try:
-                if not found.fault:
-                    vectors[owners[found.key]] = vector_of(found.value), found.ttl_ms
+                if not stored.fault:
+                    vectors[owners[stored.key]] = vector_of(stored.value), stored.ttl_ms
             except DamagedError:
                 continue
         return vectors

@@ -11,7 +11,8 @@ from langchain_core.messages import BaseMessage
 from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.peers.chat import from_dict, of_role
 from langchain_redis_memory.peers.key_source import Command, KeySource, PrefixSource
-from langchain_redis_memory.peers.reading import (
+from langchain_redis_memory.peers.records import PERIOD, Conversation, Record, SavedItem, Unreadable, label_of
+from langchain_redis_memory.peers.stored_keys import (
     DamagedError,
     NotJsonError,
     StoredKey,
@@ -23,7 +24,6 @@ from langchain_redis_memory.peers.reading import (
     text_get,
     text_of,
 )
-from langchain_redis_memory.peers.records import PERIOD, Conversation, Record, SavedItem, Unreadable, label_of
 
 
 @dataclass(frozen=True)

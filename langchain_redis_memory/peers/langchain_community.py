@@ -11,13 +11,8 @@ from typing import ClassVar
 from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.peers.chat import from_dict
 from langchain_redis_memory.peers.key_source import Command, KeySource
-from langchain_redis_memory.peers.reading import (
-    StoredKey,
-    exists_flow,
-    list_get,
-    parse_json,
-)
 from langchain_redis_memory.peers.records import Conversation, Record
+from langchain_redis_memory.peers.stored_keys import StoredKey, exists_flow, list_get, parse_json
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.peers.langgraph_values import AS_JSON, Values, strict_serde
-from langchain_redis_memory.peers.reading import (
+from langchain_redis_memory.peers.records import Record, SavedCheckpoint, SavedWrite
+from langchain_redis_memory.peers.stored_keys import (
     DamagedError,
     StoredKey,
     escape_glob,
@@ -27,7 +28,6 @@ from langchain_redis_memory.peers.reading import (
     read_keys_flow,
     records_of,
 )
-from langchain_redis_memory.peers.records import Record, SavedCheckpoint, SavedWrite
 
 _NO_NAME, _NO_ID = "__empty__", "00000000-0000-0000-0000-000000000000"
 _OLD = "a version up to 0.0.8 wrote it: migrate it as the source langgraph-redis-0.0"

@@ -24,7 +24,7 @@ from langgraph.checkpoint.serde.types import _DeltaSnapshot
 from pydantic import ValidationError
 
 from langchain_redis_memory.extras import missing
-from langchain_redis_memory.peers.reading import PICKLE, DamagedError, parse_json
+from langchain_redis_memory.peers.stored_keys import PICKLE, DamagedError, parse_json
 from langchain_redis_memory.redis.codec.elements import check_elements
 from langchain_redis_memory.redis.codec.nesting import check_nesting
 

@@ -14,7 +14,8 @@ from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.peers.chat import of_role
 from langchain_redis_memory.peers.key_source import Command, KeySource
 from langchain_redis_memory.peers.langgraph_store import DATES
-from langchain_redis_memory.peers.reading import (
+from langchain_redis_memory.peers.records import PERIOD, Conversation, Record, SavedItem, label_of
+from langchain_redis_memory.peers.stored_keys import (
     DamagedError,
     StoredKey,
     escape_glob,
@@ -27,7 +28,6 @@ from langchain_redis_memory.peers.reading import (
     text_of,
     texts,
 )
-from langchain_redis_memory.peers.records import PERIOD, Conversation, Record, SavedItem, label_of
 
 VECTORS = "vectors: a store with an index makes them anew"
 

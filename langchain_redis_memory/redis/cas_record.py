@@ -60,12 +60,12 @@ def parse(record: bytes | None, notes: bytes | None, where: Key, field: str) -> 
         raise FormatVersionError(newer(where))
     head = _HEAD.match(record or b"")
     body = _opened((record or b"")[head.end() :], where, field) if head else None
-    found, rest = [], notes or b""
+    kept, rest = [], notes or b""
     while size := _NOTE.match(rest):
-        found.append(_opened(rest[size.end() : size.end() + int(size[1])], where, f"{field}+"))
+        kept.append(_opened(rest[size.end() : size.end() + int(size[1])], where, f"{field}+"))
         rest = rest[size.end() + int(size[1]) :]
     version = Version(head[1].decode() if head else "", len(notes or b""))
-    return CasRecord(version, body, tuple(note for note in found if note is not None))
+    return CasRecord(version, body, tuple(note for note in kept if note is not None))
 
 
 def _opened(data: bytes, where: Key, field: str) -> bytes | None:

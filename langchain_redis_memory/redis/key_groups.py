@@ -92,6 +92,12 @@ class KeyGroup:
     def __repr__(self) -> str:
         return f"{type(self).__name__}{self.all()}"
 
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash(self.all())
+
     def all(self) -> tuple[Key, ...]:
         """Lists every key, in the order in which scripts take them."""
         return tuple(vars(self).values())

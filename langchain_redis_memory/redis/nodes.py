@@ -50,20 +50,14 @@ def _key_in(space: KeySpace, slots: range) -> str:
     raise AssertionError  # `count` never ends
 
 
-def info(beside: str, *sections: str) -> Op[Mapping[str, str]]:
+def node_info(beside: str, *sections: str) -> Op[Mapping[str, str]]:
     """Reads some sections of a node's INFO, such as "memory"; those that it refuses are left out."""
     asked = merge(*(ask_node(beside, "INFO", section).optional(b"") for section in sections))
     return asked.map(lambda replies: {name: value for reply in replies for name, value in info_fields(reply)})
 
 
 class KeyScan:
-    """Finds keys by a pattern, on every master, a bounded number in a round trip; a key may be found twice.
-
-    Args:
-        space: A key builder.
-        pattern: What SCAN takes.
-        at_once: How many keys a node looks at for one page.
-    """
+    """Finds keys by SCAN's pattern, on every master, a bounded number in a round trip; a key may be found twice."""
 
     def __init__(self, space: KeySpace, pattern: str, at_once: int = 1000) -> None:
         self._space, self._pattern, self._at_once = space, pattern, at_once

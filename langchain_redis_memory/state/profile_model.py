@@ -18,7 +18,7 @@ from typing import Any
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.language.phrases import key_of
 from langchain_redis_memory.redis.cas_record import CasRecord
-from langchain_redis_memory.redis.codec.values import pack, parse
+from langchain_redis_memory.redis.codec.values import pack, unpack_raw
 from langchain_redis_memory.state.profile_extractors import LONGEST_VALUE, MANY, TRAITS, Observation
 
 _log = logging.getLogger(__name__)
@@ -190,7 +190,7 @@ def decode(record: CasRecord, where: str) -> Profile:
     if record.body is None:
         return Profile()
     try:
-        schema, explicit, learned, forgotten = parse(record.body)
+        schema, explicit, learned, forgotten = unpack_raw(record.body)
         if schema != _SCHEMA:
             raise ValueError(schema)
         profile = Profile(
@@ -207,10 +207,10 @@ def decode(record: CasRecord, where: str) -> Profile:
     return profile
 
 
-def _values(found: Mapping[str, Any]) -> dict[str, LearnedValue]:
+def _values(fields: Mapping[str, Any]) -> dict[str, LearnedValue]:
     return {
         str(name): LearnedValue(str(value), _weight(weight), _time(at), tuple(str(words) for words in evidence))
-        for name, (value, weight, at, evidence) in found.items()
+        for name, (value, weight, at, evidence) in fields.items()
     }
 
 

@@ -16,7 +16,7 @@ from langchain_redis_memory.errors import ConflictError, UnserialisableError
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis import cas_record
 from langchain_redis_memory.redis.cas_record import CasRecord, Version
-from langchain_redis_memory.redis.codec.values import pack, parse
+from langchain_redis_memory.redis.codec.values import pack, unpack_raw
 from langchain_redis_memory.redis.key_groups import SessionKeys
 from langchain_redis_memory.state.model import (
     SCHEMA,
@@ -41,16 +41,16 @@ def decode(record: CasRecord, where: str) -> ConversationState:
     state = ConversationState(version=record.version)
     if record.body is not None:
         try:
-            schema, found = parse(record.body)
+            schema, plain = unpack_raw(record.body)
             if type(schema) is int and schema > SCHEMA:
                 _log.warning("the state under %r was written by a newer version of this package", where)
                 return ConversationState(version=_NEWER)
-            state = replace(from_plain(found), version=record.version)
+            state = replace(from_plain(plain), version=record.version)
         except Exception as error:  # noqa: BLE001 - of many kinds, where the bytes are damaged
             _log.warning("the state under %r is damaged and counts as absent: %s", where, type(error).__name__)
     for note in record.notes:
         try:
-            _token, deltas = parse(note)
+            _token, deltas = unpack_raw(note)
             state = reduce(apply_delta, map(delta_from_plain, deltas), state)
         except Exception as error:  # noqa: BLE001
             _log.warning("a note beside the state under %r is damaged: %s", where, type(error).__name__)

@@ -111,12 +111,12 @@ def follow_flow(keys: StreamKeys, last_id: str, run_id: str | None, idle_s: floa
     waited, heard = _SHORTEST_S, (yield Now())
     while True:
         events = yield from ask(_read(keys.tokens, last_id))
-        for found in events:
-            last_id = found.id
-            if run_id in {None, found.run_id}:
-                (running.discard if found.last else running.add)(found.run_id)
-                yield Emit((found,))
-                if found.last and not running and len(events) < _PAGE and found is events[-1]:
+        for event in events:
+            last_id = event.id
+            if run_id in {None, event.run_id}:
+                (running.discard if event.last else running.add)(event.run_id)
+                yield Emit((event,))
+                if event.last and not running and len(events) < _PAGE and event is events[-1]:
                     return
         now = yield Now()
         if events:

@@ -78,14 +78,14 @@ class IndexSettings:
             ) if passages else []
 
         async def acall() -> tuple[list[Any], list[Any]]:
-            found = [await model.aembed_query(query) for query in questions]
-            return found, await model.aembed_documents(passages) if passages else []
+            vectors = [await model.aembed_query(query) for query in questions]
+            return vectors, await model.aembed_documents(passages) if passages else []
 
-        found, stored = yield Invoke(call, acall)
+        vectors, stored = yield Invoke(call, acall)
         if len(stored) != len(passages):
             raise InvalidInputError(f"the embedding function gave {len(stored)} vectors for {len(passages)} texts")
         return (
-            {query: as_vectors(vector, self.dims)[0] for query, vector in zip(questions, found, strict=True)},
+            {query: as_vectors(vector, self.dims)[0] for query, vector in zip(questions, vectors, strict=True)},
             {text: as_vectors(vector, self.dims)[0] for text, vector in zip(passages, stored, strict=True)},
         )
 

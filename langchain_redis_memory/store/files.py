@@ -112,14 +112,14 @@ class Files:
         commands = tuple(("ZRANGEBYLEX", self.keys.names, start, end) for start, end in ranges)
         return Op(commands, lambda replies: [self._head(*_halves(name)) for names in replies for name in names])
 
-    def read_many_flow(self, found: Sequence[FileHead], text: str = "") -> Flow[list[StoredFile]]:
+    def read_many_flow(self, heads: Sequence[FileHead], text: str = "") -> Flow[list[StoredFile]]:
         """Reads files, or only those that hold a text; the server looks for it where contents are not encrypted.
 
         A flow of one trip for each 500 files or 4 MB.
         """
         files, sought = self.keys.files, b"" if self.keys.files.encrypts else text.encode("utf-8", "replace")
         read: list[StoredFile] = []
-        for page in _pages(found):
+        for page in _pages(heads):
             call = script("store/files_read")((files,), sought, *(_spelled(one.path) for one in page))
             pairs = yield from ask(Op((call,), lambda replies: replies[0]))
             for path, record in zip(pairs[::2], pairs[1::2], strict=True):
@@ -166,10 +166,10 @@ def _spelled(path: str) -> bytes:
     return spelled
 
 
-def _pages(found: Sequence[FileHead]) -> Iterator[list[FileHead]]:
+def _pages(heads: Sequence[FileHead]) -> Iterator[list[FileHead]]:
     page: list[FileHead] = []
     size = 0
-    for one in found:
+    for one in heads:
         if page and (len(page) >= _PAGE or size + one.size > _PAGE_BYTES):
             yield page
             page, size = [], 0

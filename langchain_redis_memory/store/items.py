@@ -151,10 +151,10 @@ class StoredItem:
     @cached_property
     def value(self) -> dict[str, Any]:
         """The value. Raises `CorruptDataError`: it was not written by this package."""
-        found = unpack(self.where.decrypt(self.body, name_of(self.namespace, self.key)), self.where)
-        if not isinstance(found, dict):
+        value = unpack(self.where.decrypt(self.body, name_of(self.namespace, self.key)), self.where)
+        if not isinstance(value, dict):
             raise CorruptDataError(_damaged(self.where))
-        return found
+        return value
 
     @property
     def fields(self) -> dict[str, Any]:

@@ -73,10 +73,10 @@ def check_search(op: SearchOp) -> SearchOp:
 
 def in_chunks_flow(ops: Sequence[Op[Any]]) -> Flow[list[Any]]:
     """Runs any number of ops, so many in a trip that none becomes too large."""
-    found: list[Any] = []
+    results: list[Any] = []
     for start in range(0, len(ops), AT_ONCE):
-        found += yield from ask(merge(*ops[start : start + AT_ONCE]))
-    return found
+        results += yield from ask(merge(*ops[start : start + AT_ONCE]))
+    return results
 
 
 # --- searches without a query -------------------------------------------------------------------------------------
@@ -113,15 +113,15 @@ def scanning(space: KeySpace, op: SearchOp, most: int, *, bare: bool = False) ->
         return items.scan(space, root, prefix, low, **options)
 
     def go_on_flow(pages: Mapping[str, StoredItemPage]) -> Flow[list[StoredItem]]:
-        found: list[StoredItem] = []
+        records: list[StoredItem] = []
         while pages:
-            found += chain.from_iterable(each.records for each in pages.values())
+            records += chain.from_iterable(each.records for each in pages.values())
             further = {root: each.low for root, each in pages.items() if each.low is not None}
             pages = dict(
                 zip(further, (yield from in_chunks_flow([page(*pair) for pair in further.items()])), strict=True)
             )
-        found.sort(key=lambda record: record.order)
-        return [record for record in found if filters.wants(wanted, record.value)] if wanted else found
+        records.sort(key=lambda record: record.order)
+        return [record for record in records if filters.wants(wanted, record.value)] if wanted else records
 
     def from_roots_flow(known: Iterable[str]) -> Flow[list[StoredItem]]:
         names = list(known)
@@ -154,21 +154,21 @@ def listing(space: KeySpace, op: ListNamespacesOp) -> ItemSource:
     def page(root: str, low: bytes | None = None) -> Op[NamespacePage]:
         return items.spaces(space, root, lead, low, depth=depth)
 
-    def fits(found: Iterable[Namespace]) -> set[Namespace]:
-        kept = (space for space in found if all(_fits(space, kind, path) for kind, path in conditions))
+    def fits(namespaces: Iterable[Namespace]) -> set[Namespace]:
+        kept = (space for space in namespaces if all(_fits(space, kind, path) for kind, path in conditions))
         return {space[:deepest] for space in kept}
 
     def go_on_flow(pages: Mapping[str, NamespacePage], *, alone: bool) -> Flow[list[Namespace]]:
-        found: set[Namespace] = set()
+        namespaces: set[Namespace] = set()
         while pages:
-            found |= fits(chain.from_iterable(each.namespaces for each in pages.values()))
+            namespaces |= fits(chain.from_iterable(each.namespaces for each in pages.values()))
             further = {root: each.low for root, each in pages.items() if each.low is not None}
-            if alone and len(found) >= offset + limit:
+            if alone and len(namespaces) >= offset + limit:
                 break
             pages = dict(
                 zip(further, (yield from in_chunks_flow([page(*pair) for pair in further.items()])), strict=True)
             )
-        return sorted(found)[offset : offset + limit]
+        return sorted(namespaces)[offset : offset + limit]
 
     def from_roots_flow(known: Mapping[str, bytes]) -> Flow[list[Namespace]]:
         pages = dict(zip(known, (yield from in_chunks_flow([page(root) for root in known])), strict=True))

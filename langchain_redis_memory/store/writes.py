@@ -50,11 +50,11 @@ def changes(puts: Iterable[PutOp], indexing: IndexSettings | None, *, marked: bo
 
     `marked` says that the server may read what filters go by. Raises `InvalidInputError`: one is not acceptable.
     """
-    found: dict[tuple[Namespace, str], ItemWrite] = {}
+    last: dict[tuple[Namespace, str], ItemWrite] = {}
     for put in puts:
         place = (check_namespace(put.namespace), check_key(put.key))
-        found[place] = _change(*place, put, indexing, marked=marked)
-    return list(found.values())
+        last[place] = _change(*place, put, indexing, marked=marked)
+    return list(last.values())
 
 
 def _change(namespace: Namespace, key: str, put: PutOp, indexing: IndexSettings | None, *, marked: bool) -> ItemWrite:

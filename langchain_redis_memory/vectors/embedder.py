@@ -20,12 +20,7 @@ _REMEMBERED = 256
 
 
 class Embedder:
-    """Embeds questions, with a small LRU cache.
-
-    Args:
-        model: The embedding model.
-        name: Names it: vectors of different ones are never compared.
-    """
+    """Embeds questions, with a small LRU cache; vectors of models with different names are never compared."""
 
     def __init__(self, model: Embeddings, name: str) -> None:
         self._vectors = TextVectors(model, _REMEMBERED)

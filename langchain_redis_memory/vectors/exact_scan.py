@@ -197,19 +197,19 @@ class ExactScan:
         whole = looked >= len(scores)
         least = -2.0 if whole else np.partition(scores, len(scores) - looked)[len(scores) - looked]
         rows = np.flatnonzero(scores >= least)
-        found: list[tuple[str, float]] = []
+        best: list[tuple[str, float]] = []
         seen: set[str] = set()
         last = 2.0
         for row in rows[np.argsort(-scores[rows], kind="stable")].tolist():
             owner, score = mirror.owners[row], float(scores[row])
             if owner in seen or not fits(owner):
                 continue
-            if len(found) >= k and score < last:
-                return VectorHits(found, more=True)
+            if len(best) >= k and score < last:
+                return VectorHits(best, more=True)
             seen.add(owner)
-            found.append((owner, score))
+            best.append((owner, score))
             last = score
-        return VectorHits(found, more=False) if whole else None
+        return VectorHits(best, more=False) if whole else None
 
 
 def _unit(rows: Vectors) -> Vectors:
@@ -233,11 +233,11 @@ def _packed(dims: int) -> np.dtype[np.void]:
 
 def _read(record: bytes, dims: int) -> tuple[bytes, Vectors]:
     """The tags and the vectors in a record; no vectors in a damaged one."""
-    found = re.match(rb"([^|~]*)([|~])", record)
-    body = record[found.end() :] if found else b""
-    kind = np.dtype(("<f4", (dims,))) if found and found[2] == b"|" else _packed(dims)
-    if found is None or len(body) % kind.itemsize:
+    match = re.match(rb"([^|~]*)([|~])", record)
+    body = record[match.end() :] if match else b""
+    kind = np.dtype(("<f4", (dims,))) if match and match[2] == b"|" else _packed(dims)
+    if match is None or len(body) % kind.itemsize:
         return b"", np.zeros((0, dims), np.float32)
     read = np.frombuffer(body, kind)
-    rows = read if found[2] == b"|" else read["steps"] * read["scale"][:, None]
-    return found[1], rows[np.isfinite(rows).all(axis=1)].astype(np.float32)
+    rows = read if match[2] == b"|" else read["steps"] * read["scale"][:, None]
+    return match[1], rows[np.isfinite(rows).all(axis=1)].astype(np.float32)

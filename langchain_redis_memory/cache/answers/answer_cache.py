@@ -143,8 +143,8 @@ class Answer:
             True where they are the ones that the answer was made from, unchanged; their order does not matter, one more
             or one less does.
         """
-        found, made = ([document_digest(document) for document in some] for some in (documents, self.documents))
-        return None not in found and sorted(map(str, found)) == sorted(map(str, made))
+        retrieved, made = ([document_digest(document) for document in some] for some in (documents, self.documents))
+        return None not in retrieved and sorted(map(str, retrieved)) == sorted(map(str, made))
 
 
 def document_digest(document: Document) -> str | None:

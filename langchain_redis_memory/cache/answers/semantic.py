@@ -24,8 +24,8 @@ from langchain_redis_memory.cache.answers.answer_cache import (
 from langchain_redis_memory.cache.answers.semantic_records import SemanticRecords, query_of
 from langchain_redis_memory.cache.best_effort import CacheUnavailable
 from langchain_redis_memory.cache.decision_log import VERY_SAME
+from langchain_redis_memory.cache.semantic.bypass import bypass_cache_flow
 from langchain_redis_memory.cache.semantic.entries import StoredAnswer
-from langchain_redis_memory.cache.semantic.prompt_reader import bypass_cache_flow
 from langchain_redis_memory.cache.semantic.search import NewAnswer, SearchResult, SemanticHit
 from langchain_redis_memory.cache.semantic.tenants import SearchOptions, TenantSearches
 from langchain_redis_memory.checks import check_number

@@ -20,7 +20,7 @@ from langchain_redis_memory.cache.admission import AdmissionPolicy
 from langchain_redis_memory.cache.entry_options import EntryOptions
 from langchain_redis_memory.cache.llm_cache import LLMCache
 from langchain_redis_memory.cache.prompts import Template
-from langchain_redis_memory.cache.semantic.adopting import SemanticAdoption
+from langchain_redis_memory.cache.semantic.adoption import SemanticAdoption
 from langchain_redis_memory.cache.semantic.explanation import Explanation
 from langchain_redis_memory.cache.semantic.lookup import SemanticFlows
 from langchain_redis_memory.cache.semantic.prompt_reader import PromptReader
@@ -33,7 +33,7 @@ from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.audience.linguistic import classify_audience
 from langchain_redis_memory.language.classify import Classifier, LinguisticClassifier
 from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser
-from langchain_redis_memory.peers.adopting import AdoptFrom, AdoptLike
+from langchain_redis_memory.peers.adoption import AdoptFrom, AdoptLike
 from langchain_redis_memory.redis.client.connect import ClientLike, ServerOptions, connect
 from langchain_redis_memory.redis.ttl import WEEK_S
 

@@ -21,15 +21,9 @@ _log = logging.getLogger(__name__)
 
 
 class Engines:
-    """Chooses engines.
+    """Chooses engines: the one of that name, or the best that the server has.
 
-    Args:
-        client: The server's client.
-        name: Take this one; None takes the best that the server has.
-        quantization: How vector sets keep vectors.
-
-    Raises:
-        ConfigError: There is no such engine or quantization.
+    Raises `ConfigError`: there is no such engine or quantization.
     """
 
     def __init__(self, client: Client, name: EngineName | None, quantization: Quantization) -> None:

@@ -26,16 +26,12 @@ from langchain_redis_memory.cache.llm_flows import LLMCacheFlows
 from langchain_redis_memory.cache.marks import AnswerFilter, marks_of
 from langchain_redis_memory.cache.prompts import parse_prompt
 from langchain_redis_memory.cache.semantic import bulk, entries
-from langchain_redis_memory.cache.semantic.adopting import SemanticAdoption
+from langchain_redis_memory.cache.semantic.adoption import SemanticAdoption
+from langchain_redis_memory.cache.semantic.bypass import bypass_cache_flow, inside_lookup
 from langchain_redis_memory.cache.semantic.candidate import Candidate, logged
 from langchain_redis_memory.cache.semantic.entries import StoredAnswer
 from langchain_redis_memory.cache.semantic.explanation import Explanation
-from langchain_redis_memory.cache.semantic.prompt_reader import (
-    PromptAnalysis,
-    PromptReader,
-    bypass_cache_flow,
-    inside_lookup,
-)
+from langchain_redis_memory.cache.semantic.prompt_reader import PromptAnalysis, PromptReader
 from langchain_redis_memory.cache.semantic.search import (
     NewAnswer,
     SearchResult,
@@ -58,16 +54,7 @@ _REMEMBERED = 256
 
 
 class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
-    """The flows of `RedisSemanticCache`.
-
-    Args:
-        client: The server's client.
-        searches: The searches of all tenants.
-        space: The tenant's key builder.
-        reader: Analyses prompts.
-        adoption: Moves answers of another package here; None: nobody does.
-        ttl_s, single_flight_s, options: See `LLMCacheFlows`.
-    """
+    """The flows of `RedisSemanticCache`; `adoption` moves answers of another package here."""
 
     batch = 200
 

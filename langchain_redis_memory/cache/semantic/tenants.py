@@ -63,20 +63,10 @@ class SearchOptions:
 
 
 class TenantSearches:
-    """The searches of one cache, by tenant.
+    """The searches of one cache, by tenant; `log` is of look-ups by these searches themselves.
 
-    Args:
-        client: The server's client.
-        embeddings: Embeds questions.
-        name: The cache.
-        max_error: The share of served answers that may be wrong.
-        options: How they find and verify; None for the defaults.
-        log: What is logged of look-ups by these searches themselves; None for nothing.
-
-    Raises:
-        InvalidIdError: The name is not acceptable.
-        InvalidInputError: A number is out of range.
-        ConfigError: The embedding model, the policy, the judge or the engine cannot work.
+    Raises `InvalidIdError`: the name is not acceptable. Raises `InvalidInputError`: a number is out of range. Raises
+    `ConfigError`: the embedding model, the policy, the judge or the engine cannot work.
     """
 
     def __init__(
@@ -109,14 +99,14 @@ class TenantSearches:
     def of(self, space: KeySpace) -> SemanticSearch:
         """Returns the search of a tenant, which is from then on the most recently used one."""
         with self._lock:
-            found = self._searches.get(space)
-            if found is None:
-                found = self._searches[space] = self._made(space)
+            search = self._searches.get(space)
+            if search is None:
+                search = self._searches[space] = self._made(space)
                 while len(self._searches) > MOST_TENANTS:
                     _, gone = self._searches.popitem(last=False)
-                    found.tally.adopt(gone.tally)
+                    search.tally.adopt(gone.tally)
             self._searches.move_to_end(space)
-            return found
+            return search
 
     def _made(self, space: KeySpace) -> SemanticSearch:
         log = (space.decisions(f"semantic/{self._name}"), self._log)

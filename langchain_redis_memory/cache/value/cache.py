@@ -10,9 +10,9 @@ from typing import Any, Literal, TypeVar, cast
 from typing_extensions import Self, Unpack
 
 from langchain_redis_memory.cache.stats import Stats, Tally, read_stats_flow
-from langchain_redis_memory.cache.value.cached import CachedFunction, P, R
+from langchain_redis_memory.cache.value.cached_function import CachedFunction, P, R
 from langchain_redis_memory.cache.value.flows import ValueFlows, disabled_here
-from langchain_redis_memory.cache.value.loading import LoadOptions, checked_options
+from langchain_redis_memory.cache.value.load_options import LoadOptions, checked_options
 from langchain_redis_memory.cache.value.lock import ValueLock
 from langchain_redis_memory.cache.value.operations import ValueOps, about_flow, tags_of
 from langchain_redis_memory.cache.value.plain import OwnTtl, PlainValues

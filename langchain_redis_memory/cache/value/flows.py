@@ -14,7 +14,7 @@ from typing import Any
 from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
 from langchain_redis_memory.cache.single_flight import SingleFlight, making
 from langchain_redis_memory.cache.stats import Tally
-from langchain_redis_memory.cache.value.loading import LoadOptions, is_due
+from langchain_redis_memory.cache.value.load_options import LoadOptions, is_due
 from langchain_redis_memory.cache.value.near import Near
 from langchain_redis_memory.cache.value.operations import Mode, StoredValue, ValueLookup, ValueOps, tags_of
 from langchain_redis_memory.errors import ConflictError, CorruptDataError, RedisMemoryError
@@ -37,15 +37,7 @@ AWAY = ValueLookup(0, None, (), True)
 
 
 class ValueFlows:
-    """The flows of one cache.
-
-    Args:
-        client: The server.
-        ops: The operations.
-        tally: The statistics.
-        near_s: How long a value of this process is served without asking.
-        near_most: How many values this process keeps.
-    """
+    """The flows of one cache; this process serves `near_most` values of its own for `near_s` without asking."""
 
     def __init__(self, client: Client, ops: ValueOps, tally: Tally, near_s: float, near_most: int) -> None:
         self._client = client

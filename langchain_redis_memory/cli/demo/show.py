@@ -22,9 +22,9 @@ class NaiveCache:
 
     def serve(self, user: str, question: str, fresh: str) -> tuple[str, str] | None:
         """Serves what is stored under the words and whose it was; else stores the fresh answer, and gives None."""
-        found = self._stored.get(question.strip())
+        stored = self._stored.get(question.strip())
         self._stored.setdefault(question.strip(), (user, fresh))
-        return found
+        return stored
 
 
 @dataclass

@@ -91,14 +91,14 @@ def _figure(caption: str, svg: str) -> str:
 
 
 def _reliability(report: ReplayReport) -> str:
-    head, *found = reliability_rows(report)
+    head, *rows = reliability_rows(report)
     last = len(head) - 1
 
     def line(cells: Sequence[str], tag: str) -> str:
         kinds = ["n" if 0 < place < last else "" for place in range(len(cells))]
         return "".join(f'<{tag} class="{kind}">{escape(cell)}</{tag}>' for kind, cell in zip(kinds, cells, strict=True))
 
-    lines = [line(head, "th"), *(line(cells, "td") for cells in found)]
+    lines = [line(head, "th"), *(line(cells, "td") for cells in rows)]
     return '<div class="scroll"><table>' + "\n".join(f"<tr>{cells}</tr>" for cells in lines) + "</table></div>"
 
 

@@ -49,7 +49,7 @@ class DamagedLine:
     why: str
 
 
-def read(path: Path) -> tuple[list[list[RecordedTurn]], list[DamagedLine]]:
+def read_conversations(path: Path) -> tuple[list[list[RecordedTurn]], list[DamagedLine]]:
     """Reads the conversations of a file.
 
     Returns the conversations, each in the order of its turns' numbers, in the file's order where a turn has none; and

@@ -113,7 +113,7 @@ def kind_of(turn: RecordedTurn, place: int) -> Kind:
 
 def askings(conversations: Sequence[Sequence[RecordedTurn]], users: int, seed: int = 0) -> list[StreamTurn]:
     """Builds the stream of turns: every user's conversations, interleaved; `seed` draws the order and the wordings."""
-    found: list[StreamTurn] = []
+    turns: list[StreamTurn] = []
     wording = Random(f"{seed} wording")
     for at, user, place in _order(conversations, users, Random(seed)):
         conversation = conversations[at]
@@ -124,8 +124,8 @@ def askings(conversations: Sequence[Sequence[RecordedTurn]], users: int, seed: i
             text, words = _otherwise(turn, kind, wording.randrange(len(_FORMS)))
         if kind is Kind.DEPENDENT and words == "rewrite":
             kind = Kind.REWRITTEN
-        found.append(StreamTurn(len(found), conversation, place, user, role, text, words, kind))
-    return found
+        turns.append(StreamTurn(len(turns), conversation, place, user, role, text, words, kind))
+    return turns
 
 
 def _role(user: int) -> Role:

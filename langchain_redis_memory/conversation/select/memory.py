@@ -168,17 +168,17 @@ class MemorySelector:
         lead, wanted = _lead(history), self.base * rule.window
         starts = turn_starts(history)
         counted = by_position(turn, history)[: max(1, wanted // 3)]
-        found: dict[int, int] = {}  # the turn's first message: the message that was hit
+        recalled: dict[int, int] = {}  # the turn's first message: the message that was hit
         for place in hits:
-            if len(found) == max(1, wanted // 6):
+            if len(recalled) == max(1, wanted // 6):
                 break
-            found.setdefault(_turn_of(place, starts, lead), place)
+            recalled.setdefault(_turn_of(place, starts, lead), place)
         offered: list[list[int]] = []
         for first in counted:
             offered += _turn_and_parts(history, first, first, starts)
         if starts:
             offered.append(_whole_turn(history, starts[-1], starts))
-        for first, place in found.items():
+        for first, place in recalled.items():
             offered += _turn_and_parts(history, first, place, starts)
         newest = range(max(lead, len(history) - wanted), len(history))
         offered += _units(history, newest)[::-1]
@@ -273,22 +273,22 @@ def _units(history: Sequence[BaseMessage], places: Iterable[int]) -> list[list[i
 
     Answers without their call and calls without all of their answers are left out.
     """
-    found: list[list[int]] = []
+    units: list[list[int]] = []
     open_ids: set[str | None] = set()
     for place in places:
         message = history[place]
         if isinstance(message, ToolMessage):
             if message.tool_call_id in open_ids:
                 open_ids.discard(message.tool_call_id)
-                found[-1].append(place)
+                units[-1].append(place)
             continue
         if open_ids:
-            found.pop()
+            units.pop()
         open_ids = {call["id"] for call in message.tool_calls} if isinstance(message, AIMessage) else set()
-        found.append([place])
+        units.append([place])
     if open_ids:
-        found.pop()
-    return found
+        units.pop()
+    return units
 
 
 def _turn_of(place: int, starts: Sequence[int], lead: int) -> int:

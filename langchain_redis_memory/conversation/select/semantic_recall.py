@@ -23,13 +23,7 @@ _LONGEST = 1_000
 
 
 class SemanticRecall:
-    """Finds messages by meaning.
-
-    Args:
-        embeddings: Any LangChain embedding model.
-        most_vectors: How many vectors are remembered at least; see `TextVectors`.
-        most_compared: Most messages of a conversation that are compared.
-    """
+    """Finds messages by meaning, comparing at most so many of a conversation; see `TextVectors` for `most_vectors`."""
 
     def __init__(self, embeddings: Embeddings, most_vectors: int = 20_000, most_compared: int = 2_000) -> None:
         self._vectors = TextVectors(embeddings, most_vectors)

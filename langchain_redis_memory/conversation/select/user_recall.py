@@ -45,9 +45,9 @@ def noted(space: KeySpace, user: str) -> Op[list[UserData]]:
     return user_index.newest(space, user, 0, MOST_CONVERSATIONS + 1)
 
 
-def read_flow(space: KeySpace, found: Sequence[UserData], own: str = "") -> Flow[tuple[PastTurn, ...]]:
+def read_flow(space: KeySpace, conversations: Sequence[UserData], own: str = "") -> Flow[tuple[PastTurn, ...]]:
     """Reads the turns of conversations, but for the `own` one that goes on: a flow of one trip, of none for none."""
-    names = [data for data in found if data.name != own][:MOST_CONVERSATIONS]
+    names = [data for data in conversations if data.name != own][:MOST_CONVERSATIONS]
     read = yield from ask(merge(*(_turns(space, data) for data in names)))
     return tuple(turn for turns in read for turn in turns)
 

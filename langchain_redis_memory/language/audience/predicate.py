@@ -21,11 +21,10 @@ def predicate_signs(s: Sentence, *, named: bool) -> None:
         s: The sentence.
         named: Whether a word inside it is capitalised.
     """
-    for name, form in s.lists.forms(s.first):
-        if shown := form.search(s.text):
-            history = named and name in _NOBODYS and (name in _OF_NAMES or " in " not in s.text)
-            if not history and (named or name != "name_state"):
-                s.add(name, shown[0][:40])
+    for name, shown in s.lists.forms(s.text):
+        history = named and name in _NOBODYS and (name in _OF_NAMES or " in " not in s.text)
+        if not history and (named or name != "name_state"):
+            s.add(name, shown[:40])
     if s.has("home_noun"):
         s.drop("facility")
     if s.has("hours"):

@@ -9,12 +9,14 @@ from functools import cache, cached_property
 from importlib import resources
 from typing import Any
 
+from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 from langchain_redis_memory.language.lexicon import pattern
 
 OWN = frozenset({"my", "mine", "our", "ours", "myself"})
 FIRST_PERSON = frozenset({"i", "i'm", "i've", "i'd", "i'll", "im", "ive", "we", "we're", "we've", "we'd", "us", "me"})
 BE = frozenset({"is", "are", "was", "were", "isn't", "aren't", "am"})
 DEFINITE = frozenset({"the", "this", "that", "these", "those"})
+_RUN = lazy_pattern(r"\w+")
 _CLOCK = frozenset("time day date year month else happened happens in for on".split())
 _AMBIGUOUS_TECH = frozenset("go windows swift rust c excel node".split())
 
@@ -45,33 +47,66 @@ class WordLists:
         self._words = words
         self.known: frozenset[str] = frozenset().union(*words.values())
         self.common: frozenset[str] = frozenset(found["common"].split())
-        self._written: dict[str, dict[str, list[str]]] = found["forms"]
-        self._firsts = {first for groups in self._written.values() for group in groups for first in group.split()}
-        self._forms: dict[str, tuple[tuple[str, re.Pattern[str]], ...]] = {}
+        self._forms: dict[str, list[_Form]] = {
+            sign: [_Form(key, written, self) for key, written in groups.items()]
+            for sign, groups in found["forms"].items()
+        }
+        self._starts = frozenset().union(*(form.starts for forms in self._forms.values() for form in forms))
+        self._by_start: dict[str, list[tuple[str, list[_Form]]]] = {}
 
     def __getitem__(self, name: str) -> frozenset[str]:
         return self._words[name]
 
-    def forms(self, first: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
-        """Returns the forms that a sentence can have, by the signs that they are.
+    def forms(self, text: str) -> Iterator[tuple[str, str]]:
+        """Finds the forms that a sentence has: the sign that each is, and the words that it was found in."""
+        first, _, rest = text.partition(" ")
+        both = f"{first}+{rest.partition(' ')[0]}"
+        start = next((start for start in (both, first) if start in self._starts), "")
+        if start not in self._by_start:
+            self._by_start[start] = list(self._starting({start, start.partition("+")[0]}))
+        inside = frozenset(_RUN.findall(text))
+        for sign, forms in self._by_start[start]:
+            found = [shown for form in forms if form.may_be(inside) and (shown := form.pattern.search(text))]
+            if found:
+                yield sign, min(found, key=re.Match.start)[0]
 
-        Args:
-            first: The sentence's first word.
-        """
-        first = first if first in self._firsts else ""
-        if first not in self._forms:
-            self._forms[first] = tuple(self._forms_of(first))
-        return self._forms[first]
-
-    def _forms_of(self, first: str) -> Iterator[tuple[str, re.Pattern[str]]]:
-        for name, groups in self._written.items():
-            mine = [form for group, forms in groups.items() if not group or first in group.split() for form in forms]
-            if mine:
-                yield name, pattern(mine, self._slots, 0)
+    def _starting(self, starts: set[str]) -> Iterator[tuple[str, list[_Form]]]:
+        """Lists the forms of sentences that start so."""
+        for sign, forms in self._forms.items():
+            if mine := [form for form in forms if not form.starts or not form.starts.isdisjoint(starts)]:
+                yield sign, mine
 
     @cached_property
-    def _slots(self) -> dict[str, str]:
+    def slots(self) -> dict[str, str]:
+        """The words of each list, for a phrasing that has a place for one of them."""
         return {name.upper(): "|".join(sorted(group, key=len, reverse=True)) for name, group in self._words.items()}
+
+
+class _Form:
+    """One form of sentences; its phrasings are compiled for the first sentence that may have it, as few do.
+
+    Args:
+        key: The first words of its sentences, or their first two with a plus between them; none for any sentence.
+            Behind a slash the list of words one of which is in it.
+        written: Its phrasings.
+        lists: The lists.
+    """
+
+    def __init__(self, key: str, written: Sequence[str], lists: WordLists) -> None:
+        starts, _, needed = key.partition("/")
+        self.starts: frozenset[str] = frozenset(starts.split())
+        needed = needed.strip().lower()
+        self._needed = frozenset(_RUN.findall(word)[0] for word in lists[needed]) if needed else frozenset[str]()
+        self._written, self._lists = written, lists
+
+    def may_be(self, inside: frozenset[str]) -> bool:
+        """Tells whether a sentence may have it, by the letters between whatever else is in it."""
+        return not self._needed or not self._needed.isdisjoint(inside)
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """Its phrasings in one expression."""
+        return pattern(self._written, self._lists.slots, 0)
 
 
 @cache

@@ -36,9 +36,7 @@ class LoopTransport(NamedTuple):
 class Connections:
     """The transports of one `Client`, opened at their first use and again after they were closed.
 
-    Args:
-        topology: Opens them.
-        limit: How many round trips may be under way at once, in all threads and in each event loop; None for no bound.
+    At most `limit` round trips are under way at once, in all threads and in each event loop; None for no bound.
     """
 
     def __init__(self, topology: Topology, limit: int | None) -> None:

@@ -85,14 +85,14 @@ def health_flow(
     The `key` does not exist and has the hash tag that vector sets would have.
     """
     topology = connections.topology
-    found = Health(topology.shown, topology.kind, reachable=False)
+    health = Health(topology.shown, topology.kind, reachable=False)
     try:
-        found = yield from _server_flow(found, key, by_key=topology.cluster)
+        health = yield from _server_flow(health, key, by_key=topology.cluster)
     except (UnavailableError, AuthenticationError, ServerError) as error:
-        found = replace(found, error=str(error))
+        health = replace(health, error=str(error))
     now: float = yield Now()
     return replace(
-        found,
+        health,
         breaker_open=any(one.rests(now) for one in (*breakers, topology.nodes) if one is not None),
         connections=connections.in_use(),
         connection_limit=connections.limit,
@@ -100,12 +100,12 @@ def health_flow(
     )
 
 
-def _server_flow(found: Health, key: str, *, by_key: bool) -> Flow[Health]:
+def _server_flow(health: Health, key: str, *, by_key: bool) -> Flow[Health]:
     server, info = yield from ask(merge(probe(key, by_key=by_key), _info()))
     seconds = yield from ping_flow(key)
     eviction, limit = info.get("maxmemory_policy", ""), _number(info.get("maxmemory"))
     return replace(
-        found,
+        health,
         reachable=True,
         round_trip_s=seconds,
         flavour=server.flavour or info.get("server_name", "redis" if "redis_version" in info else ""),

@@ -120,12 +120,12 @@ class RedisMemorySettings(BaseModel):
         """Returns username and password for the connection, where they are not part of the URL."""
         if not self.enabled or (self.redis_url is not None and self.redis_url.get_secret_value()):
             return {}
-        found: dict[str, Any] = {}
+        arguments: dict[str, Any] = {}
         if self.username is not None:
-            found["username"] = self.username
+            arguments["username"] = self.username
         if self.password is not None:
-            found["password"] = self.password.get_secret_value()
-        return found
+            arguments["password"] = self.password.get_secret_value()
+        return arguments
 
 
 _LOCATION = ("enabled", "redis_url", "host", "port", "db", "username", "password", "ssl")

@@ -36,11 +36,9 @@ class _Call:
 
 
 class Executor:
-    """Daemon threads that are started as they are needed and end when nothing has come for a while.
+    """Daemon threads that are started as they are needed and end when nothing has come for `idle_s`.
 
-    Args:
-        limit: How many calls may be under way at once, those that nobody waits for any more included.
-        idle_s: After how many seconds without a call a thread ends.
+    At most `limit` calls are under way at once, those that nobody waits for any more included.
     """
 
     def __init__(self, limit: int = MAX_CALLS, idle_s: float = _IDLE_S) -> None:

@@ -18,11 +18,7 @@ from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.extras import missing
 from langchain_redis_memory.redis.client.bounded_sockets import bounded
 from langchain_redis_memory.redis.client.options import UNBOUNDED, Bounds, Options
-from langchain_redis_memory.redis.client.transport import (
-    AsyncPipelineTransport,
-    DirectTransport,
-    PipelineTransport,
-)
+from langchain_redis_memory.redis.client.transport import AsyncPipelineTransport, DirectTransport, PipelineTransport
 
 if TYPE_CHECKING:
     from langchain_redis_memory.redis.client.slots import Node, Nodes
@@ -215,7 +211,7 @@ def _single(url: str, options: Options) -> Topology:
         return library.Redis.from_pool(pool)
 
     def aopen() -> Any:
-        from langchain_redis_memory.redis.client.shared import AsyncSharedTransport
+        from langchain_redis_memory.redis.client.shared_transport import AsyncSharedTransport
 
         return AsyncSharedTransport(make(aredis, asynchronous=True))
 
@@ -256,7 +252,7 @@ def _cluster(scheme: str, rest: str, options: Options) -> Topology:
         ask_for_copies,
         ask_for_copies_async,
     )
-    from langchain_redis_memory.redis.client.shared import AsyncSharedTransport
+    from langchain_redis_memory.redis.client.shared_transport import AsyncSharedTransport
     from langchain_redis_memory.redis.client.slots import Nodes, Replica
 
     userinfo, hosts, tail = _hosts(rest, 6379)

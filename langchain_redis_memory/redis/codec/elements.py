@@ -13,8 +13,8 @@ from langchain_redis_memory.redis.codec import compression
 from langchain_redis_memory.redis.codec.version import VERSION
 
 _BYTES_EACH = 16
-_NEVER = 1024 * 1024 // _BYTES_EACH
-"""Bytes that are within the least bound that can be set."""
+SMALL_BYTES = 1024 * 1024 // _BYTES_EACH
+"""What has no more bytes need not be checked: it is within the least bound that can be set."""
 _BEGIN = bytes(range(0x80, 0x100))
 _BEGIN_EXTENSION = bytes((*range(0xC7, 0xCA), *range(0xD4, 0xD9)))
 _EXTENSION = 8
@@ -43,18 +43,13 @@ def check_elements(data: bytes) -> None:
     Raises:
         CorruptDataError: It has more.
     """
-    if len(data) > _NEVER and has_too_many(data):
-        raise CorruptDataError(refusal())
-
-
-def has_too_many(data: bytes) -> bool:
-    """Tells whether MessagePack has more elements than a value may have."""
     most = most_elements()
     if len(data) <= most:
-        return False
+        return
     could = len(data) - len(data.translate(None, _BEGIN))
     could += (_EXTENSION - 1) * (len(data) - len(data.translate(None, _BEGIN_EXTENSION)))
-    return could > most and _is_over(data, most)
+    if could > most and _is_over(data, most):
+        raise CorruptDataError(_refusal())
 
 
 def check_json(data: bytes | str) -> None:
@@ -63,15 +58,14 @@ def check_json(data: bytes | str) -> None:
     Raises:
         CorruptDataError: It could have more.
     """
-    if len(data) <= _NEVER:
+    if len(data) <= SMALL_BYTES:
         return
     raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
     if raw.count(b",") + raw.count(b"[") + raw.count(b"{") > most_elements():
-        raise CorruptDataError(refusal())
+        raise CorruptDataError(_refusal())
 
 
-def refusal() -> str:
-    """Words why a value is refused."""
+def _refusal() -> str:
     return f"a value has more than {most_elements()} elements: it is crafted, or {compression.VARIABLE} must be larger"
 
 

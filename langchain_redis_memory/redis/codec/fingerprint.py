@@ -70,9 +70,9 @@ def describe(part: Any) -> Description:
 
     Returns its description, with the names of what could not be described.
     """
-    found = _Findings()
-    described = digest({"described": _describe(part, found)})
-    return Description(described, tuple(found.opaque), found.acts, tuple(found.computed))
+    findings = _Findings()
+    described = digest({"described": _describe(part, findings)})
+    return Description(described, tuple(findings.opaque), findings.acts, tuple(findings.computed))
 
 
 def fingerprint(part: Any) -> str | None:
@@ -80,21 +80,21 @@ def fingerprint(part: Any) -> str | None:
 
     Returns hexadecimal digits, equal in every process; None where something in it cannot be described.
     """
-    found = describe(part)
-    return None if found.opaque else found.digest
+    description = describe(part)
+    return None if description.opaque else description.digest
 
 
-def _describe(value: Any, found: _Findings) -> Any:
+def _describe(value: Any, findings: _Findings) -> Any:
     """Describes a value as plain data; what cannot be described is noted and represented by its name."""
     if value is None or type(value) in {bool, int, float, str}:
         return value
     if isinstance(value, Mapping):
         # A mapping of tool schemas or arguments: its keys are data, a key called "name" included.
-        return {str(name): _describe(value[name], found) for name in sorted(value, key=str)}
+        return {str(name): _describe(value[name], findings) for name in sorted(value, key=str)}
     if isinstance(value, list | tuple):
-        return [_describe(item, found) for item in value]
+        return [_describe(item, findings) for item in value]
     if isinstance(value, set | frozenset):
-        return sorted((_describe(item, found) for item in value), key=repr)
+        return sorted((_describe(item, findings) for item in value), key=repr)
     if isinstance(value, SecretStr):
         return "secret"
     if isinstance(value, type):
@@ -103,17 +103,17 @@ def _describe(value: Any, found: _Findings) -> Any:
     if isinstance(value, Enum):
         return [_path(type(value)), value.name]
     if isinstance(value, BaseLanguageModel):
-        return _model(value, found)
+        return _model(value, findings)
     if type(value) in _EXACT:
         return [_path(type(value)), repr(value)]
     if isinstance(value, BaseModel) and _is_langchains(type(value)) and not isinstance(value, RunnableLambda):
         if isinstance(value, BasePromptTemplate):
-            found.computed += filter(callable, value.partial_variables.values())
-        return [_path(type(value)), {name: _describe(item, found) for name, item in _fields(value)}]
+            findings.computed += filter(callable, value.partial_variables.values())
+        return [_path(type(value)), {name: _describe(item, findings) for name, item in _fields(value)}]
     if isinstance(value, Serializable) and _whole(dumped := dumpd(value)):
-        found.acts = found.acts or isinstance(value, Runnable)  # its fields are known, not what it reads and does
+        findings.acts = findings.acts or isinstance(value, Runnable)  # its fields are known, not what it reads and does
         return _plain(dumped)
-    return _opaque(value, found)
+    return _opaque(value, findings)
 
 
 def _fields(value: BaseModel) -> Iterator[tuple[str, Any]]:
@@ -126,7 +126,7 @@ def _fields(value: BaseModel) -> Iterator[tuple[str, Any]]:
             yield name, item
 
 
-def _model(model: BaseLanguageModel[Any], found: _Findings) -> Any:
+def _model(model: BaseLanguageModel[Any], findings: _Findings) -> Any:
     """A model as LangChain serialises it, or by what it calls its identifying parameters, as LangChain's caches do."""
     dumped = dumpd(model)
     if _whole(dumped):
@@ -134,8 +134,8 @@ def _model(model: BaseLanguageModel[Any], found: _Findings) -> Any:
     owner = next((base for base in type(model).__mro__ if "_identifying_params" in vars(base)), None)
     says_nothing = owner is None or owner.__module__.startswith("langchain_core.language_models.")
     if says_nothing and not _is_langchains(type(model)):
-        return _opaque(model, found)
-    return [_path(type(model)), _describe(getattr(model, "_identifying_params", {}), found), _settings(model)]
+        return _opaque(model, findings)
+    return [_path(type(model)), _describe(getattr(model, "_identifying_params", {}), findings), _settings(model)]
 
 
 def _settings(model: BaseLanguageModel[Any]) -> dict[str, Any]:
@@ -159,13 +159,13 @@ def _is_langchains(kind: type) -> bool:
     return kind.__module__.startswith("langchain_core.")
 
 
-def _opaque(value: Any, found: _Findings) -> list[str]:
+def _opaque(value: Any, findings: _Findings) -> list[str]:
     function = getattr(value, "func", None) or getattr(value, "afunc", None) or value
     name = getattr(function, "__qualname__", "")
     called = f"{type(value).__name__}({name})" if name and function is not value else name or _path(type(value))
-    found.opaque[called] = None
+    findings.opaque[called] = None
     retriever = loaded("langchain_core.vectorstores.base", "VectorStoreRetriever")
-    found.acts = found.acts or not isinstance(value, (BaseLanguageModel, retriever))
+    findings.acts = findings.acts or not isinstance(value, (BaseLanguageModel, retriever))
     return ["opaque", called, _data(function)]
 
 

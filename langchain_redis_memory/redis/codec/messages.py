@@ -44,7 +44,7 @@ from langchain_redis_memory.errors import (
 )
 from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.codec.compression import deflate, inflate
-from langchain_redis_memory.redis.codec.values import pack, parse, register
+from langchain_redis_memory.redis.codec.values import pack, register, unpack_raw
 from langchain_redis_memory.redis.codec.version import VERSION, is_newer, newer
 
 TokenCounter = Callable[[Sequence[BaseMessage]], int]
@@ -234,7 +234,7 @@ def _decode(record: bytes, key: Key | None = None) -> BaseMessage:
     if key is not None and (mark == b"!" or key.encrypts):
         opened = key.decrypt(payload if mark == b"!" else mark + payload, head[0][:-1])
         mark, payload = opened[:1], opened[1:]
-    stored = parse(inflate(payload) if mark == b"~" else payload)
+    stored = unpack_raw(inflate(payload) if mark == b"~" else payload)
     extra = stored.pop(_EXTRA) if _EXTRA in stored else {}
     message = object.__new__(kind)
     state = message.__dict__

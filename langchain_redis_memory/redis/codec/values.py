@@ -23,7 +23,7 @@ from langchain_core.documents import Document
 from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.errors import CorruptDataError, UnserialisableError
-from langchain_redis_memory.redis.codec.elements import check_elements
+from langchain_redis_memory.redis.codec.elements import SMALL_BYTES, check_elements
 from langchain_redis_memory.redis.codec.nesting import check_nesting
 
 _PACK = (
@@ -226,12 +226,13 @@ def _fault(value: Any) -> str | None:
 _PLAIN = {type(None), bool, int, float, str, bytes}
 
 
-def parse(data: bytes) -> Any:
+def unpack_raw(data: bytes) -> Any:
     """Decodes a value from bytes, for a reader that words its errors itself.
 
     Raises `Exception`: of many kinds, where the bytes are not what `pack` makes.
     """
-    check_elements(data)
+    if len(data) > SMALL_BYTES:
+        check_elements(data)
     value = ormsgpack.unpackb(data, ext_hook=_revive)
     if type(value) in _PLAIN and len(_pack(value)) != len(data):  # it passes over what follows a value
         raise ValueError("something follows the value")
@@ -253,7 +254,8 @@ def pack(value: Any, what: str = "value") -> bytes:
         msg = f"{what} cannot be stored: {reason}. Store plain data (dict, list, str, numbers, bytes) instead"
         raise UnserialisableError(msg) from None
     try:
-        check_elements(data)
+        if len(data) > SMALL_BYTES:
+            check_elements(data)
     except CorruptDataError as error:
         raise UnserialisableError(f"{what} cannot be stored, as it could not be read: {error}") from None
     return data
@@ -262,7 +264,7 @@ def pack(value: Any, what: str = "value") -> bytes:
 def unpack(data: bytes, where: str) -> Any:
     """Decodes what `pack` made and was read from the key `where`; raises `CorruptDataError` for anything else."""
     try:
-        return parse(data)
+        return unpack_raw(data)
     except CorruptDataError as error:
         raise CorruptDataError(f"the value under {where!r} is not read: {error}") from None
     except Exception as error:

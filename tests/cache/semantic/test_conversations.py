@@ -18,8 +18,8 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
+from langchain_redis_memory.cache.semantic.bypass import tells_of_self
 from langchain_redis_memory.cache.semantic.cache import RedisSemanticCache
-from langchain_redis_memory.cache.semantic.prompt_reader import tells_of_self
 from langchain_redis_memory.cache.semantic.tenants import SearchOptions
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.language.classify.question_type import QuestionType

@@ -30,7 +30,7 @@ from langchain_redis_memory import (
 from langchain_redis_memory.cache.prompts import parse_prompt
 from langchain_redis_memory.checkpoint.blobs import Blobs
 from langchain_redis_memory.peers.langgraph_values import Values, strict_serde
-from langchain_redis_memory.peers.reading import DamagedError, parse_json
+from langchain_redis_memory.peers.stored_keys import DamagedError, parse_json
 from langchain_redis_memory.redis.codec import compression
 from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.codec.compression import deflate

@@ -107,17 +107,17 @@ class KeyRing:
         Raises:
             UnknownKeyError: No secret has that id.
         """
-        found = self._derived.get((owner, key_id))
-        if found is not None:
-            return found
+        known = self._derived.get((owner, key_id))
+        if known is not None:
+            return known
         secret = self._secrets.get(key_id)
         if secret is None:
             msg = f"there is no secret {key_id!r} in the key ring, with which something stored was encrypted; add it"
             raise UnknownKeyError(msg)
         if len(self._derived) >= _MOST_KEYS:
             self._derived.clear()
-        found = self._derived[owner, key_id] = DataKey(key_id, derived(secret, f"owner\0{owner}"))
-        return found
+        known = self._derived[owner, key_id] = DataKey(key_id, derived(secret, f"owner\0{owner}"))
+        return known
 
 
 def derived(secret: bytes, purpose: str) -> bytes:

@@ -90,10 +90,10 @@ class UserSources:
 
     def about_flow(self, user: str) -> Flow[list[dict[str, Any]]]:
         """Reads the values about a user, of each cache."""
-        found: list[dict[str, Any]] = []
+        rows: list[dict[str, Any]] = []
         for cache in self.values:
-            found.append((yield _about(cache, user)))
-        return found
+            rows.append((yield _about(cache, user)))
+        return rows
 
     def items_flow(self, user: str) -> Flow[list[Any]]:
         """Reads a user's items; another user whose id begins alike has another namespace."""
@@ -114,12 +114,12 @@ def found_items_flow(store: BaseStore | None, namespaces: Sequence[tuple[str, ..
     """Reads all items of a store under namespaces that begin with some labels; no store has none."""
     items: list[Any] = []
     for namespace in namespaces if store is not None else ():
-        found: list[Any] = []
-        while page := (yield _searching(store, namespace, len(found))):
-            found += page
+        stored: list[Any] = []
+        while page := (yield _searching(store, namespace, len(stored))):
+            stored += page
             if len(page) < _PAGE:
                 break
-        items += [item for item in found if item.namespace[: len(namespace)] == namespace]
+        items += [item for item in stored if item.namespace[: len(namespace)] == namespace]
     return items
 
 

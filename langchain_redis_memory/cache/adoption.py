@@ -10,22 +10,14 @@ from collections.abc import Sequence
 from langchain_core.outputs import Generation
 
 from langchain_redis_memory.ops import Flow
-from langchain_redis_memory.peers.adopting import AdoptFrom, AtOrigin
+from langchain_redis_memory.peers.adoption import AdoptFrom, AtOrigin
 from langchain_redis_memory.redis.client.client import Client
 
 _WHAT = "answers"
 
 
 class AnswerAdoption(AtOrigin):
-    """Takes over answers.
-
-    Args:
-        client: The client of the cache that adopts.
-        adopt: Where from.
-
-    Raises:
-        ConfigError: It is no exact cache.
-    """
+    """Takes over answers; raises `ConfigError` where they would not come from an exact cache."""
 
     def __init__(self, client: Client, adopt: AdoptFrom) -> None:
         super().__init__(adopt.client(client))

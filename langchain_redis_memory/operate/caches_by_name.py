@@ -79,8 +79,8 @@ def answer_caches_flow(space: KeySpace) -> Flow[list[str]]:
     **Trips:** 2, and 1 for each 1,000 keys of the server.
     """
     lines = yield from ask(decision_log.read(space.decisions(), DEFAULT_LOG.most))
-    found, scan = {one.cache for one in lines}, KeyScan(space, f"{space.tenant_prefix()}*}}:tally")
+    names, scan = {one.cache for one in lines}, KeyScan(space, f"{space.tenant_prefix()}*}}:tally")
     while not scan.ended:
         parts = [parse_key(name, space.prefix) for name in (yield from scan.page_flow())]
-        found |= {one.name if one.agent == "answers" else f"{one.agent}/{one.name}" for one in parts if one is not None}
-    return sorted(name for name in found if name == "exact" or name.startswith("semantic/"))
+        names |= {one.name if one.agent == "answers" else f"{one.agent}/{one.name}" for one in parts if one is not None}
+    return sorted(name for name in names if name == "exact" or name.startswith("semantic/"))

@@ -14,10 +14,10 @@ from langgraph.store.base import Op as StoreOp
 
 from langchain_redis_memory.errors import InvalidInputError, UnavailableError
 from langchain_redis_memory.ops import Flow, Op, Sleep, ask
-from langchain_redis_memory.peers.adopting import AdoptFrom, AtOrigin
+from langchain_redis_memory.peers.adoption import AdoptFrom, AtOrigin
 from langchain_redis_memory.peers.keys import units_flow
-from langchain_redis_memory.peers.reading import read_keys_flow, records_of
 from langchain_redis_memory.peers.records import SavedItem, Unreadable
+from langchain_redis_memory.peers.stored_keys import read_keys_flow, records_of
 from langchain_redis_memory.redis import lease
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.keys import KeySpace
@@ -35,16 +35,9 @@ Run = Callable[[Sequence[StoreOp]], Flow[list[Result]]]
 
 
 class ItemAdoption(AtOrigin):
-    """Moves the items of another store.
+    """Moves the items of another store; `default_ttl` is of those that have no lifetime there, in minutes.
 
-    Args:
-        client: The client of the store that adopts.
-        space: The tenant's key builder.
-        adopt: Where from.
-        default_ttl: The lifetime of an item that has none there, in minutes; None for no expiry.
-
-    Raises:
-        ConfigError: No store has that name.
+    Raises `ConfigError`: no store has that name.
     """
 
     def __init__(self, client: Client, space: KeySpace, adopt: AdoptFrom, default_ttl: float | None) -> None:
@@ -81,8 +74,8 @@ class ItemAdoption(AtOrigin):
             if not (yield from ask(lease.renew(self._key, token, LEASE_MS))):
                 msg = "moving the items that this store adopts took too long: try again, or migrate them"
                 raise UnavailableError(msg)
-            found = yield self.at_origin(self._read_flow, keys[start : start + PAGE])
-            yield from self._page_flow(run, found)
+            items = yield self.at_origin(self._read_flow, keys[start : start + PAGE])
+            yield from self._page_flow(run, items)
 
     def _read_flow(self, keys: Sequence[bytes]) -> Flow[list[tuple[bytes, SavedItem]]]:
         items: list[tuple[bytes, SavedItem]] = []
@@ -94,26 +87,26 @@ class ItemAdoption(AtOrigin):
                     _log.warning("an item cannot be adopted and stays where it is: %s: %s", record.key, record.why)
         return items
 
-    def _page_flow(self, run: Run, found: list[tuple[bytes, SavedItem]]) -> Flow[None]:
+    def _page_flow(self, run: Run, items: list[tuple[bytes, SavedItem]]) -> Flow[None]:
         """Stores items, of two with one name the one that was written last, and removes them at the source."""
         try:
-            here = yield from run([GetOp(one.namespace, one.key, refresh_ttl=False) for _, one in found])
+            here = yield from run([GetOp(one.namespace, one.key, refresh_ttl=False) for _, one in items])
             puts = [
                 self._put(one)
-                for (_, one), item in zip(found, here, strict=True)
+                for (_, one), item in zip(items, here, strict=True)
                 if item is None or item.updated_at.timestamp() < one.updated  # type: ignore[union-attr]
             ]
             if puts:
                 yield from run(puts)
         except InvalidInputError as error:
-            if len(found) > 1:
-                for one in found:
+            if len(items) > 1:
+                for one in items:
                     yield from self._page_flow(run, [one])
             else:
-                key = found[0][0].decode("utf-8", "backslashreplace")
+                key = items[0][0].decode("utf-8", "backslashreplace")
                 _log.warning("an item cannot be adopted and stays where it is: %s: %s", key, error)
             return
-        keys = [key for name, _ in found for key in (name, self._source.vectors(name))]
+        keys = [key for name, _ in items for key in (name, self._source.vectors(name))]
         if keys:
             op = Op(tuple(("UNLINK", key) for key in keys), lambda _replies: None)
             yield self.at_origin(ask, op)

@@ -15,10 +15,10 @@ from langchain_redis_memory.checkpoint.prune import delete_thread
 from langchain_redis_memory.errors import RedisMemoryError
 from langchain_redis_memory.history import session_index
 from langchain_redis_memory.history.sessions import erase_flow
-from langchain_redis_memory.operate.erase import erase_keys_flow
-from langchain_redis_memory.operate.kept import UserSources
-from langchain_redis_memory.operate.measure import measured_flow
+from langchain_redis_memory.operate.erase_keys import erase_keys_flow
+from langchain_redis_memory.operate.key_sizes import measured_flow
 from langchain_redis_memory.operate.receipt import KindReceipt, Receipt
+from langchain_redis_memory.operate.user_sources import UserSources
 from langchain_redis_memory.ops import Flow, Op, ask
 from langchain_redis_memory.redis import user_index
 from langchain_redis_memory.redis.client.client import Client
@@ -45,13 +45,7 @@ class _Part:
 
 
 class EraseFlows:
-    """The flows that erase.
-
-    Args:
-        client: The client.
-        space: The tenant's key builder.
-        kept: What the application keeps of its users.
-    """
+    """The flows that erase what the application keeps of its users."""
 
     def __init__(self, client: Client, space: KeySpace, kept: UserSources) -> None:
         self._client, self._space, self._kept = client, space, kept
@@ -61,15 +55,15 @@ class EraseFlows:
     def user_flow(self, user: str, *, dry_run: bool, shared: bool) -> Flow[Receipt]:
         """Erases what is kept of a user; see `RedisUsers.erase`."""
         space = self._space
-        found = yield from ask(user_index.stored(space, user))
-        whose = yield from ask(user_index.users_of_each(space, found))
-        others = [one for one, users in zip(found, whose, strict=True) if users - {user} and not shared]
-        own = [one for one in found if one not in others]
+        stored = yield from ask(user_index.stored(space, user))
+        whose = yield from ask(user_index.users_of_each(space, stored))
+        others = [one for one, users in zip(stored, whose, strict=True) if users - {user} and not shared]
+        own = [one for one in stored if one not in others]
         kinds, gone = yield from _erased_flow((yield from self._parts_flow(user, own, others)), dry_run=dry_run)
         if not dry_run:
             yield from ask(user_index.part(space, user, others))
-            left = {one.kind for one in found if _KINDS[one.kind] not in gone}
-            yield from ask(user_index.forget(space, user, [one for one in found if one.kind not in left]))
+            left = {one.kind for one in stored if _KINDS[one.kind] not in gone}
+            yield from ask(user_index.forget(space, user, [one for one in stored if one.kind not in left]))
         return Receipt(f"user {user!r}{self._of_tenant()}", kinds, dry_run)
 
     def _of_tenant(self) -> str:
@@ -139,13 +133,13 @@ class EraseFlows:
 
     def sessions_flow(self, agent: str) -> Flow[list[UserData]]:
         """Reads all conversations of an agent; some of them may have expired."""
-        found: dict[str, UserData] = {}
+        sessions: dict[str, UserData] = {}
         highest, skip = "+inf", 0
         while True:
             page = yield from ask(session_index.page(self._space, agent, _PAGE, highest, skip))
-            found |= {one.session_id: UserData("session", agent, one.session_id) for one in page}
+            sessions |= {one.session_id: UserData("session", agent, one.session_id) for one in page}
             if len(page) < _PAGE:
-                return list(found.values())
+                return list(sessions.values())
             last = page[-1].active_ms
             skip = sum(one.active_ms == last for one in page) + (skip if highest == str(last) else 0)
             highest = str(last)

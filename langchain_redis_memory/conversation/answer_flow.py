@@ -8,9 +8,9 @@ from uuid import uuid4
 
 from langchain_core.messages import BaseMessage
 
-from langchain_redis_memory.conversation.measured import TurnCost
-from langchain_redis_memory.conversation.reporting import outcome_of, why_not
 from langchain_redis_memory.conversation.turn import ModelInput, cost
+from langchain_redis_memory.conversation.turn_cost import TurnCost
+from langchain_redis_memory.conversation.turn_report import outcome_of, why_not
 from langchain_redis_memory.conversation.turn_steps import AnsweredTurn, PlannedTurn, TurnRequest
 from langchain_redis_memory.ops import Flow, Invoke, Now, StreamResult
 
@@ -65,11 +65,11 @@ def _timed_flow(step: Invoke, spent: TurnCost, name: str) -> Flow[Any]:
     """Takes a step and notes its seconds, also where it fails: a model that times out took the longest."""
     began: float = yield Now()
     try:
-        found = yield step
+        result = yield step
     except Exception:
         failed: float = yield Now()
         setattr(spent, name, failed - began)
         raise
     ended: float = yield Now()
     setattr(spent, name, ended - began)
-    return found
+    return result

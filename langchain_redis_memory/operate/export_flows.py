@@ -10,10 +10,10 @@ from urllib.parse import unquote
 from langchain_redis_memory.checkpoint import thread_index
 from langchain_redis_memory.errors import DecryptionError
 from langchain_redis_memory.history.transcript import Transcript
-from langchain_redis_memory.operate.erasing import EraseFlows
-from langchain_redis_memory.operate.kept import UserSources, found_items_flow
-from langchain_redis_memory.operate.plain import plain
+from langchain_redis_memory.operate.as_json import plain
+from langchain_redis_memory.operate.erase_flows import EraseFlows
 from langchain_redis_memory.operate.session_search import agents_flow
+from langchain_redis_memory.operate.user_sources import UserSources, found_items_flow
 from langchain_redis_memory.ops import Emit, Flow, Invoke, Op, Reply, ask, merge
 from langchain_redis_memory.redis import user_index
 from langchain_redis_memory.redis.client.client import Client
@@ -36,14 +36,7 @@ _PAGE = 200
 
 
 class ExportFlows:
-    """The flows that export.
-
-    Args:
-        client: The client.
-        space: The tenant's key builder.
-        kept: What the application keeps of its users.
-        erasing: Finds the conversations of agents.
-    """
+    """The flows that export what the application keeps of its users; `erasing` finds the conversations of agents."""
 
     def __init__(self, client: Client, space: KeySpace, kept: UserSources, erasing: EraseFlows) -> None:
         self._client, self._space, self._kept, self._erasing = client, space, kept, erasing
@@ -90,13 +83,13 @@ class ExportFlows:
 
     def _users_flow(self) -> Flow[list[str]]:
         """Finds the users of a tenant who have a profile or an index; of a very long name only its digest is there."""
-        found = set[str]()
+        users = set[str]()
         for kind in ("profile", "user_data"):
             scan = KeyScan(self._space, f"{self._space.tenant_prefix()}/*}}:{kind}")
             while not scan.ended:
                 parts = [parse_key(name, self._space.prefix) for name in (yield from scan.page_flow())]
-                found |= {one.name for one in parts if one is not None}
-        return sorted(found)
+                users |= {one.name for one in parts if one is not None}
+        return sorted(users)
 
     def _counted(self, key: str) -> Op[list[dict[str, Any]]]:
         """Reads one key of what is counted and cached of a user alone: until when a limit counts, results of tools."""
@@ -127,9 +120,9 @@ class ExportFlows:
             yield Emit(({**line, "messages": plain(messages), "data": plain(values), **known},))
 
     def _thread_flow(self, thread: str) -> Flow[None]:
-        found = yield self._kept.state_of(thread)
-        if found is not None:
-            state = plain(found.checkpoint["channel_values"])
+        stored = yield self._kept.state_of(thread)
+        if stored is not None:
+            state = plain(stored.checkpoint["channel_values"])
             yield Emit(({"kind": "thread", "thread_id": thread, "state": state},))
 
     def _files_flow(self, user: str) -> Flow[None]:

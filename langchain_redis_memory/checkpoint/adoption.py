@@ -18,7 +18,7 @@ from langchain_redis_memory.checkpoint.flows import SaverFlows
 from langchain_redis_memory.checkpoint.storing import store_flow
 from langchain_redis_memory.errors import CorruptDataError
 from langchain_redis_memory.ops import Flow, Op, ask
-from langchain_redis_memory.peers.adopting import Adopter, AdoptFrom
+from langchain_redis_memory.peers.adoption import Adopter, AdoptFrom
 from langchain_redis_memory.peers.langgraph_values import strict_serde
 from langchain_redis_memory.peers.records import Record, SavedCheckpoint, Unreadable
 from langchain_redis_memory.redis.client.client import Client

@@ -79,7 +79,7 @@ def replay(
             if not wanted.parent.is_dir() or wanted.is_dir():
                 msg = f"cannot write {wanted}: {'it is' if wanted.is_dir() else 'there is no such'} directory"
                 raise ConfigError(msg)
-        conversations, damaged = replaying.read(file or replaying.SAMPLE)
+        conversations, damaged = replaying.read_conversations(file or replaying.SAMPLE)
         with Client.from_url(redis, prefix=f"lrm-replay-{uuid4()}") as client:
             client.server()  # what is wrong with it is said before any bar is shown
             with progress_bar() as progress:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from langchain_redis_memory.errors import RedisMemoryError
-from langchain_redis_memory.operate.measure import measured_flow
+from langchain_redis_memory.operate.key_sizes import measured_flow
 from langchain_redis_memory.operate.receipt import KindReceipt
 from langchain_redis_memory.ops import Flow, Op, ask
 from langchain_redis_memory.redis.key_parts import parse_key
@@ -22,7 +22,7 @@ def erase_keys_flow(space: KeySpace, pattern: str, *, dry_run: bool = False) -> 
     **Keys:** those of the pattern.
     **Trips:** 1, and 1 for each 1,000 keys of the server; 2 for each 500 keys that are erased.
     """
-    scan, found = KeyScan(space, pattern), dict[str, KindReceipt]()
+    scan, receipts = KeyScan(space, pattern), dict[str, KindReceipt]()
     seen = set[str]()
     while not scan.ended:
         by_kind = defaultdict[str, list[str]](list)
@@ -34,11 +34,11 @@ def erase_keys_flow(space: KeySpace, pattern: str, *, dry_run: bool = False) -> 
         for kind, names in by_kind.items():
             for start in range(0, len(names), _AT_ONCE):
                 erased = yield from _erase_flow(names[start : start + _AT_ONCE], dry_run=dry_run)
-                before = found.get(kind, KindReceipt())
-                found[kind] = KindReceipt(
+                before = receipts.get(kind, KindReceipt())
+                receipts[kind] = KindReceipt(
                     (), before.keys + erased.keys, before.bytes + erased.bytes, (*before.failed, *erased.failed)
                 )
-    return dict(sorted(found.items()))
+    return dict(sorted(receipts.items()))
 
 
 def _erase_flow(names: list[str], *, dry_run: bool) -> Flow[KindReceipt]:

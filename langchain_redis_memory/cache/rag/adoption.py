@@ -8,22 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from langchain_redis_memory.ops import Flow
-from langchain_redis_memory.peers.adopting import AdoptFrom, AtOrigin
+from langchain_redis_memory.peers.adoption import AdoptFrom, AtOrigin
 from langchain_redis_memory.redis.client.client import Client
 
 _WHAT = "vectors"
 
 
 class VectorAdoption(AtOrigin):
-    """Takes over vectors of documents.
-
-    Args:
-        client: The client of the cache that adopts.
-        adopt: Where from.
-
-    Raises:
-        ConfigError: It is no such cache.
-    """
+    """Takes over vectors of documents; raises `ConfigError` where they would not come from such a cache."""
 
     def __init__(self, client: Client, adopt: AdoptFrom) -> None:
         super().__init__(adopt.client(client))

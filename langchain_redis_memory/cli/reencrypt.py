@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from langchain_redis_memory.cli.audited import AuditNote, audited
+from langchain_redis_memory.cli.audit import AuditNote, audited
 from langchain_redis_memory.cli.base import (
     CHANGE,
     NOT_WELL,

@@ -15,7 +15,7 @@ from redis.exceptions import BusyLoadingError, ResponseError
 from langchain_redis_memory.errors import UnavailableError
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client, Trip
-from langchain_redis_memory.redis.client.shared import LANES, LARGE, AsyncSharedTransport
+from langchain_redis_memory.redis.client.shared_transport import LANES, LARGE, AsyncSharedTransport
 from tests.support.proxy import Proxy
 from tests.support.servers import PATIENT_S, Farm, wait_for
 

@@ -72,12 +72,7 @@ class Entry:
 
 
 class WaitingWrites:
-    """The entries of an outbox.
-
-    Args:
-        most: Most messages.
-        most_bytes: Most bytes.
-    """
+    """The entries of an outbox, at most so many messages and bytes."""
 
     def __init__(self, most: int, most_bytes: int) -> None:
         self._most, self._most_bytes = most, most_bytes

@@ -195,7 +195,7 @@ class AtOrigin:
         if not breaker.allows(began):
             return None
         try:
-            found: T | None = yield self.at_origin(flow, *args)
+            result: T | None = yield self.at_origin(flow, *args)
         except ConfigError:
             raise
         except RedisMemoryError as error:
@@ -204,7 +204,7 @@ class AtOrigin:
                 _log.warning("%s cannot be adopted and count as absent: %s", what, error)
             return None
         breaker.worked()
-        return found
+        return result
 
     def forget_flow(self, what: str, keys: Iterable[Arg]) -> Flow[None]:
         """Removes keys of what was taken over; where that fails it may be adopted again."""
@@ -216,12 +216,7 @@ class AtOrigin:
 
 
 class Adopter(AtOrigin):
-    """Reads what a source holds of one name.
-
-    Args:
-        client: The client of the server that it is on.
-        source: The source.
-    """
+    """Reads what a source holds of one name."""
 
     def __init__(self, client: Client, source: Adoptable) -> None:
         super().__init__(client)
@@ -247,7 +242,7 @@ class Adopter(AtOrigin):
     def _keys_flow(self, name: str) -> Flow[list[list[bytes]]]:
         """Finds the keys of a name, those of each unit together, oldest first."""
         from langchain_redis_memory.peers.keys import units_flow
-        from langchain_redis_memory.peers.reading import escape_glob
+        from langchain_redis_memory.peers.stored_keys import escape_glob
 
         if not (yield from self._source.holds_flow(name)):
             return []

@@ -16,9 +16,9 @@ from langchain_redis_memory.cache.best_effort import CacheUnavailable
 from langchain_redis_memory.cache.llm_flows import LLMCacheFlows
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.ops import Flow, ask, merge
-from langchain_redis_memory.peers.adopting import AdoptFrom, AtOrigin
-from langchain_redis_memory.peers.reading import read_keys_flow, records_of
+from langchain_redis_memory.peers.adoption import AdoptFrom, AtOrigin
 from langchain_redis_memory.peers.records import SavedAnswer
+from langchain_redis_memory.peers.stored_keys import read_keys_flow, records_of
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.nodes import KeyScan
 
@@ -29,15 +29,7 @@ _Found = list[tuple[bytes, SavedAnswer]]
 
 
 class SemanticAdoption(AtOrigin):
-    """Moves the answers of another semantic cache.
-
-    Args:
-        client: The client of the cache that adopts.
-        adopt: Where from.
-
-    Raises:
-        ConfigError: It is no such cache.
-    """
+    """Moves the answers of another semantic cache; raises `ConfigError` where it is none."""
 
     def __init__(self, client: Client, adopt: AdoptFrom) -> None:
         super().__init__(adopt.client(client))
@@ -52,8 +44,8 @@ class SemanticAdoption(AtOrigin):
         if not self._one_at_a_time.acquire(blocking=False):
             return False
         try:
-            found = yield from self.found_flow(_WHAT, self._next_flow, prompt)
-            moved = yield from self._store_flow(flows, found or [])
+            answers = yield from self.found_flow(_WHAT, self._next_flow, prompt)
+            moved = yield from self._store_flow(flows, answers or [])
             if moved:
                 yield from self.forget_flow(_WHAT, moved)
             return bool(moved)
@@ -74,10 +66,10 @@ class SemanticAdoption(AtOrigin):
             if isinstance(record, SavedAnswer) and record.llm_string  # else nobody knows whose answer it is
         ]
 
-    def _store_flow(self, flows: LLMCacheFlows[Any, Any], found: _Found) -> Flow[list[bytes]]:
+    def _store_flow(self, flows: LLMCacheFlows[Any, Any], answers: _Found) -> Flow[list[bytes]]:
         """Stores the answers that may be cached and are not here; the keys of all that are here then."""
         keys, queries, entries = [], [], []
-        for key, one in found:
+        for key, one in answers:
             query = yield from flows.query_flow(one.prompt, one.llm_string)
             answer = list(one.generations)
             if query is None or flows.refusal(one.prompt, answer) is not None:

@@ -70,13 +70,13 @@ def read_keys_flow(keys: Sequence[bytes], command: Callable[[bytes], tuple[Arg, 
 
     Raises `ConfigError`: the server does not know the command.
     """
-    found: list[StoredKey] = []
+    stored: list[StoredKey] = []
     for start in range(0, len(keys), PAGE):
         page = keys[start : start + PAGE]
         commands = [one for key in page for one in (command(key), ("PTTL", key))]
         replies = yield from ask(Op(tuple(commands), list, tolerant=True))
-        found += [_found(key, replies[2 * i], replies[2 * i + 1], commands[2 * i][0]) for i, key in enumerate(page)]
-    return [one for one in found if one.fault or one.value not in (None, [], {})]
+        stored += [_found(key, replies[2 * i], replies[2 * i + 1], commands[2 * i][0]) for i, key in enumerate(page)]
+    return [one for one in stored if one.fault or one.value not in (None, [], {})]
 
 
 def _found(key: bytes, reply: Reply, ttl: Reply, command: Arg) -> StoredKey:

@@ -11,18 +11,13 @@ from langchain_redis_memory.errors import CorruptDataError
 from langchain_redis_memory.history.read_through import UserCallback
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.ops import Flow, Invoke
-from langchain_redis_memory.peers.adopting import Adopter, AdoptFrom
+from langchain_redis_memory.peers.adoption import Adopter, AdoptFrom
 from langchain_redis_memory.peers.records import Conversation, Record, Unreadable
 from langchain_redis_memory.redis.client.client import Client
 
 
 class AdoptingLoader(UserCallback):
-    """Loads conversations that are still where another package keeps them.
-
-    Args:
-        client: The client of the class that adopts.
-        adopt: Where from.
-    """
+    """Loads conversations that are still where another package keeps them."""
 
     def __init__(self, client: Client, adopt: AdoptFrom) -> None:
         self._adopter = Adopter(adopt.client(client), adopt.conversations())
