@@ -13,19 +13,20 @@ from contextlib import suppress
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from langchain_core.caches import RETURN_VAL_TYPE
 
 from langchain_redis_memory.cache import generations, prompts
 from langchain_redis_memory.cache.admission import AdmissionPolicy
 from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
+from langchain_redis_memory.cache.decision_log import DecisionLog
 from langchain_redis_memory.cache.entry_options import EntryOptions
 from langchain_redis_memory.cache.logged_flows import LoggedFlows
 from langchain_redis_memory.cache.marks import AnswerFilter
 from langchain_redis_memory.cache.single_flight import SingleFlight, making
-from langchain_redis_memory.cache.stats import Tally
-from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
+from langchain_redis_memory.cache.stats import Prices, Tally
+from langchain_redis_memory.errors import CorruptDataError, InvalidInputError, RedisMemoryError
 from langchain_redis_memory.ops import Flow, Invoke, Op, ask
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.codec.cipher.key import Key
@@ -40,6 +41,20 @@ class Query(Protocol):
     @property
     def model(self) -> str:
         """The model's short name, for the statistics."""
+
+
+class QuickLookup(NamedTuple):
+    """A look-up without a flow.
+
+    Args:
+        op: What is run.
+        served: Gives the answer, or None for a miss, in a tuple; None where only the flow can tell.
+        failed: Notes that the op failed, which is a miss.
+    """
+
+    op: Op[Any]
+    served: Callable[[Any], tuple[RETURN_VAL_TYPE | None] | None]
+    failed: Callable[[RedisMemoryError], None]
 
 
 QueryT = TypeVar("QueryT", bound=Query)
@@ -64,8 +79,8 @@ class LLMCacheFlows(LoggedFlows, Generic[QueryT, EntryT]):
         self._jitter = options.jitter
         self._flights = SingleFlight(milliseconds(single_flight_s, "single_flight_s"))
         self._admission = options.admission or AdmissionPolicy()
-        self.prices = options.prices
-        self.log = options.log
+        self.prices: Prices | None = options.prices
+        self.log: DecisionLog | None = options.log
 
     @property
     def tally(self) -> Tally:
@@ -79,9 +94,13 @@ class LLMCacheFlows(LoggedFlows, Generic[QueryT, EntryT]):
 
     # --- what a cache adds --------------------------------------------------------------------------------------------
 
+    def quick(self, prompt: str, llm_string: str) -> QuickLookup | None:
+        """Looks an answer up by one op and nothing else; None where there is more to do, as `lookup_flow` does it."""
+        return None
+
     @abstractmethod
-    def lookup_flow(self, prompt: str, llm_string: str) -> Flow[RETURN_VAL_TYPE | None]:
-        """Looks up an answer, and counts."""
+    def lookup_flow(self, prompt: str, llm_string: str, seen: Any = None) -> Flow[RETURN_VAL_TYPE | None]:
+        """Looks up an answer, and counts; `seen` is what a quick look-up has just read."""
 
     @abstractmethod
     def query_flow(self, prompt: str, llm_string: str, *, after_lookup: bool = False) -> Flow[QueryT | None]:

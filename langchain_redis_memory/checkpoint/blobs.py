@@ -242,8 +242,7 @@ class Blobs:
                 return [read(element, _bytes_of) for element in elements]
             parts = list(map(_bytes_of, elements))
             for part in parts:
-                if len(part) > SMALL_BYTES:
-                    check_elements(part)
+                check_elements(part)
             size = len(elements)
             head = bytes([0x90 | size]) if size < 16 else b"\xdc" + size.to_bytes(2, "big")
             if size > 0xFFFF:

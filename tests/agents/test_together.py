@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from langchain.agents import create_agent
 from langchain.agents.middleware import HumanInTheLoopMiddleware
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
@@ -77,6 +78,7 @@ def tool_of(name: str, run: Any) -> BaseTool:
     return StructuredTool.from_function(call, name=name, description="Look something up.")
 
 
+@pytest.mark.slow
 async def test_a_subagent_has_answers_of_its_own_and_the_same_budget(client: Client, both: Both) -> None:
     agents = Agents(client, both)
     expert_model = ScriptedModel(script=["The expert's answer."])
@@ -106,6 +108,7 @@ async def test_a_subagent_has_answers_of_its_own_and_the_same_budget(client: Cli
     assert (await agents.say(again, "What is Redis?"))[-1].text == "The expert's answer.", "the expert's own, cached"
 
 
+@pytest.mark.slow
 async def test_parallel_calls_of_a_tool_run_once_and_are_all_answered(client: Client, both: Both) -> None:
     agents, ran = Agents(client, both), Count()
 

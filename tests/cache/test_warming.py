@@ -157,6 +157,7 @@ async def test_rows_of_a_file(cache: RedisCache, both: Both, tmp_path: Path) -> 
         await both(cache.warm)(tmp_path / "absent", MODEL)
 
 
+@pytest.mark.slow
 async def test_batches_and_progress(cache: RedisCache, both: Both, trips: list[Trip]) -> None:
     def rows() -> Iterator[tuple[str, str]]:
         for number in range(1200):
@@ -229,6 +230,7 @@ async def lines_of(cache: RedisCache, both: Both) -> list[str]:
     return list(cache.export_entries())
 
 
+@pytest.mark.slow
 async def test_what_is_exported_can_be_imported_elsewhere(client: Client, cache: RedisCache, both: Both) -> None:
     usage = {"input_tokens": 3, "output_tokens": 5, "total_tokens": 8}
     await both(cache.warm)([(f"q{i}", f"a{i}") for i in range(700)], MODEL)

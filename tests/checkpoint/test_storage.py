@@ -54,6 +54,7 @@ class Wire:
 # --- round trips ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_round_trips(client: Client, both: Both, trips: list[Trip]) -> None:
     saver = RedisSaver(client, ttl_s=TTL_S, touch_on_read=True)
 

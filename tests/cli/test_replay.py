@@ -360,6 +360,7 @@ def test_by_meaning(tmp_path: Path, real_url: str) -> None:
     assert report["outcomes"][-1]["paraphrases_hit"]["first"] == 1.0
 
 
+@pytest.mark.slow
 def test_the_page_runs_and_loads_nothing(tmp_path: Path) -> None:
     evil = "<script>alert(1)</script><img src=x onerror=y> & \"'"
     said = [
@@ -407,6 +408,7 @@ class Tags(HTMLParser):
         self.said.append(data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rewritten", [True, False])
 @pytest.mark.parametrize("users", [1, 3])
 def test_a_page_of_little(tmp_path: Path, rewritten: bool, users: int) -> None:
@@ -455,6 +457,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["function", "runnable", "model"])
 def test_an_answerer_of_ones_own(tmp_path: Path, module: str, name: str) -> None:
     code, output = command(write(tmp_path, *TALK), "--answerer", f"{module}:{name}", "--json", tmp_path / "report.json")
@@ -473,6 +476,7 @@ def test_an_answerer_that_cannot_be_used(tmp_path: Path, module: str, name: str)
         assert output.startswith("ConfigError: --answerer")
 
 
+@pytest.mark.slow
 def test_an_answerer_that_fails(tmp_path: Path, module: str) -> None:
     code, output = command(write(tmp_path, *TALK), "--answerer", f"{module}:failing")
     assert code == 1

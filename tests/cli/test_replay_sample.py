@@ -17,6 +17,7 @@ from langchain_redis_memory.cli.replay.reliability import Reliability, most_expe
 CACHE = "semantic" if local.local_model() else "exact"
 
 
+@pytest.mark.slow
 def test_on_the_sample_a_naive_cache_serves_wrongly_and_ours_does_not(tmp_path: Path) -> None:
     """At one level of risk; that several stand side by side is shown in `test_replay.py`."""
     files = (tmp_path / "report.json", tmp_path / "report.html")

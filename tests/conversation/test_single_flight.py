@@ -191,6 +191,7 @@ async def test_who_finds_other_documents_is_not_served(client: Client, both: Bot
     assert answers[1] == "answer for user 0"
 
 
+@pytest.mark.slow
 async def test_a_leader_that_is_cancelled_lets_the_others_ask(client: Client, waiting: list[str]) -> None:
     crowd = Crowd(client, Both(asynchronous=True), waiting, lambda name: f"answer for {name}")
     answers = await crowd.ask(leave=True)

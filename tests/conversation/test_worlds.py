@@ -152,12 +152,14 @@ def meanings(client: Client, policy: Any = None) -> SemanticAnswerCache:
 # --- every server, every chain, both colours ----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chain", ["model", "rag"])
 async def test_the_worlds_never_part(client: Client, url: str, prefix: str, both: Both, chain: str) -> None:
     cache = meanings(client) if chain == "model" else True
     assert await worlds(both, LIFE, chain, client, cache, Client.from_url(url, prefix=f"{prefix}:plain")) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chain", ["function", "agent"])
 @pytest.mark.parametrize("embedded", [False, True], ids=["exact", "meaning"])
 async def test_the_worlds_of_functions_never_part(both: Both, chain: str, embedded: bool) -> None:
@@ -408,5 +410,6 @@ async def test_a_verifier_that_trusts_the_cosine_is_found() -> None:
             await worlds(SYNC, turns, "model", client, meanings(client, policy))
 
 
+@pytest.mark.slow
 async def test_a_world_without_a_cache_is_never_served() -> None:
     assert await worlds(SYNC, LIFE, "function", cache=NeverCache()) == 0

@@ -41,6 +41,7 @@ READERS: dict[str, Callable[[str], Any]] = {
 PIECES = (".", "1 ", " please.", "thanks. ", "please" + "." * 200)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reader", READERS)
 def test_a_long_question_takes_no_longer_than_its_length(reader: str) -> None:
     for piece in PIECES:

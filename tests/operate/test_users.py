@@ -157,6 +157,7 @@ async def exported(world: World, user: str) -> list[dict[str, Any]]:
     return lines
 
 
+@pytest.mark.slow
 async def test_one_user_is_erased_and_everybody_else_stays(
     client: Client, both: Both, worlds: dict[str, World]
 ) -> None:
@@ -203,6 +204,7 @@ async def test_one_user_is_erased_and_everybody_else_stays(
     assert again.keys == 0
 
 
+@pytest.mark.slow
 async def test_an_export_is_all_that_is_kept(worlds: dict[str, World]) -> None:
     world = worlds[""]
     lines = await exported(world, "ana")
@@ -227,6 +229,7 @@ async def test_an_export_is_all_that_is_kept(worlds: dict[str, World]) -> None:
     assert chat["data"] == {"cart": world.secret("ana")}
 
 
+@pytest.mark.slow
 async def test_a_dry_run_says_what_there_is_and_changes_nothing(
     client: Client, both: Both, worlds: dict[str, World]
 ) -> None:
@@ -242,6 +245,7 @@ async def test_a_dry_run_says_what_there_is_and_changes_nothing(
     assert await exported(world, "ben") == before
 
 
+@pytest.mark.slow
 async def test_what_fails_is_told_and_the_rest_is_erased(client: Client, both: Both, worlds: dict[str, World]) -> None:
     world = worlds[""]
     thread = client.keys().thread("thread-of-ana")
@@ -333,6 +337,7 @@ async def test_shared_conversations_are_erased_where_that_is_wanted(client: Clie
     assert await both.messages(history) == []
 
 
+@pytest.mark.slow
 async def test_an_agent_is_exported_and_erased(client: Client, both: Both, worlds: dict[str, World]) -> None:
     users = worlds["acme"].users
     await both(RedisAgentState("a", client, tenant="acme", ttl_s=60).save)({"mood": "fine"})
@@ -352,6 +357,7 @@ async def test_an_agent_is_exported_and_erased(client: Client, both: Both, world
     assert (await both(users.erase_agent)("a")).keys == 0
 
 
+@pytest.mark.slow
 async def test_a_tenant_is_exported_and_erased(client: Client, both: Both, worlds: dict[str, World]) -> None:
     users = worlds["acme"].users
     lines = [line async for line in users.aexport_tenant()] if both.asynchronous else list(users.export_tenant())

@@ -99,6 +99,7 @@ def test_what_is_not_concerned_stays() -> None:
     assert state == ConversationState(fields={"tier": "gold"}, topic="x"), "nothing is changed in place"
 
 
+@pytest.mark.slow
 def test_it_is_cheap_to_store() -> None:
     words = " ".join(f"Name{n} and the thing{n} of Place{n}." for n in range(5000))
     state = ConversationState()

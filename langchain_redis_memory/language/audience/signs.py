@@ -26,7 +26,7 @@ def signs(turn: str) -> list[dict[str, str]]:
     Returns:
         Per sentence the names of its signs, with the words that speak for each; at least one sentence.
     """
-    tokens = read(turn)
+    tokens = read(turn.replace(" & ", " and "))
     found = sentences(tokens)
     if not found:
         return [{"unreadable": turn.strip()[:40]}]

@@ -87,7 +87,7 @@ class Deadline:
     __slots__ = ("_before", "_deadlines", "_expired", "_seconds", "_task", "until")
 
     def __init__(self, deadlines: Deadlines, seconds: float) -> None:
-        self.until = inf
+        self.until: float = inf
         self._deadlines, self._seconds, self._expired = deadlines, seconds, False
 
     def __enter__(self) -> None:

@@ -328,6 +328,7 @@ async def test_whoever_is_refused_gives_the_lease_back(client: Client, both: Bot
 # --- warming and moving ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_warming_for_models(client: Client, both: Both) -> None:
     cache = made(client)
     chat, llm = PureModel(cache=cache, fail=True), FakeListLLM(responses=["asked"], cache=cache)
@@ -357,6 +358,7 @@ async def lines_of(cache: RedisSemanticCache, both: Both) -> list[str]:
     return list(cache.export_entries())
 
 
+@pytest.mark.slow
 async def test_moving_to_another_place_and_model(cache: RedisSemanticCache, client: Client, both: Both) -> None:
     bound = cache.bind(tags=["a"], session="s")
     for number in range(30):

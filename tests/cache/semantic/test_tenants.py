@@ -34,6 +34,7 @@ def kept(searches: TenantSearches) -> list[str]:
     return [space.tenant for space in searches._searches]
 
 
+@pytest.mark.slow
 def test_both_caches_keep_a_bounded_number(client: Client) -> None:
     answers = SemanticAnswerCache(client, WordEmbeddings(), search=SearchOptions(policy=Cut()))
     cache, searches = cache_of(client)

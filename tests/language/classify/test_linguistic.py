@@ -138,6 +138,7 @@ def test_a_doubt_is_no_certainty() -> None:
         assert found.dependence < 0.55, turn
 
 
+@pytest.mark.slow
 def test_a_smaller_share_of_unsafe_turns_is_stricter() -> None:
     rated = [
         sum(
@@ -411,6 +412,7 @@ PIECES: list[Any] = [
 ]
 
 
+@pytest.mark.slow
 @table("piece", PIECES)
 def test_the_work_is_bounded(piece: str) -> None:
     def decide(characters: int) -> None:

@@ -293,6 +293,7 @@ def test_a_url_shares_one_client_and_so_does_a_client_of_redis() -> None:
     assert connect(redis.Redis()) is not first
 
 
+@pytest.mark.slow
 def test_a_wrapped_client_is_forgotten_with_its_last_user() -> None:
     from langchain_redis_memory.redis.client import connect as module
 

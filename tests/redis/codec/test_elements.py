@@ -78,6 +78,7 @@ def peak_of(call: Callable[[], object]) -> int:
         tracemalloc.stop()
 
 
+@pytest.mark.slow
 @table(("one", "counts"), ELEMENTS.values())
 def test_what_is_within_the_bound_takes_some_times_as_much_memory(one: bytes, counts: int, small: None) -> None:
     count = (MOST - 1) // counts
@@ -89,12 +90,14 @@ def test_what_is_within_the_bound_takes_some_times_as_much_memory(one: bytes, co
             unpack(flood(count + 2, one), "k")
 
 
+@pytest.mark.slow
 def test_small_numbers_cost_a_reference_each_besides(small: None) -> None:
     maps, numbers = MOST - 1, BOUND - MOST
     data = b"\xdd" + (maps + numbers).to_bytes(4, "big") + b"\x80" * maps + b"\x07" * numbers
     assert 8 * BOUND < peak_of(lambda: unpack(data, "k")) < 13 * BOUND
 
 
+@pytest.mark.slow
 def test_every_reader_refuses_them_before_it_decodes(small: None) -> None:
     crafted = flood(MOST)  # and the list itself
     nodes: RedisNodeCache[Any] = RedisNodeCache(Client("memory://elements"))
@@ -124,6 +127,7 @@ def test_every_reader_refuses_them_before_it_decodes(small: None) -> None:
     assert peak_of(lambda: parse_prompt('[{"lc": 1}, ' + "{}," * MOST + "{}]")) < 2 * BOUND
 
 
+@pytest.mark.slow
 def test_no_size_that_is_told_hides_what_follows(small: None) -> None:
     hidden = b"\x92" + ormsgpack.packb(ormsgpack.Ext(77, b"\xdb\xff\xff\xff\xff")) + flood(MOST)
     with pytest.raises(CorruptDataError, match="more than"):
@@ -163,6 +167,7 @@ def test_elements_are_counted_as_they_are_packed(value: Any) -> None:
     assert _is_over(data, count - 1)
 
 
+@pytest.mark.slow
 def test_large_values_of_few_elements_are_no_flood(small: None) -> None:
     numpy = pytest.importorskip("numpy")
     array = numpy.frombuffer(bytes(range(256)) * 8_000, dtype="uint8")
@@ -174,6 +179,7 @@ def test_large_values_of_few_elements_are_no_flood(small: None) -> None:
     check_json('["' + "a" * BOUND + '"]')
 
 
+@pytest.mark.slow
 def test_what_could_not_be_read_is_not_stored(small: None) -> None:
     much: list[Any] = [{}] * MOST
     with pytest.raises(UnserialisableError, match="answer cannot be stored, as it could not be read"):
@@ -187,6 +193,7 @@ def test_what_could_not_be_read_is_not_stored(small: None) -> None:
             blobs.divide([{"x": much}])
 
 
+@pytest.mark.slow
 @pytest.mark.pins
 async def test_what_is_stored_under_a_larger_bound_is_refused_by_every_door(
     client: Client, both: Both, monkeypatch: pytest.MonkeyPatch

@@ -34,6 +34,7 @@ def test_own_values(levels: int, lists: int) -> None:
         unpack(nested(levels, lists), "k")
 
 
+@pytest.mark.slow
 def test_langgraphs_values() -> None:
     head, code = b"\x93\xa8builtins\xa3set", EXT_CONSTRUCTOR_SINGLE_ARG
     serde = JsonPlusSerializer(allowed_msgpack_modules=None)
