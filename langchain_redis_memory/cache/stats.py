@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from math import frexp, inf
@@ -198,8 +197,7 @@ def _row(pair: tuple[bytes, bytes]) -> Row | None:
     return Row(_EPOCH + timedelta(hours=int(hour)), unquote(model), unquote(kind), metric, int(pair[1]))
 
 
-@dataclass(frozen=True)
-class Stats:
+class Stats(NamedTuple):
     """Holds what a cache has counted.
 
     Args:

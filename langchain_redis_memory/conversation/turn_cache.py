@@ -9,7 +9,6 @@ nobody needs: another turn waits for it at worst until that one's answer is stor
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -42,11 +41,11 @@ class TurnLookup(NamedTuple):
 NOTHING = TurnLookup()
 
 
-@dataclass(frozen=True)
 class TurnCache:
     """The answer cache as a turn uses it; None for none."""
 
-    cache: AnswerCache | None
+    def __init__(self, cache: AnswerCache | None) -> None:
+        self.cache = cache
 
     @cached_property
     def _switch(self) -> str | None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from langchain_redis_memory.cache.answers.answer_cache import CANDIDATES, Answer
 from langchain_redis_memory.cache.answers.records import AnswerRecords
@@ -18,8 +17,7 @@ from langchain_redis_memory.ops import Flow, Now, Op, merge, pure
 from langchain_redis_memory.redis.key_groups import mark_of
 
 
-@dataclass(frozen=True)
-class TurnRecorder:
+class TurnRecorder(NamedTuple):
     """Counts and logs turns, with the entries of the cache that was asked."""
 
     records: AnswerRecords
