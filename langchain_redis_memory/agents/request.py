@@ -14,7 +14,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from langchain_redis_memory.cache.provider_tools import provider_tools
 from langchain_redis_memory.cache.sharing import Asker
-from langchain_redis_memory.redis.codec.fingerprint import describe
+from langchain_redis_memory.redis.codec.fingerprint import describe, plain_fields
 from langchain_redis_memory.run_config import users_of
 
 T = TypeVar("T")
@@ -79,19 +79,12 @@ class Descriptions:
 
     def __call__(self, thing: Any) -> Any:
         """Returns what is known of an object; it is kept alive as long as that is remembered."""
-        known, plain = self._found.get(id(thing)), _plain_fields(thing)
+        known, plain = self._found.get(id(thing)), plain_fields(thing)
         if known is None or known[0] is not thing or known[1] != plain:
             known = self._found[id(thing)] = (thing, plain, self._compute(thing))
             while len(self._found) > _MOST:
                 self._found.popitem(last=False)
         return known[2]
-
-
-def _plain_fields(thing: Any) -> Any:
-    """Reads the fields of an object that somebody may set to another value, such as a model's temperature."""
-    if isinstance(thing, dict):
-        return thing.copy()
-    return [value for value in vars(thing).values() if isinstance(value, (str, int, float))]
 
 
 _MOST = 256

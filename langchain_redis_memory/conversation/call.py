@@ -45,6 +45,7 @@ class WrappedChain(NamedTuple):
         pure_tools: Tools that only look things up.
         keep_partial: Whether what was said is kept when a stream breaks off.
         single_flight_ms: How long an equal question waits for the first one's answer; 0: not at all.
+        selectors: What chooses its prompts' examples somewhere, where documents are not trusted.
         warned: The retrievers inside of the chain that a warning has named.
     """
 
@@ -59,6 +60,7 @@ class WrappedChain(NamedTuple):
     pure_tools: frozenset[str]
     keep_partial: bool
     single_flight_ms: int
+    selectors: frozenset[str]
     warned: set[str]
 
     def question_key(self, said: str | None) -> str:
@@ -96,6 +98,7 @@ class Call:
         self._config = config
         self._kwargs = kwargs
         self._watch = ToolWatch(outer.pure_tools, trusting=outer.grounding != "check")
+        self._watch.retrievers |= outer.selectors  # what chooses examples searches, and no callback tells
         self._streamed: GraphStream | None = None
         self._raw: Raw | None = None
         self.scope: str = f"private:{uuid4()}" if private else outer.scope
@@ -146,7 +149,7 @@ class Call:
             self._key: words_of(shown.question),
             "history": [*self._said.lead, *shown.memory],
             "context": _joined(shown.documents),
-            "documents": list(shown.documents),
+            "documents": list(map(_own, shown.documents)),
         }
         if shape.graph or shape.takes == "state":  # a graph warns of names that are none of its own
             fields = {name: value for name, value in fields.items() if name in shape.fields}
@@ -156,7 +159,7 @@ class Call:
     def _messages(self, shown: ModelInput) -> list[BaseMessage]:
         adds_documents = shown.documents and "context" not in self._outer.shape.fields
         grounded = [SystemMessage(_GROUNDED + _joined(shown.documents))] if adds_documents else []
-        return [*self._said.lead, *grounded, *shown.memory, shown.question]
+        return [*self._said.lead, *grounded, *shown.memory, shown.question.model_copy()]
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
@@ -232,6 +235,11 @@ def _is_text(part: Any) -> bool:
 
 def _joined(documents: Sequence[Document]) -> str:
     return "\n\n".join(document.page_content for document in documents)
+
+
+def _own(document: Document) -> Document:
+    """Copies a document for the chain: what it notes there (a score) is no part of what was found."""
+    return document.model_copy(update={"metadata": dict(document.metadata)})
 
 
 def _as_chunk(output: Any) -> Any:
