@@ -155,7 +155,7 @@ class ValueOps:
         tags: Sequence[str] = (),
         tokens: Sequence[bytes] | None = None,
     ) -> Op[ValueWrite]:
-        """Stores a value that is fresh for `ttl_ms`, 0 for no end, may be served `stale_ms` more, and took so long to make.
+        """Stores a value that is fresh for `ttl_ms`, 0 for no end, and may be served for `stale_ms` more.
 
         The mode is when it is stored, see the script; the version is for "since" and "version". `tokens` are those of
         its tags when its making began; None for the current ones. Raises `UnserialisableError`: it cannot be stored.
@@ -229,7 +229,7 @@ class ValueOps:
         return dict.fromkeys(range(SHARDS), 0)
 
     def page(self, pattern: str, cursors: dict[int, int]) -> Op[list[str]]:
-        """Reads a page of the index, names that match a pattern with `*`; moves the shards' cursors on or, at the end, out."""
+        """Reads a page of the names that match a pattern with `*`; moves the cursors on, those at their end go."""
         glob = "v" + re.sub(r"([\[\]\\?])", r"\\\1", pattern)
         reading = list(cursors)
 
