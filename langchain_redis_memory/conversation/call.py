@@ -45,6 +45,7 @@ class WrappedChain(NamedTuple):
         pure_tools: Tools that only look things up.
         keep_partial: Whether what was said is kept when a stream breaks off.
         single_flight_ms: How long an equal question waits for the first one's answer; 0: not at all.
+        selectors: What chooses its prompts' examples somewhere, where documents are not trusted.
         warned: The retrievers inside of the chain that a warning has named.
     """
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing
-from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple, cast
 from uuid import uuid4
@@ -271,7 +270,7 @@ class RememberingRunnable(Runnable[Any, Any]):
         session_id = text_of(named, "session_id")
         if any(part.changed() for part in self._live):
             self._read_chain()
-            self._wrapped = replace(self._wrapped, scope=self.scope)
+            self._wrapped = self._wrapped._replace(scope=self.scope)
         config = self._entered(
             config, str(configurable.get("tenant", "")), str(configurable.get("agent", "")), session_id
         )
