@@ -99,8 +99,8 @@ class Lexicon:
             strange = (word for word in words if word[0].islower() and not word.isascii())
             if word := next((word for word in strange if word not in self.function), ""):
                 return f"another language: {word[:40]!r}"
-        if foreign := [place for place, word in enumerate(low) if word in self.foreign and not _is_name(words, place)]:
-            return f"another language: {low[foreign[0]]!r}"
+        if foreign := [word for place, word in enumerate(low) if word in self.foreign and not _is_name(words, place)]:
+            return f"another language: {foreign[0]!r}"
         if low[:1] not in _OPENS and self.telling.isdisjoint(low) and not any(word in content for word in low):
             return "no function word of its language"
         return None
