@@ -204,11 +204,9 @@ class Invoke(NamedTuple):
 
 
 class StreamResult(NamedTuple):
-    """What a streaming driver sends into a flow in place of an `Invoke`'s result.
+    """What a streaming driver sends into a flow in place of an `Invoke`'s result: all chunks, in order.
 
-    Args:
-        chunks: All chunks, in order.
-        first_s: Seconds from the start of the step to its first chunk; None where there is none.
+    `first_s` is the time from the start of the step to its first chunk; None where there is none.
     """
 
     chunks: list[Any]

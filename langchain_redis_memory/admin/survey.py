@@ -67,13 +67,7 @@ class TenantSurvey:
 
 @dataclass(frozen=True)
 class Survey:
-    """The tenants of a server and the names of their data, as the names of keys tell.
-
-    Args:
-        tenants: Tenant -> the names of its data.
-        keys: How many keys were looked at.
-        complete: Whether these were all.
-    """
+    """The tenants of a server and the names of their data, as the names of so many keys tell: all, if complete."""
 
     tenants: Mapping[str, TenantSurvey]
     keys: int

@@ -18,9 +18,7 @@ TURNS = frozenset({"hit", "miss", "bypass"})
 class SameWords:
     """What a cache whose key is the last utterance alone would have served: the first answer to the same words.
 
-    Args:
-        first: The turn in which the words were said first.
-        differs: Whether this turn was answered otherwise.
+    `differs` says that this turn was answered otherwise.
     """
 
     first: Decision

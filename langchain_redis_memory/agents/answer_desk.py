@@ -41,12 +41,7 @@ class RunEnd(BaseException):
 
 @dataclass
 class Visit:
-    """One run of an agent up to its cache.
-
-    Args:
-        calls: The flows of the cache that is meant.
-        serve: What is done there with a request: a flow that ends with what the desk is to know, or with `GoOn`.
-    """
+    """One run of an agent up to its cache; `serve` is a flow that gives what the desk is to know, or `GoOn`."""
 
     calls: AnswerFlows
     serve: Callable[[ModelRequest[Any], Callable[[ModelRequest[Any]], Any], Final], Flow[Any]]

@@ -14,7 +14,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from langchain_redis_memory.cache.provider_tools import provider_tools
 from langchain_redis_memory.cache.sharing import Asker
-from langchain_redis_memory.redis.codec.fingerprint import describe
+from langchain_redis_memory.redis.codec.fingerprint import describe, plain_fields
 from langchain_redis_memory.run_config import users_of
 
 T = TypeVar("T")
@@ -24,13 +24,7 @@ SEPARATED = ("agent", "tenant", "user_id", "langgraph_auth_user", "langgraph_aut
 
 
 class AgentTurn(NamedTuple):
-    """The messages of an agent's thread, split at the user's last words.
-
-    Args:
-        before: What was said before.
-        question: The user's last words.
-        since: Calls of tools and their results since then.
-    """
+    """The messages of an agent's thread before the user's last words, these, and what tools gave since."""
 
     before: list[BaseMessage]
     question: HumanMessage
@@ -85,19 +79,12 @@ class Descriptions:
 
     def __call__(self, thing: Any) -> Any:
         """Returns what is known of an object; it is kept alive as long as that is remembered."""
-        known, plain = self._found.get(id(thing)), _plain_fields(thing)
+        known, plain = self._found.get(id(thing)), plain_fields(thing)
         if known is None or known[0] is not thing or known[1] != plain:
             known = self._found[id(thing)] = (thing, plain, self._compute(thing))
             while len(self._found) > _MOST:
                 self._found.popitem(last=False)
         return known[2]
-
-
-def _plain_fields(thing: Any) -> Any:
-    """Reads the fields of an object that somebody may set to another value, such as a model's temperature."""
-    if isinstance(thing, dict):
-        return thing.copy()
-    return [value for value in vars(thing).values() if isinstance(value, (str, int, float))]
 
 
 _MOST = 256
@@ -106,11 +93,9 @@ _describe_tool = Descriptions(lambda tool: tool if isinstance(tool, dict) else c
 
 
 class CallBasis(NamedTuple):
-    """What decides an answer besides the messages.
+    """What decides an answer besides the messages, as a digest, with the names of what could not be described.
 
-    Args:
-        digest: Of the model, its settings, the tools that it may call and the form of its output.
-        opaque: Names of what could not be described.
+    It is of the model, its settings, the tools that it may call and the form of its output.
     """
 
     digest: str

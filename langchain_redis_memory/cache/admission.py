@@ -26,6 +26,10 @@ _SAYS = (
     r"(?:fatal|internal|server|api|runtime|system|network|connection|timeout|authentication|validation|http|unknown)"
 )
 _NOTHING = r"(?!\s*(?:null|none|false|0|\"\"|''|\[\]|\{\})\s*[,}])"
+_UNABLE = (
+    r"(?:can(?:no|['\u2019])?t|could(?: not|n['\u2019]t)|(?:am|are|is|was|were)(?: not|n['\u2019]t) able|unable"
+    r"|failed to|unavailable|overloaded)"
+)
 _ERROR = (
     rf"^\W*(?:(?:(?!terror)[\w.]*|{_SAYS} )(?:error|exception)(?:[\"']?\s*:{_NOTHING}|\s*(?:code\b|\d|$))"
     r"|traceback \(most recent call last\)"
@@ -34,7 +38,10 @@ _ERROR = (
     r"|(?:internal server error|bad gateway|service (?:temporarily )?unavailable|gateway time-?out|too many requests)\b"
     r"|rate limit (?:reached|exceeded)|(?:request|connection|operation) timed out"
     r"|an? (?:unexpected |internal |unknown )?error (?:has )?occurred"
-    r"|(?:(?:i.?m|we.?re) )?(?:oops|sorry)[,!. ]+(?:but )?something went wrong)"
+    r"|(?:(?:i.?m|we.?re) )?(?:oops|sorry)[,!. ]+(?:but )?something went wrong"
+    rf"|[\w,'\u2019 ]{{0,60}}\b{_UNABLE}\b[^.!?\n]{{0,80}}"
+    r"(?:\bright now|\bat (?:the moment(?! (?:of|that|when))|this time)"
+    r"|[.,;!]? ?(?:please )?try (?:it |this )?again)\b)"
 )
 
 

@@ -51,8 +51,7 @@ class BestEffort:
     def __call__(self, flow: Flow[T], *, write: bool = False) -> Flow[T]:
         """Runs a flow: each of its ops may raise `CacheUnavailable` in it, where the server is away, rests or refuses.
 
-        The flow goes on if it catches that. For a `write` the counts that wait are sent with its next trip, else only
-        when enough have come together.
+        The flow goes on if it catches that. With a `write` counts that wait go along sooner; see `Tally.due`.
         """
         began: float = yield Now()
         try:
@@ -83,7 +82,7 @@ class BestEffort:
         began: float = yield Now()
         if not self._breaker.allows(began):
             raise self._skipped()
-        counts, sent = self.tally.take(began) if write or self.tally.due(began) else _NONE, False
+        counts, sent = self.tally.take(began) if self.tally.due(began, write=write) else _NONE, False
         try:
             if counts:
                 both = merge(_settled(op), self.tally.sends(counts))

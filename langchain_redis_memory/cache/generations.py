@@ -82,7 +82,7 @@ def _parts(generation: Generation) -> list[Any]:
     message = generation.message
     if isinstance(message, BaseMessageChunk):
         message = message_chunk_to_message(message)
-    record = encode_nested(message.model_copy(update={"id": None}))
+    record = encode_nested(message, named=False)
     return [kind, record, generation.generation_info, message.id is not None]
 
 

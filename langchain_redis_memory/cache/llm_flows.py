@@ -13,7 +13,7 @@ from contextlib import suppress
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from langchain_core.caches import RETURN_VAL_TYPE
 
@@ -26,7 +26,7 @@ from langchain_redis_memory.cache.logged_flows import LoggedFlows
 from langchain_redis_memory.cache.marks import AnswerFilter
 from langchain_redis_memory.cache.single_flight import SingleFlight, making
 from langchain_redis_memory.cache.stats import Prices, Tally
-from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
+from langchain_redis_memory.errors import CorruptDataError, InvalidInputError, RedisMemoryError
 from langchain_redis_memory.ops import Flow, Invoke, Op, ask
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.codec.cipher.key import Key
@@ -41,6 +41,20 @@ class Query(Protocol):
     @property
     def model(self) -> str:
         """The model's short name, for the statistics."""
+
+
+class QuickLookup(NamedTuple):
+    """A look-up without a flow.
+
+    Args:
+        op: What is run.
+        served: Gives the answer, or None for a miss, in a tuple; None where only the flow can tell.
+        failed: Notes that the op failed, which is a miss.
+    """
+
+    op: Op[Any]
+    served: Callable[[Any], tuple[RETURN_VAL_TYPE | None] | None]
+    failed: Callable[[RedisMemoryError], None]
 
 
 QueryT = TypeVar("QueryT", bound=Query)
@@ -80,9 +94,13 @@ class LLMCacheFlows(LoggedFlows, Generic[QueryT, EntryT]):
 
     # --- what a cache adds --------------------------------------------------------------------------------------------
 
+    def quick(self, prompt: str, llm_string: str) -> QuickLookup | None:
+        """Looks an answer up by one op and nothing else; None where there is more to do, as `lookup_flow` does it."""
+        return None
+
     @abstractmethod
-    def lookup_flow(self, prompt: str, llm_string: str) -> Flow[RETURN_VAL_TYPE | None]:
-        """Looks up an answer, and counts."""
+    def lookup_flow(self, prompt: str, llm_string: str, seen: Any = None) -> Flow[RETURN_VAL_TYPE | None]:
+        """Looks up an answer, and counts; `seen` is what a quick look-up has just read."""
 
     @abstractmethod
     def query_flow(self, prompt: str, llm_string: str, *, after_lookup: bool = False) -> Flow[QueryT | None]:

@@ -78,8 +78,9 @@ class Prompt(NamedTuple):
         return [kinds[said.role](said.text) for said in self.history if said.role in kinds]
 
 
+@lru_cache(maxsize=16)
 def parse_prompt(prompt: str) -> Prompt:
-    """Takes a prompt apart."""
+    """Takes a prompt apart; a miss and what is then stored ask for the same one several times."""
     if not prompt.startswith("[{") or '"lc"' not in prompt[:40]:
         return Prompt((), (), prompt if prompt.strip() else None)
     try:

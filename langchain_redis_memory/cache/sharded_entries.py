@@ -45,6 +45,7 @@ class ShardedEntries:
         everybodys = [f"{number}/{name}" for number in range(SHARDS)]
         named = everybodys if owner is None else [f"of {len(owner)}:{owner}{name}"]
         self._shards = [space.entries(use, one) for one in named]
+        self._read = expiring_hash.get if client._topology.cluster else expiring_hash.glance
         self.tally: Tally = Tally(space.tally(use, name), (space.decisions(f"{use}/{name}"), log))
         self.best_effort: BestEffort = BestEffort(f"the cache {name!r} ({use})", self.tally, client.breaker)
 
@@ -65,15 +66,14 @@ class ShardedEntries:
 
         An op of one trip: the entry, None where there is none.
         """
-        return expiring_hash.get(self.shard(name), [name]).map(lambda found: found[0])
+        return self._read(self.shard(name), [name]).map(lambda found: found[0])
 
-    def look(self, name: Name) -> Op[tuple[Item | None, bool]]:
+    def look(self, name: Name) -> Op[list[Item | None]]:
         """Reads one entry, and whether the cache is switched off.
 
-        An op of one trip: the entry, None where there is none; whether the switch is off.
+        An op of one trip: the entry, None where there is none; the switch, None where it is on.
         """
-        read = expiring_hash.get(self.shard(name), [name, SWITCH])
-        return read.map(lambda found: (found[0], found[1] is not None))
+        return self._read(self.shard(name), [name, SWITCH])
 
     def switch(self, for_s: float, *, on: bool) -> Op[None]:
         """Switches the cache off for so many seconds, or on again, in every shard."""
@@ -82,7 +82,7 @@ class ShardedEntries:
 
     def off_for(self) -> Op[float]:
         """Reads for how many seconds the cache is still off. An op of one trip: 0 where it is on."""
-        read = expiring_hash.get(self._shards[0], [SWITCH])
+        read = self._read(self._shards[0], [SWITCH])
         return read.map(lambda found: found[0].left_ms / 1000 if found[0] and found[0].left_ms else 0.0)
 
     def get(self, names: Sequence[NameT]) -> Op[list[Item | None]]:
@@ -93,7 +93,7 @@ class ShardedEntries:
         by_shard: dict[EntryKeys, list[NameT]] = {}
         for name in names:
             by_shard.setdefault(self.shard(name), []).append(name)
-        reads = merge(*(expiring_hash.get(keys, some) for keys, some in by_shard.items()))
+        reads = merge(*(self._read(keys, some) for keys, some in by_shard.items()))
 
         def in_order(pages: tuple[list[Item | None], ...]) -> list[Item | None]:
             read = [name for some in by_shard.values() for name in some]

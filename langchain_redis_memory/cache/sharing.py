@@ -48,12 +48,7 @@ class AudienceClassifier(Protocol):
 
 
 class Asker(NamedTuple):
-    """The user who asks, and the conversation.
-
-    Args:
-        users: The user's ids, as the config spells them; empty where nobody is named.
-        session: The conversation's id.
-    """
+    """The user who asks, by the ids that the config spells, empty where nobody is named; and the conversation."""
 
     users: tuple[str, ...]
     session: str
@@ -66,7 +61,7 @@ class Asker(NamedTuple):
     @property
     def name(self) -> str:
         """Names the asker in keys: by every id of the user, else by the conversation."""
-        return f"user:{list(self.users)}" if self.users else f"session:{self.session}"
+        return f"user:{list(self.users)}" if self.users else f"conversation:{self.session}"
 
     @property
     def place(self) -> str:
@@ -113,6 +108,7 @@ class SharingRule(NamedTuple):
         share: What the application chose for the chain.
         judge: Says the same of another text, such as the question that a dependent one continues.
         lifetimes: How long answers are kept that do not stay true.
+        barred: Why no key can hold all that the chain could use; "" where one can.
     """
 
     asker: Asker
@@ -121,11 +117,14 @@ class SharingRule(NamedTuple):
     share: Share = "auto"
     judge: Callable[[str], AudienceVerdict] | None = None
     lifetimes: Lifetimes = NOT_KEPT
+    barred: str = ""
 
     def bypass(self) -> str:
         """Returns the reason why the answer may be served to nobody, "" where it may be to somebody."""
         if self.share == "none":
             return "its answers are shared with nobody"
+        if self.barred:
+            return self.barred
         if self.words.effect:
             return "asks for something to be done"
         if self.words.vary:
@@ -249,8 +248,14 @@ def instructs(text: str) -> bool:
 _INSTRUCTS = lazy_pattern(
     r"\bfrom now on\b|\b(?:answer|respond|reply|talk|speak)(?: \w+){0,3} (?:in|like|as|with|without|only)\b"
     r"|\byou(?:'re| are)(?: now)? (?:a|an|my|the)\b|\bin (?:one|two|a few|\d+) (?:words?|sentences?)\b"
+    r"|\b(?:all|each|every)(?: of)?(?: your)? (?:answers?|repl(?:y|ies)|responses?)\b"
+    r"|\bi(?:'d)? (?:would )?(?:(?:only|just|mostly|always) (?:speak|read|understand|want|use)|prefer"
+    r"|(?:don't|do not|can't|cannot) (?:speak|read|understand))\b"
     r"|(?:^|[.!?,;:] *|\b(?:please|and|but) )"
-    r"(?:always|never|use|avoid|act|pretend|assume|suppose|imagine|keep|write|explain"
+    r"(?:always|never|use|avoid|act|pretend|assume|suppose|imagine|keep|write|explain|limit|stick to|call me|address me"
+    r"|(?:don't|do not) (?:use|mention|include|say|write|call|add|give|show|tell|repeat|explain|apologi[sz]e)"
+    r"|stop \w+ing|no more than|at most|switch to (?!(?:the|my|an?|this|that)\b)\w+"
+    r"|(?:answer|respond|reply|talk|speak) \w+ly"
     r"|be (?:brief|concise|short|polite|rude|funny|formal|honest|more|less|as))\b",
     re.IGNORECASE,
 )

@@ -60,8 +60,7 @@ _set_private = vars(BaseModel)["__pydantic_private__"].__set__
 def hook_of(serde: JsonPlusSerializer) -> Hook | None:
     """Builds the hook that decodes what MessagePack extensions stand for.
 
-    Returns:
-        The serde's own, with a short cut for messages; None where the serde has none that can be used.
+    Returns the serde's own, with a short cut for messages; None where the serde has none that can be used.
     """
     own: Hook | None = getattr(serde, "_unpack_ext_hook", None)
     if type(serde) is not JsonPlusSerializer or own is None or getattr(serde, "_custom_unpack_ext_hook", False):
@@ -114,11 +113,7 @@ class MessageReader:
         self._known: dict[bytes, tuple[_Kind, bytes]] = {}
 
     def read(self, stored: bytes, inflated: Callable[[bytes], bytes]) -> Any:
-        """Decodes a value.
-
-        Raises:
-            ValueError: It is no MessagePack. What `inflated` raises is passed on.
-        """
+        """Decodes a value. Raises `ValueError`: it is no MessagePack. What `inflated` raises is passed on."""
         known = self._known.get(stored)
         if known is not None:
             built, fields = known

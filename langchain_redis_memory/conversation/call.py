@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -31,8 +30,7 @@ _log = logging.getLogger(__name__)
 _GROUNDED = "Answer the question from the context below. If the context does not hold the answer, say so.\n\nContext:\n"
 
 
-@dataclass(frozen=True)
-class WrappedChain:
+class WrappedChain(NamedTuple):
     """A chain as it was wrapped.
 
     Args:
@@ -47,6 +45,8 @@ class WrappedChain:
         pure_tools: Tools that only look things up.
         keep_partial: Whether what was said is kept when a stream breaks off.
         single_flight_ms: How long an equal question waits for the first one's answer; 0: not at all.
+        selectors: What chooses its prompts' examples somewhere, where documents are not trusted.
+        warned: The retrievers inside of the chain that a warning has named.
     """
 
     chain: Runnable[Any, Any]
@@ -60,8 +60,8 @@ class WrappedChain:
     pure_tools: frozenset[str]
     keep_partial: bool
     single_flight_ms: int
-    warned: set[str] = field(default_factory=set, compare=False)
-    """The retrievers inside of the chain that a warning has named."""
+    selectors: frozenset[str]
+    warned: set[str]
 
     def question_key(self, said: str | None) -> str:
         """Returns the name under which the chain gets the question."""
@@ -98,6 +98,7 @@ class Call:
         self._config = config
         self._kwargs = kwargs
         self._watch = ToolWatch(outer.pure_tools, trusting=outer.grounding != "check")
+        self._watch.retrievers |= outer.selectors  # what chooses examples searches, and no callback tells
         self._streamed: GraphStream | None = None
         self._raw: Raw | None = None
         self.scope: str = f"private:{uuid4()}" if private else outer.scope
@@ -148,7 +149,7 @@ class Call:
             self._key: words_of(shown.question),
             "history": [*self._said.lead, *shown.memory],
             "context": _joined(shown.documents),
-            "documents": list(shown.documents),
+            "documents": list(map(_own, shown.documents)),
         }
         if shape.graph or shape.takes == "state":  # a graph warns of names that are none of its own
             fields = {name: value for name, value in fields.items() if name in shape.fields}
@@ -158,7 +159,7 @@ class Call:
     def _messages(self, shown: ModelInput) -> list[BaseMessage]:
         adds_documents = shown.documents and "context" not in self._outer.shape.fields
         grounded = [SystemMessage(_GROUNDED + _joined(shown.documents))] if adds_documents else []
-        return [*self._said.lead, *grounded, *shown.memory, shown.question]
+        return [*self._said.lead, *grounded, *shown.memory, shown.question.model_copy()]
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
@@ -234,6 +235,11 @@ def _is_text(part: Any) -> bool:
 
 def _joined(documents: Sequence[Document]) -> str:
     return "\n\n".join(document.page_content for document in documents)
+
+
+def _own(document: Document) -> Document:
+    """Copies a document for the chain: what it notes there (a score) is no part of what was found."""
+    return document.model_copy(update={"metadata": dict(document.metadata)})
 
 
 def _as_chunk(output: Any) -> Any:

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.extras import loaded
+from langchain_redis_memory.redis.codec.fingerprint import is_configurable_model
 
 QUESTION_KEYS = ("question", "input", "messages")
 """Where a question is looked for in a dict, in this order, where the caller named no key."""
@@ -57,11 +58,11 @@ def shape_of(chain: Runnable[Any, Any], input_key: str | None = None) -> ChainSh
             "the graph has a checkpointer, so it would be shown the conversation twice: by its checkpointer and by "
             "this memory. Wrap a graph that was compiled without one (checkpointer=False)"
         )
-    fields = frozenset() if isinstance(first, BaseLanguageModel) else frozenset(_fields_of(chain))
+    fields = frozenset() if _takes_messages(first) else frozenset(_fields_of(chain))
     graph = _is_graph(whole)
     key = next((key for key in QUESTION_KEYS[:2] if key in fields), QUESTION_KEYS[0])
     takes: Literal["messages", "state", "fields"] = "fields"
-    if isinstance(first, BaseLanguageModel):
+    if _takes_messages(first):
         takes = "messages"
     elif input_key == "messages" or ("messages" in fields and not fields.intersection({*QUESTION_KEYS[:2], input_key})):
         takes = "state"
@@ -79,7 +80,12 @@ def shape_of(chain: Runnable[Any, Any], input_key: str | None = None) -> ChainSh
 
 def is_model(chain: Any) -> bool:
     """Returns whether a runnable is a language model, also bound, retried, configurable or before a parser."""
-    return isinstance(_core(chain, "first"), BaseLanguageModel)
+    return _takes_messages(_core(chain, "first"))
+
+
+def _takes_messages(first: Any) -> bool:
+    """Whether a part is a model, also one that LangChain's `init_chat_model` makes for each call."""
+    return isinstance(first, BaseLanguageModel) or is_configurable_model(first)
 
 
 def is_rebuildable(kind: Any) -> bool:
@@ -111,7 +117,12 @@ def _is_graph(chain: Any) -> bool:
 
 def _fields_of(chain: Runnable[Any, Any]) -> Iterator[str]:
     """The names of what a chain takes; none for one that cannot say."""
+    state = getattr(getattr(_core(chain, "first"), "builder", None), "input_schema", None)
     try:
+        if isinstance(state, type) and not issubclass(state, BaseModel):
+            # A graph's own, as pydantic refuses `typing.TypedDict` before Python 3.12.
+            yield from get_type_hints(state)
+            return
         schema = chain.get_input_schema()
         fields = getattr(schema, "model_fields", {})
         # A graph's state is a class of its own, a TypedDict as a rule, as the root of a model.

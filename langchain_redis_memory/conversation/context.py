@@ -103,11 +103,11 @@ class TurnContext:
         self._state = state
         self.rolling: RollingSummary | None = rolling
         self.loader: UserCallback | None = loader
-        self._mirror: WriteBehind | None = None
+        self._write_behind: WriteBehind | None = None
         if writer is not None:
             from langchain_redis_memory.history.write_behind import WriteBehind
 
-            self._mirror = WriteBehind(writer)
+            self._write_behind = WriteBehind(writer)
 
     def read(self, transcript: Transcript, *, alone: bool) -> Op[StoredContext]:
         """Reads the context of a conversation, an op of one trip or of none: state `alone` is not worth a trip."""
@@ -190,8 +190,8 @@ class TurnContext:
         self, transcript: Transcript, known: StoredContext, said: Sequence[BaseMessage], *, stored: bool
     ) -> Flow[None]:
         """Writes a turn to the user's own database, and makes a summary where one is due."""
-        if self._mirror is not None:
-            yield from self._mirror.write_flow(transcript, said)
+        if self._write_behind is not None:
+            yield from self._write_behind.write_flow(transcript, said)
         if self.rolling is None or not stored:
             return
         tokens = known.tokens + count_tokens_approximately(said)
@@ -204,8 +204,8 @@ class TurnContext:
 
     def flush_flow(self) -> Flow[None]:
         """Writes the messages that wait for the user's own database."""
-        if self._mirror is not None:
-            yield from self._mirror.flush_flow()
+        if self._write_behind is not None:
+            yield from self._write_behind.flush_flow()
 
 
 def _logged(op: Op[None], transcript: Transcript) -> Op[None]:

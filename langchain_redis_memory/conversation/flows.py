@@ -21,7 +21,7 @@ from langchain_redis_memory.conversation.answer_flow import answer_flow
 from langchain_redis_memory.conversation.context import TurnContext
 from langchain_redis_memory.conversation.guarded_step import Driver, guarded
 from langchain_redis_memory.conversation.planner import Planner
-from langchain_redis_memory.conversation.recent import RecentConversation, RecentConversations
+from langchain_redis_memory.conversation.recent import NOTHING_SEEN, RecentConversation, RecentConversations
 from langchain_redis_memory.conversation.turn import Chain, TurnInput, TurnReport, also_given, with_id, words_of
 from langchain_redis_memory.conversation.turn_cache import NOTHING, TurnCache, TurnLookup, leave
 from langchain_redis_memory.conversation.turn_cost import measured_flow
@@ -32,6 +32,7 @@ from langchain_redis_memory.conversation.turn_steps import (
     LoadedTurn,
     PlannedTurn,
     StoredTurn,
+    TurnProgress,
     TurnRequest,
 )
 from langchain_redis_memory.errors import DurabilityError, RedisMemoryError, ServerError, UnavailableError
@@ -117,7 +118,7 @@ class TurnFlows:
             also_given(incoming),
             session=str(incoming.session_id),
         )
-        return TurnRequest(incoming, chain, transcript, words_of(question), asked)
+        return TurnRequest(incoming, chain, transcript, words_of(question), asked, TurnProgress())
 
     def _steps_flow(self, turn: TurnRequest, started: float) -> Flow[StoredTurn]:
         loaded = yield from self.load_flow(turn)
@@ -161,7 +162,7 @@ class TurnFlows:
         alone = self.planner.opening(turn.asked, turn.chain.sharing)
         looked_up = alone if plan is None else plan.reads
         lookup = self.cache.lookup(looked_up, turn.chain.single_flight_ms)
-        loaded = yield from self._read_flow(turn.transcript, lookup, seen or RecentConversation())
+        loaded = yield from self._read_flow(turn.transcript, lookup, seen or NOTHING_SEEN)
         unchanged = (
             seen is not None
             and loaded.history == seen.messages

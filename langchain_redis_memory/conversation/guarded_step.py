@@ -29,12 +29,7 @@ class Driver(Protocol):
 
 
 class GuardedStep(NamedTuple):
-    """A guarded step.
-
-    Args:
-        step: The step.
-        chunks: What it has streamed so far.
-    """
+    """A guarded step, and what it has streamed so far."""
 
     step: Invoke
     chunks: list[Any]

@@ -42,12 +42,7 @@ class _Unfit(Exception):
 
 
 class Raw(NamedTuple):
-    """What a chain returned or streamed.
-
-    Args:
-        value: The whole output.
-        sure: Whether it is known to be whole: chunks of unknown kinds may not add up.
-    """
+    """What a chain returned or streamed; whether it is sure to be whole: chunks of unknown kinds may not add up."""
 
     value: Any
     sure: bool = True

@@ -8,7 +8,7 @@ opening question that points at something unsaid ("Where was he born?") is share
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -32,7 +32,6 @@ _FIRST_LOOK = 30
 """Messages that the first trip loads for a selector that always wants all of them."""
 
 
-@dataclass(frozen=True)
 class Planner:
     """Plans turns.
 
@@ -44,11 +43,19 @@ class Planner:
         answers: Which answers are kept and shared.
     """
 
-    classifier: Classifier
-    selector: Selector
-    cached: bool
-    questions: QuestionOptions
-    answers: AnswerOptions
+    def __init__(
+        self,
+        classifier: Classifier,
+        selector: Selector,
+        cached: bool,
+        questions: QuestionOptions,
+        answers: AnswerOptions,
+    ) -> None:
+        self.classifier: Classifier = classifier
+        self.selector: Selector = selector
+        self.cached: bool = cached
+        self.questions: QuestionOptions = questions
+        self.answers: AnswerOptions = answers
 
     @cached_property
     def reach(self) -> int:

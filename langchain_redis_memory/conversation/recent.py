@@ -9,27 +9,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.conversation.context import StoredContext
 from langchain_redis_memory.history.transcript import Transcript
 
-_NOTHING = StoredContext()
+
+class RecentConversation(NamedTuple):
+    """A conversation after its last turn in this process: the newest messages, oldest first, and the rest."""
+
+    messages: list[BaseMessage]
+    context: StoredContext
 
 
-@dataclass(frozen=True)
-class RecentConversation:
-    """A conversation after its last turn in this process.
-
-    Args:
-        messages: Its newest messages, oldest first.
-        context: What else was stored of it.
-    """
-
-    messages: list[BaseMessage] = field(default_factory=list)
-    context: StoredContext = _NOTHING
+NOTHING_SEEN = RecentConversation([], StoredContext())
 
 
 class RecentConversations:

@@ -9,7 +9,6 @@ nobody needs: another turn waits for it at worst until that one's answer is stor
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -25,13 +24,7 @@ _log = logging.getLogger(__name__)
 
 
 class Flight(NamedTuple):
-    """A turn's part in a single flight.
-
-    Args:
-        key: The lease.
-        token: The turn's own.
-        leads: Whether the turn has it; None where that could not be told.
-    """
+    """A turn's part in a single flight: the lease, its own token, and whether it leads, if that is known."""
 
     key: str
     token: str
@@ -39,12 +32,7 @@ class Flight(NamedTuple):
 
 
 class TurnLookup(NamedTuple):
-    """The result of looking for a turn's answer.
-
-    Args:
-        answer: The cached answer; None for none.
-        flight: The lease that was asked for in the same trip; None where none was.
-    """
+    """The result of looking for a turn's answer, None for none, with the lease that was asked for in the same trip."""
 
     answer: Answer | None = None
     flight: Flight | None = None
@@ -53,15 +41,11 @@ class TurnLookup(NamedTuple):
 NOTHING = TurnLookup()
 
 
-@dataclass(frozen=True)
 class TurnCache:
-    """The answer cache as a turn uses it.
+    """The answer cache as a turn uses it; None for none."""
 
-    Args:
-        cache: The cache; None for none.
-    """
-
-    cache: AnswerCache | None
+    def __init__(self, cache: AnswerCache | None) -> None:
+        self.cache = cache
 
     @cached_property
     def _switch(self) -> str | None:

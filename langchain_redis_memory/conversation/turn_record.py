@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from langchain_redis_memory.cache.answers.answer_cache import CANDIDATES, Answer
 from langchain_redis_memory.cache.answers.records import AnswerRecords
@@ -18,14 +17,8 @@ from langchain_redis_memory.ops import Flow, Now, Op, merge, pure
 from langchain_redis_memory.redis.key_groups import mark_of
 
 
-@dataclass(frozen=True)
-class TurnRecorder:
-    """Counts and logs turns.
-
-    Args:
-        records: The entries of the cache that was asked.
-        log: What is logged; None for nothing.
-    """
+class TurnRecorder(NamedTuple):
+    """Counts and logs turns, with the entries of the cache that was asked."""
 
     records: AnswerRecords
     log: DecisionLog | None

@@ -43,8 +43,7 @@ class TurnProgress:
     interrupted: Callable[[BaseException], Flow[None]] | None = None
 
 
-@dataclass(frozen=True)
-class TurnRequest:
+class TurnRequest(NamedTuple):
     """A turn before its first step.
 
     Args:
@@ -61,7 +60,7 @@ class TurnRequest:
     transcript: Transcript
     text: str
     asked: CacheQuestion
-    progress: TurnProgress = field(default_factory=TurnProgress)
+    progress: TurnProgress
 
 
 class LoadedTurn(NamedTuple):

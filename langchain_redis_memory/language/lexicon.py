@@ -12,9 +12,8 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache, cached_property
 from importlib import resources
-from inspect import get_annotations
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.lazy_pattern import lazy_pattern
@@ -25,7 +24,7 @@ _PHRASES = ("definition", "looking_back", "opening_phrase")
 
 
 class Lexicon:
-    """The word lists and phrasings of one language; the attributes are the keys of its file."""
+    """The word lists and phrasings of one language: an attribute for each key of its file."""
 
     language: str
     definition: tuple[tuple[str, ...], ...]
@@ -37,63 +36,13 @@ class Lexicon:
     rephrase: re.Pattern[str]
     expletive: re.Pattern[str]
     meddling: re.Pattern[str]
-    function: frozenset[str]
-    foreign: frozenset[str]
-    person: frozenset[str]
-    possessive_person: frozenset[str]
-    thing: frozenset[str]
-    demonstrative: frozenset[str]
-    persons: frozenset[str]
-    wh: frozenset[str]
-    auxiliary: frozenset[str]
-    imperative: frozenset[str]
-    preposition: frozenset[str]
-    complement: frozenset[str]
-    clause: frozenset[str]
-    opener: frozenset[str]
-    anaphor: frozenset[str]
-    comparative: frozenset[str]
-    comparison: frozenset[str]
-    standard: frozenset[str]
-    superlative: frozenset[str]
-    unique: frozenset[str]
-    generic: frozenset[str]
-    light: frozenset[str]
-    relational: frozenset[str]
-    transitive: frozenset[str]
-    acknowledgement: frozenset[str]
-    calendar: frozenset[str]
-    recall_needs: frozenset[str]
-    common: frozenset[str]
-    party: frozenset[str]
-    saying: frozenset[str]
-    said: frozenset[str]
-    memory: frozenset[str]
-    back: frozenset[str]
-    exchange: frozenset[str]
-    life: frozenset[str]
-    recall_filler: frozenset[str]
-    recall_living: frozenset[str]
-    recall_ordinal: frozenset[str]
-    recall_number: frozenset[str]
-    recall_between: frozenset[str]
-    third_person: frozenset[str]
-    chitchat: frozenset[str]
-    deed: frozenset[str]
-    back_to: frozenset[str]
-    filler: frozenset[str]
-    shared: frozenset[str]
-    shell: frozenset[str]
-    ordinal: frozenset[str]
-    number: frozenset[str]
-    choices: frozenset[str]
-    offered: frozenset[str]
-    edit: frozenset[str]
-    person_noun: frozenset[str]
-    clause_subject: frozenset[str]
 
-    def __init__(self, **lists: Any) -> None:
-        vars(self).update(lists)
+    def __init__(self, lists: Mapping[str, Any]) -> None:
+        self.__dict__.update(lists)
+
+    if TYPE_CHECKING:  # all else is a word list
+
+        def __getattr__(self, name: str) -> frozenset[str]: ...
 
     @cached_property
     def unspecific(self) -> frozenset[str]:
@@ -150,18 +99,24 @@ class Lexicon:
             strange = (word for word in words if word[0].islower() and not word.isascii())
             if word := next((word for word in strange if word not in self.function), ""):
                 return f"another language: {word[:40]!r}"
-        if not self.foreign.isdisjoint(low):
-            return f"another language: {next(word for word in low if word in self.foreign)!r}"
+        if foreign := [word for place, word in enumerate(low) if word in self.foreign and not _is_name(words, place)]:
+            return f"another language: {foreign[0]!r}"
         if low[:1] not in _OPENS and self.telling.isdisjoint(low) and not any(word in content for word in low):
             return "no function word of its language"
         return None
 
 
+def _is_name(words: Sequence[str], place: int) -> bool:
+    """Whether a word is a name or begins one, in a turn that is not written in capitals: "UN", "Le Havre"."""
+    word, behind = words[place], words[place + 1 : place + 2]
+    if not any(other[0].islower() for other in words):
+        return False
+    begins = place > 0 and word.istitle() and bool(behind) and behind[0].istitle()
+    return begins or (len(word) > 1 and word.isupper())
+
+
 _OPENS = (["do"], ["has"])
 """Words of several languages that open a question in English only."""
-_LISTS = tuple(
-    name for name in get_annotations(Lexicon) if name not in ("language", "clause_subject", *_PATTERNS, *_PHRASES)
-)
 
 
 def build_lexicon(data: Mapping[str, Any], *, ours: bool) -> Lexicon:
@@ -174,16 +129,18 @@ def build_lexicon(data: Mapping[str, Any], *, ours: bool) -> Lexicon:
     Raises:
         ConfigError: A list is missing, or a phrasing is no regular expression.
     """
+    needed = data if ours else _data("en")
+    words = [name for name, value in needed.items() if isinstance(value, str)]
     try:
-        lists: dict[str, Any] = {name: frozenset(data[name].split()) for name in _LISTS}
+        lists: dict[str, Any] = {name: frozenset(data[name].split()) for name in words}
         lists |= {name: tuple(tuple(phrase.split()) for phrase in data[name]) for name in _PHRASES}
         lists |= {name: pattern(data[name], data["slots"]) for name in _PATTERNS}
         if not ours:
             lists |= {name: re.compile(lists[name].pattern, re.IGNORECASE) for name in _PATTERNS}
-        clause_subject = frozenset(data["clause_subject"].split()) | lists["auxiliary"] | lists["wh"]
-        return Lexicon(language=str(data["language"]), clause_subject=clause_subject, **lists)
+        lists["clause_subject"] |= lists["auxiliary"] | lists["wh"]
+        return Lexicon({**lists, "language": str(data["language"])})
     except (KeyError, AttributeError, TypeError, re.error) as error:
-        msg = f"a lexicon needs the lists {', '.join((*_LISTS, *_PHRASES, *_PATTERNS))} and `slots`: {error!r}"
+        msg = f"a lexicon needs the lists {', '.join((*words, *_PHRASES, *_PATTERNS))} and `slots`: {error!r}"
         raise ConfigError(msg) from error
 
 
@@ -217,11 +174,14 @@ def lexicon(language: str) -> Lexicon:
     Raises:
         ConfigError: There is no such lexicon, or its file is not one.
     """
-    ours = language.isalpha()
-    file = resources.files(__package__) / "lexicons" / f"{language}.json" if ours else Path(language)
     try:
-        data = json.loads(file.read_text("utf-8"))
+        data = _data(language)
     except (OSError, ValueError) as error:
         msg = f"no lexicon for {language!r}: name a language that is there, or the path of a JSON file"
         raise ConfigError(msg) from error
-    return build_lexicon(data, ours=ours)
+    return build_lexicon(data, ours=language.isalpha())
+
+
+def _data(language: str) -> Any:
+    ours = resources.files(__package__) / "lexicons" / f"{language}.json"
+    return json.loads((ours if language.isalpha() else Path(language)).read_text("utf-8"))

@@ -70,13 +70,7 @@ class BelowTarget(NamedTuple):
 
 @dataclass(frozen=True)
 class ServiceStatus:
-    """The state of a deployment at a glance.
-
-    Args:
-        health: The server's and the client's.
-        caches: All caches that have counted something.
-        below: Those below their targets.
-    """
+    """The state of a deployment at a glance: of server and client, all caches that count, those below their targets."""
 
     health: Health
     caches: Sequence[CacheStats] = ()

@@ -51,12 +51,9 @@ class Orphan(NamedTuple):
 
 @dataclass(frozen=True)
 class OrphanReport:
-    """The report of a search for orphans.
+    """The report of a search for orphans, complete if all keys were looked at.
 
-    Args:
-        orphans: The keys.
-        removed: How many of them were removed; names that are not this package's never are.
-        complete: Whether all keys were looked at.
+    Names that are not this package's are never removed.
     """
 
     orphans: Sequence[Orphan]

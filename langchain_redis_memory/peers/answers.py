@@ -53,11 +53,7 @@ class NearAnswers(KeySource):
 
 @dataclass(frozen=True)
 class RedisVLCache(NearAnswers):
-    """Reads `SemanticCache` of redisvl and `RedisSemanticCache` of langchain-redis, which is one.
-
-    Args:
-        prefix: The cache's name.
-    """
+    """Reads `SemanticCache` of redisvl and `RedisSemanticCache` of langchain-redis, which is one, by name."""
 
     prefix: str = "llmcache"
     match: str = "*"
@@ -81,11 +77,7 @@ class RedisVLCache(NearAnswers):
 
 @dataclass(frozen=True)
 class CommunitySemanticCache(NearAnswers):
-    """Reads `RedisSemanticCache` of langchain-community.
-
-    Args:
-        prefix: What its keys begin with.
-    """
+    """Reads `RedisSemanticCache` of langchain-community."""
 
     prefix: str = "doc:cache:"
     match: str = "*"
@@ -106,11 +98,7 @@ class CommunitySemanticCache(NearAnswers):
 
 @dataclass(frozen=True)
 class GPTCache(KeySource):
-    """Reads GPTCache's storage on Redis: RedisJSON documents of a question and its answers.
-
-    Args:
-        prefix: Its `global_key_prefix`.
-    """
+    """Reads GPTCache's storage on Redis: RedisJSON of a question and its answers; see `global_key_prefix`."""
 
     prefix: str = "gptcache"
     match: str = "*"

@@ -88,8 +88,7 @@ LANGCHAIN_EMBEDDINGS = "langchain-embeddings"
 class LangChainEmbeddings:
     """Finds the vectors of documents that `CacheBackedEmbeddings` stored in a byte store on Redis.
 
-    Args:
-        prefix: What its keys begin with: the namespace of the byte store and a slash, then that of the embeddings.
+    The prefix is the namespace of the byte store and a slash, then that of the embeddings.
     """
 
     prefix: str

@@ -28,11 +28,7 @@ from langchain_redis_memory.peers.stored_keys import (
 
 @dataclass(frozen=True)
 class TurnLists(KeySource):
-    """Reads lists of turns, oldest first: `{"user": ..., "assistant": ...}`.
-
-    Args:
-        prefix: What the keys begin with; the session follows.
-    """
+    """Reads lists of turns, oldest first: `{"user": ..., "assistant": ...}`; the session follows the prefix."""
 
     prefix: str = "simple_history:"
     match: str = "*"
@@ -64,10 +60,7 @@ class MessageLists(PrefixSource):
     """Reads lists of messages, oldest first, with a summary and a count of turns beside them.
 
     The keys are `conversation:messages:{id}`, `conversation:summary:{id}` and `conversation:turns:{id}`; a message is
-    `{"type": "HumanMessage", "content": ...}`, or has a "role".
-
-    Args:
-        prefix: What the keys begin with; "messages:", "summary:" or "turns:" and the session follow.
+    `{"type": "HumanMessage", "content": ...}`, or has a "role". The prefix ends before "messages:".
     """
 
     prefix: str = "conversation:"

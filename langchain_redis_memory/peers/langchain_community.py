@@ -17,11 +17,7 @@ from langchain_redis_memory.peers.stored_keys import StoredKey, exists_flow, lis
 
 @dataclass(frozen=True)
 class CommunityHistory(KeySource):
-    """Reads the histories of langchain-community, also those on Upstash.
-
-    Args:
-        prefix: Its `key_prefix`.
-    """
+    """Reads the histories of langchain-community, also those on Upstash; the prefix is its `key_prefix`."""
 
     prefix: str = "message_store:"
     match: str = "*"

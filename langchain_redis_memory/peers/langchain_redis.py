@@ -24,11 +24,7 @@ NEVER_STORED = "langchain-redis never stored the ids, names, tool calls and usag
 
 @dataclass(frozen=True)
 class LangChainRedisHistory(MessageSource):
-    """Reads the histories of langchain-redis.
-
-    Args:
-        prefix: Its `key_prefix`.
-    """
+    """Reads the histories of langchain-redis; the prefix is its `key_prefix`."""
 
     prefix: str = "chat:"
     match: str = "*"

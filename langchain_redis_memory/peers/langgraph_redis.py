@@ -38,8 +38,7 @@ NO_PATH = "the source did not store the task paths of writes"
 class LangGraphRedis:
     """Reads the threads of its saver since 0.1: a unit is a checkpoint with its writes.
 
-    Args:
-        prefix: Its `checkpoint_prefix`, and after a comma its `checkpoint_write_prefix` where that is another.
+    The prefix is its `checkpoint_prefix`, and after a comma its `checkpoint_write_prefix` where that is another.
     """
 
     prefix: str = "checkpoint"

@@ -20,11 +20,7 @@ DATES = "when an item was created and updated: its dates are those of the migrat
 
 @dataclass(frozen=True)
 class LangGraphRedisStore(KeySource):
-    """Reads its items.
-
-    Args:
-        prefix: Its `store_prefix`.
-    """
+    """Reads its items; the prefix is its `store_prefix`."""
 
     prefix: str = "store"
     match: str = "*"

@@ -77,11 +77,7 @@ class Mem0(KeySource):
 
 @dataclass(frozen=True)
 class AgentMemoryServer:
-    """Reads the sessions and the long-term memories of agent-memory-server.
-
-    Args:
-        prefix: Its `redisvl_index_prefix`, of the long-term memories.
-    """
+    """Reads sessions and long-term memories of agent-memory-server; the prefix is its `redisvl_index_prefix`."""
 
     prefix: str = "memory_idx"
     match: str = "*"

@@ -15,11 +15,7 @@ _MESSAGE = re.compile(rb":[0-9.]+(:[0-9a-f]{8})?$")
 
 @dataclass(frozen=True)
 class RedisVLHistory(MessageSource):
-    """Reads the histories of redisvl.
-
-    Args:
-        prefix: The history's name, or its `prefix`.
-    """
+    """Reads the histories of redisvl; the prefix is the history's name, or its `prefix`."""
 
     prefix: str
     match: str = "*"

@@ -62,6 +62,27 @@ class ItemPage(NamedTuple):
     cursor: int
 
 
+def glance(keys: ExpiringHashKeys, names: Sequence[Name]) -> Op[list[Item | None]]:
+    """Reads items without a script, which is faster; not on a cluster, where any node would tell the time.
+
+    Returns:
+        What `get` gives.
+    """
+
+    def read(replies: Sequence[Reply]) -> list[Item | None]:
+        (seconds, micros), records = replies
+        now = int(seconds) * 1000 + int(micros) // 1000
+        return [
+            None if record is None else _kept(keys.items, name, record, now)
+            for name, record in zip(names, records, strict=True)
+        ]
+
+    return Op((_TIME, ("HMGET", keys.items, *names)), read)
+
+
+_TIME = ("TIME",)
+
+
 def get(keys: ExpiringHashKeys, names: Sequence[Name]) -> Op[list[Item | None]]:
     """Reads items. An op of one trip: each item, None where there is none or its lifetime is over."""
 
@@ -78,8 +99,11 @@ def get(keys: ExpiringHashKeys, names: Sequence[Name]) -> Op[list[Item | None]]:
 def _kept(place: Key, name: Name, record: bytes, now: int) -> Item | None:
     """Reads an item; one that cannot be decrypted counts as absent, as a cache's whole content may be made anew."""
     expiry, _, body = record.partition(b":")
+    left_ms = int(expiry) - now if expiry.isdigit() else None
+    if left_ms is not None and left_ms <= 0:
+        return None
     try:
-        return Item(place.decrypt(body, name), int(expiry) - now if expiry.isdigit() else None)
+        return Item(place.decrypt(body, name), left_ms)
     except DecryptionError as error:
         _log.warning("an entry counts as absent: %s", error)
         return None
@@ -108,8 +132,7 @@ def page(keys: ExpiringHashKeys, cursor: int = 0) -> Op[ItemPage]:
     def read(replies: Sequence[Reply]) -> ItemPage:
         (now,), (further, found) = replies
         kept = [(name, _kept(keys.items, name, record, int(now))) for name, record in pairs(found)]
-        there = [(name, one.body) for name, one in kept if one and (one.left_ms is None or one.left_ms > 0)]
-        return ItemPage(there, int(further))
+        return ItemPage([(name, one.body) for name, one in kept if one], int(further))
 
     # A look at no item gives the server's time, on a cluster that of the same node.
     return Op((script("redis/expiring_hash_get")((keys.items,)), ("HSCAN", keys.items, cursor, "COUNT", PAGE)), read)

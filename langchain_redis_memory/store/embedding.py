@@ -18,13 +18,7 @@ Paths = Sequence[Any]
 
 @dataclass(frozen=True)
 class IndexSettings:
-    """An `IndexConfig` made ready.
-
-    Args:
-        dims: Numbers of a vector.
-        embeddings: What embeds.
-        paths: The paths whose texts are embedded unless a put names others.
-    """
+    """An `IndexConfig` made ready; the texts of its paths are embedded unless a put names others."""
 
     dims: int
     embeddings: Embeddings

@@ -53,12 +53,7 @@ class StoredFile(NamedTuple):
 
 @dataclass(frozen=True)
 class Files:
-    """Builds the ops and flows of one namespace's files.
-
-    Args:
-        keys: Their keys.
-        ttl_ms: How long all of them live from the last write in milliseconds, 0 for ever.
-    """
+    """Builds the ops and flows of one namespace's files, which live for `ttl_ms` from the last write, 0 for ever."""
 
     keys: FileKeys
     ttl_ms: int

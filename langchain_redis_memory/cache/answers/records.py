@@ -21,12 +21,7 @@ from langchain_redis_memory.redis.keys import KeySpace
 
 
 class LookupPreview(NamedTuple):
-    """A preview of what a cache would do with a question.
-
-    Args:
-        answer: The answer that it would serve; None for none.
-        candidates: What else is near, with what spoke against it.
-    """
+    """A preview of what a cache would serve to a question, and what else is near, with what spoke against it."""
 
     answer: Answer | None
     candidates: Sequence[Candidate]
@@ -53,12 +48,7 @@ class CachedAnswer(NamedTuple):
 
 
 class CachedAnswers(NamedTuple):
-    """Some entries.
-
-    Args:
-        answers: The entries, in no order; about as many as were asked for.
-        cursor: Where to go on from; 0 after the last.
-    """
+    """Some entries, in no order, about as many as were asked for; and the cursor to go on from, 0 after the last."""
 
     answers: list[CachedAnswer]
     cursor: int

@@ -270,9 +270,9 @@ class CachedRetriever(ClientOwner, BaseRetriever):
     # --- flows --------------------------------------------------------------------------------------------------------
 
     def _seen_asker(self, settings: Mapping[str, Any], callbacks: Any) -> list[Any]:
-        """Returns who asks and with which metadata; a vector store's own retriever reads neither."""
+        """Returns who asks and with which metadata; of a vector store's own, which reads neither, how it searches."""
         if type(self.retriever) is VectorStoreRetriever:
-            return []
+            return [self.retriever.search_type, dict(self.retriever.search_kwargs)]
         config = {"configurable": settings, **{name: getattr(callbacks, name, None) for name in ("metadata", "tags")}}
         return [*users_of(config), *rights_of(config)]
 

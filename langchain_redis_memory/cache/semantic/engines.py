@@ -29,6 +29,8 @@ class Engines:
     def __init__(self, client: Client, name: EngineName | None, quantization: Quantization) -> None:
         check(1, name, quantization)
         self._client = client
+        self.one_server: bool = not client._topology.cluster
+        """Whether a script can read vectors and entries."""
         self._wanted: tuple[EngineName | None, Quantization] = (name, quantization)
         self._made: dict[int, Engine] = {}
 

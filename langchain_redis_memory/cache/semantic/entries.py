@@ -19,6 +19,7 @@ from langchain_redis_memory.redis.codec.values import pack, unpack
 from langchain_redis_memory.redis.keys import EntryKeys
 from langchain_redis_memory.redis.replies import pairs
 from langchain_redis_memory.redis.scripts import script
+from langchain_redis_memory.vectors.engine import VectorHits
 
 MOST_REPORTS = 64
 """How many of its newest reports an entry keeps."""
@@ -92,19 +93,64 @@ class StoredAnswerRead(NamedTuple):
     left_ms: int | None = None
 
 
-def get(keys: EntryKeys, names: Sequence[bytes]) -> Op[list[StoredAnswerRead | None]]:
+def get(keys: EntryKeys, names: Sequence[bytes], used: Sequence[bytes] = ()) -> Op[list[StoredAnswerRead | None]]:
     """Reads entries, which counts as using them.
 
-    An op of one trip: each entry, None where there is none, it has expired or is damaged.
+    An op of one trip: each entry, None where there is none, it has expired or is damaged. `used` names others that were
+    used.
     """
 
     def read(replies: Sequence[Reply]) -> list[StoredAnswerRead | None]:
-        pairs = zip(fields, replies[0], strict=True)
-        found = [_read(name, pair, keys.items) if pair else None for name, pair in pairs]
-        return [one if one and one.entry.name == name else None for one, name in zip(found, names, strict=True)]
+        return [_named(keys, name, pair) for name, pair in zip(names, replies[0], strict=True)]
 
-    fields = _fields(keys, names)
-    return Op((script("cache/entry_get")(keys.all(), *fields),), read)
+    fields = _fields(keys, [*names, *used])
+    return Op((script("cache/entry_get")(keys.all(), len(names), *fields),), read)
+
+
+class Nearest(NamedTuple):
+    """The vectors that a search found, and the entry of the nearest one, where it was read with them.
+
+    Args:
+        hits: What the search found; None for nothing.
+        field: The field of the nearest one's entry, b"" where none was read.
+        record: The entry as it was then, which does not count as using it; None where it was gone.
+    """
+
+    hits: VectorHits | None
+    field: bytes = b""
+    record: Sequence[bytes | None] | None = None
+
+    def is_of(self, keys: EntryKeys, name: bytes) -> bool:
+        """Tells whether it was the entry of that name that was read."""
+        return self.field == keys.items.blind(name)
+
+    def read(self, keys: EntryKeys, name: bytes) -> StoredAnswerRead | None:
+        """Decodes the entry of that name; None where it is gone or damaged."""
+        return _named(keys, name, self.record)
+
+
+def nearest(keys: EntryKeys, search: Op[VectorHits | None], points: str) -> Op[Nearest]:
+    """Searches vectors, and reads the entry of the nearest one in the same trip; not on a cluster.
+
+    Args:
+        keys: The cache's keys.
+        search: The search: its first command is run by a script. The owners of its points are those of `owner_of`.
+        points: The key of the vectors.
+    """
+    command, *others = search.commands
+
+    def read(replies: Sequence[Reply]) -> Nearest:
+        found, record, field = replies[0]
+        return Nearest(search.read([found, *replies[1:]]), field, record)
+
+    return Op((script("cache/entry_near")((*keys.all(), points), *command), *others), read)
+
+
+def _named(keys: EntryKeys, name: bytes, pair: Sequence[bytes | None] | None) -> StoredAnswerRead | None:
+    """Reads an entry, if it has that name."""
+    (field,) = _fields(keys, [name])
+    found = _read(field, pair, keys.items) if pair else None
+    return found if found and found.entry.name == name else None
 
 
 def _fields(keys: EntryKeys, names: Sequence[bytes]) -> list[bytes]:

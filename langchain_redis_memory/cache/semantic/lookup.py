@@ -100,7 +100,7 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
 
     # --- looking up ---------------------------------------------------------------------------------------------------
 
-    def lookup_flow(self, prompt: str, llm_string: str) -> Flow[RETURN_VAL_TYPE | None]:
+    def lookup_flow(self, prompt: str, llm_string: str, seen: None = None) -> Flow[RETURN_VAL_TYPE | None]:
         """Looks up an answer, and counts."""
         began: float = yield Now()
         analysis = yield from self._analyse_flow(prompt, llm_string)

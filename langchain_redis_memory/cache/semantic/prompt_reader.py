@@ -175,7 +175,7 @@ class PromptReader:
         return self._found(llm_string, parsed, variables, text, context, verdict, compared)
 
     def _is_own(self, text: str) -> bool:
-        """Whether the answer may depend on what the user told of himself before."""
+        """Whether the answer may depend on personal statements that the user made before."""
         return tells_of_self(text) or not asks_for_anybody(text, self.audience)
 
     def _found(

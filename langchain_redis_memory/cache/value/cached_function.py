@@ -49,16 +49,28 @@ class CachedFunction(Generic[P, R]):
         self._user = f"{{{user}}}" if user is not None and user.isidentifier() else user
         for template in filter(None, (key, *self._tags, self._user)):
             self._check(template)
+        self._made = "" if key is not None else _describe(function)
+        self._fields, self._between = _several(key) if key is not None else ([], "")
+        self._check_user()
         self._object: dict[str, Any] = {}
         self._read_parameters()
         update_wrapper(self, function)
         self._is_async = inspect.iscoroutinefunction(function)
 
     def _check(self, template: str) -> None:
-        for _, name, _, _ in Formatter().parse(template):
-            first = (name or "").partition(".")[0].partition("[")[0]
-            if name is not None and first not in self._signature.parameters:
+        for first in _arguments(template):
+            if first not in self._signature.parameters:
                 raise ConfigError(f"{template!r} names {first!r}, which {self.__name__} does not take")
+
+    def _check_user(self) -> None:
+        """Refuses a name that does not tell users apart, though the function is told who it is about."""
+        if self._key is None or self._user is None:
+            return
+        if missing := sorted(_arguments(self._user) - _arguments(self._key)):
+            raise ConfigError(
+                f"the key {self._key!r} does not name {missing[0]!r}, which names the user, so users would be given "
+                f"each other's results: add {{{missing[0]}}} to it"
+            )
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Calls the function, or gives what is kept; awaitable where the function is a coroutine function."""
@@ -99,10 +111,14 @@ class CachedFunction(Generic[P, R]):
         return dict(bound.arguments)
 
     def _name(self, arguments: Mapping[str, Any]) -> str:
+        if self._fields:
+            parts = ((literal, _quoted(field.format_map(arguments), self._between)) for literal, field in self._fields)
+            return "".join(part for pair in parts for part in pair)
         if self._key is not None:
             return self._key.format_map(arguments)
         given = {name: value for name, value in arguments.items() if name not in self._object}
-        return f"{self.__module__}.{self.__qualname__}:{digest(given)}"
+        owner = [_describe(one) for one in self._object.values()]
+        return f"{self.__module__}.{self.__qualname__}:{digest({'given': given, 'made': self._made, 'owner': owner})}"
 
     def _run(self, args: Any, kwargs: Any, *, force: bool) -> Any:
         arguments = self._bound(args, kwargs)
@@ -125,3 +141,46 @@ class CachedFunction(Generic[P, R]):
         bound._object = {next(iter(self._signature.parameters)): owner}
         bound._read_parameters()
         return bound
+
+
+def _describe(part: Any) -> str:
+    """Names a function, or a method's object, by what it is made of."""
+    from langchain_redis_memory.redis.codec.fingerprint import describe  # a named result needs none of LangChain
+
+    return describe(part).digest
+
+
+def _arguments(template: str) -> set[str]:
+    """The arguments that a template names."""
+    named = (name for _, name, _, _ in Formatter().parse(template) if name is not None)
+    return {name.partition(".")[0].partition("[")[0] for name in named}
+
+
+def _several(key: str) -> tuple[list[tuple[str, str]], str]:
+    """Splits a name of several arguments, so that "a:b" and "c" are never taken for "a" and "b:c".
+
+    Returns:
+        Each argument's template behind the text before it, and the characters that are quoted in arguments, as they
+        stand between them; nothing for a name of one argument.
+
+    Raises:
+        ConfigError: Two arguments have nothing between them.
+    """
+    fields: list[tuple[str, str]] = []
+    between, gap = "", "start"
+    for literal, name, spec, conversion in Formatter().parse(key):
+        gap += literal
+        if name is None:
+            fields.append((literal, ""))
+            continue
+        if not gap:
+            raise ConfigError(f"{key!r} has two arguments with nothing between them: put a ':' there")
+        between += gap if any(field for _, field in fields) else ""
+        gap = ""
+        fields.append((literal, f"{{{name}{f'!{conversion}' if conversion else ''}{f':{spec}' if spec else ''}}}"))
+    return (fields, between + "%") if between else ([], "")
+
+
+def _quoted(value: str, characters: str) -> str:
+    """Spells some characters of a text by their bytes, as a URL does."""
+    return "".join("%" + each.encode("utf-8", "surrogatepass").hex() if each in characters else each for each in value)

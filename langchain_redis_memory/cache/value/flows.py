@@ -15,7 +15,7 @@ from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailabl
 from langchain_redis_memory.cache.single_flight import SingleFlight, making
 from langchain_redis_memory.cache.stats import Tally
 from langchain_redis_memory.cache.value.load_options import LoadOptions, is_due
-from langchain_redis_memory.cache.value.near import Near
+from langchain_redis_memory.cache.value.near import NearCache
 from langchain_redis_memory.cache.value.operations import Mode, StoredValue, ValueLookup, ValueOps, tags_of
 from langchain_redis_memory.errors import ConflictError, CorruptDataError, RedisMemoryError
 from langchain_redis_memory.ops import Flow, Now, Op, Reply, Sleep, ask, merge
@@ -45,8 +45,8 @@ class ValueFlows:
         self.tally: Tally = tally
         self.best_effort: BestEffort = BestEffort("the cache of values", tally, client.breaker)
         self.near_s: float = near_s
-        self.near: Near | None = Near(near_most) if near_s else None
-        self._of_turns = self.near or Near(near_most)
+        self.near: NearCache | None = NearCache(near_most) if near_s else None
+        self._of_turns = self.near or NearCache(near_most)
         self._glances = self._quick = self.ops.glances and self.near is None
         """Whether values are looked up by a glance; without tags not any more once a value with some was met."""
 
@@ -110,9 +110,8 @@ class ValueFlows:
     ) -> tuple[Op[tuple[Any] | ValueLookup | None], Callable[[RedisMemoryError], ValueLookup]] | None:
         """Looks a value up by one op and nothing else.
 
-        Returns:
-            The op, and what to do if it raises; None where there is more to do, as flows do it. The op gives a fresh
-            value in a tuple, else what the look-up gave; None where only a flow can tell.
+        Returns the op, and what to do if it raises; None where there is more to do, as flows do it. The op gives a
+        fresh value in a tuple, else what the look-up gave; None where only a flow can tell.
         """
         began = monotonic()
         usual = (self._quick or (tags and self._glances)) and self._client.breaker.closed and not self.tally.due(began)
@@ -294,12 +293,8 @@ class ValueFlows:
     ) -> Flow[Any]:
         """Reads a value, or loads and stores it; of many who miss it at once one loads.
 
-        Args:
-            key: Its name.
-            load: Loads it; may be a coroutine function in async calls.
-            how: How it is kept.
-            force: Load it in any case.
-            seen: What a look-up has just given; None to look.
+        In async calls `load` may be a coroutine function; `force` loads in any case, `seen` is what a look-up has just
+        given.
         """
         began: float = yield Now()
         if id(self) in disabled_here.get():

@@ -29,7 +29,7 @@ class NearValue(NamedTuple):
         return self.value if self.shared else unpack_raw(self.body)
 
 
-class Near:
+class NearCache:
     """Values of one cache in this process; those used least recently go."""
 
     def __init__(self, most: int) -> None:

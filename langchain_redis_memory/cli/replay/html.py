@@ -67,7 +67,7 @@ def page(report: ReplayReport) -> str:
             f'<p class="dim">{escape(head)}</p>',
             '<div class="plots">',
             _figure("What safety costs", _risk_plot(report.outcomes)),
-            _figure("Hits, and what went past the cache", _bars(report.levels)),
+            _figure("Hits and bypasses", _bars(report.levels)),
             "</div>",
             "<h2>How sure is that?</h2>",
             _reliability(report),
@@ -204,7 +204,7 @@ def _risk_plot(outcomes: Sequence[CacheOutcome]) -> str:
 
 
 def _bars(levels: Sequence[CacheOutcome]) -> str:
-    """For each level, the share of hits, misses and what went past the cache, by type."""
+    """For each level, the share of hits, misses and bypasses, by type."""
     kinds = [kind for kind in QuestionType if any(one.bypasses[kind] for one in levels)]
     series = [
         ("served from the cache", "t3"),

@@ -107,7 +107,7 @@ class CacheOutcome:
         failed: Turns to which the answerer had no answer.
         types: How many of each question type.
         cache: How many of each cache decision: hit, miss, bypass, off.
-        bypasses: How many of each question type went past the cache.
+        bypasses: How many of each question type bypassed the cache.
         met: (role, kind, wording, what) -> how many; `what` is a cache decision, or "wrong" for a hit that is.
         wrong: The wrong serves.
         unjudged: Hits that no rewrite can judge, whose answer was made in another conversation: for a person to judge.

@@ -27,6 +27,10 @@ Assumed, not measured. Below this tolerated risk such a question is the user's o
 """
 
 
+QUESTIONS = ("personal", "volatile", "effect", "vary")
+"""What is asked of a turn; a verdict has a probability of each (`p_personal` ...)."""
+
+
 class Audience(str, Enum):
     """Who may be served the answer to a turn."""
 
@@ -103,9 +107,7 @@ class AudienceVerdict(NamedTuple):
         return probability(words)
 
     def __str__(self) -> str:
-        kinds = ", ".join(
-            f"{name} p={getattr(self, f'p_{name}'):.2f}" for name in ("personal", "volatile", "effect", "vary")
-        )
+        kinds = ", ".join(f"{name} p={getattr(self, f'p_{name}'):.2f}" for name in QUESTIONS)
         return (
             f"for {self.audience.value}{', volatile' if self.volatile else ''} ({'; '.join((kinds, *self.evidence))})"
         )

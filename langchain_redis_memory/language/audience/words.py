@@ -115,37 +115,76 @@ def word_lists() -> WordLists:
     return WordLists(json.loads((resources.files(__package__) / "words.json").read_text("utf-8")))
 
 
-class SentenceSigns:
-    """The signs of one sentence, with the words that each was found in."""
+class Sentence:
+    """One sentence from where it starts, and the signs found in it so far, with the words that each was found in."""
 
-    def __init__(self) -> None:
+    body: list[str]
+    mark: str
+    polite: bool
+    text: str
+    first: str
+    second: str
+    third: str
+    last: str
+    inside: frozenset[str]
+    lists: WordLists
+
+    def __init__(self, body: list[str], mark: str = "", *, polite: bool = False) -> None:
+        self.body, self.mark, self.polite = body, mark, polite
+        self.text = " ".join(body)
+        self.first, self.second, self.third = (*body[:3], "", "", "")[:3]
+        self.last = body[-1]
+        self.inside = frozenset(body)
+        self.lists = word_lists()
         self.signs: dict[str, str] = {}
 
-    def add(self, name: str, words: str = "") -> None:
-        """Notes a sign; the first words stay."""
-        self.signs.setdefault(name, words)
+    def add(self, names: str, words: str = "") -> None:
+        """Notes signs, whose names spaces part; the first words of each stay."""
+        for name in names.split():
+            self.signs.setdefault(name, words)
+
+    def note(self, names: str, words: str) -> None:
+        """Notes signs where words speak for them."""
+        if words:
+            self.add(names, words)
+
+    def drop(self, *names: str) -> None:
+        """Takes signs back."""
+        for name in names:
+            self.signs.pop(name, None)
+
+    def has(self, *names: str) -> bool:
+        """Returns whether one of the signs was found."""
+        return not self.signs.keys().isdisjoint(names)
+
+    def opening(self, most: int) -> str:
+        """Returns the first words."""
+        return " ".join(self.body[:most])
+
+    def one_of(self, name: str) -> str:
+        """Finds the first word that is in a word list; "" where none is."""
+        return one_of(self.body, self.lists[name])
+
+    def phrase(self, name: str) -> str:
+        """Finds the first of the phrases of a list; "" where none is there."""
+        text = f" {self.text} ".replace("'s ", " ")
+        return next((phrase.strip() for phrase in self.lists.phrases[name] if phrase in text), "")
+
+    def around(self) -> Iterator[tuple[int, str, str, str]]:
+        """Goes through the words: the place, the word before, the word, and the word after."""
+        row = ["", *self.body, ""]
+        yield from zip(range(len(self.body)), row, self.body, row[2:], strict=False)
+
+    @cached_property
+    def tech(self) -> str:
+        """A word for a programming tool; one that is an everyday word as well counts only behind a preposition."""
+        for place, before, word, _ in self.around():
+            plain = word not in _AMBIGUOUS_TECH or before in ("in", "on", "with", "using", "for")
+            if word in self.lists["tech"] and (plain or (place and before in ("is", "does") and self.last != word)):
+                return word
+        return ""
 
 
-def one_of(body: list[str], words: frozenset[str]) -> str:
+def one_of(body: Sequence[str], words: frozenset[str]) -> str:
     """Finds the first word of a sentence that is one of the words; "" where none is."""
     return "" if words.isdisjoint(body) else next(word for word in body if word in words)
-
-
-def phrase_in(body: list[str], phrases: tuple[str, ...]) -> str:
-    """Finds the first of the phrases that is in the sentence; "" where none is."""
-    text = f" {' '.join(body)} ".replace("'s ", " ")
-    return next((phrase.strip() for phrase in phrases if phrase in text), "")
-
-
-def tech_word(body: list[str], lists: WordLists) -> str:
-    """Finds a word for a programming tool; one that is an everyday word as well counts only behind a preposition."""
-    for place, word in enumerate(body):
-        if word in lists["tech"]:
-            before = body[place - 1] if place else ""
-            if (
-                word not in _AMBIGUOUS_TECH
-                or before in ("in", "on", "with", "using", "for")
-                or (place and before in ("is", "does") and body[-1] != word)
-            ):
-                return word
-    return ""

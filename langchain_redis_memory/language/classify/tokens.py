@@ -83,12 +83,7 @@ def said(history: Sequence[BaseMessage]) -> list[BaseMessage]:
 
 
 def past(history: Sequence[BaseMessage], language: Lexicon) -> HistoryWords:
-    """Returns the vocabulary of the end of a history.
-
-    Args:
-        history: The messages before the turn, oldest first.
-        language: The lexicon.
-    """
+    """Returns the vocabulary of the end of a history."""
     last = said(history)
     if not last:
         return HistoryWords()

@@ -8,24 +8,18 @@ texts are equal needs, so nothing that may decide an answer is missing from it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
 from langchain_redis_memory.language.classify import content_words, dependence
-from langchain_redis_memory.language.classify.signs import signs
-from langchain_redis_memory.language.classify.tokens import HistoryWords
-from langchain_redis_memory.language.classify.weights import weights
+from langchain_redis_memory.language.classify.standalone import leaning
 from langchain_redis_memory.language.english import straight, word_list
-from langchain_redis_memory.language.equivalence.normalise import CACHED
 from langchain_redis_memory.language.equivalence.question_words import opens_a_question
 from langchain_redis_memory.language.lazy_pattern import lazy_pattern
-from langchain_redis_memory.language.lexicon import lexicon
-from langchain_redis_memory.language.logistic import probability
 from langchain_redis_memory.language.need.politeness import without_politeness
-from langchain_redis_memory.language.turn_tokens import WORD, read
+from langchain_redis_memory.language.turn_tokens import WORD
 
 LONGEST = 2000
 """Characters of a need's text; one that is longer is compared with nothing."""
@@ -180,13 +174,6 @@ def need_of(conversation: Sequence[BaseMessage], *, personal: bool = False) -> N
     need = Need(question, tuple(facts), personal)
     named = any(_IDENTITY.search(line) for line in (question, *(fact.said for fact in facts)))
     return need if question and not named and len(need.text) <= LONGEST else None
-
-
-@lru_cache(CACHED)
-def leaning(question: str) -> float:
-    """Returns the probability that a question depends on its conversation, by its words alone."""
-    reading = signs(read(question), HistoryWords(started=True, answered=True), lexicon("en"))
-    return probability(weights("linguistic").log_odds(reading.features))
 
 
 def says_nothing(text: str) -> bool:

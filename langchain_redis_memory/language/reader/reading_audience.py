@@ -106,11 +106,7 @@ class ReadingAudience:
 
 
 def in_doubt(words: AudienceVerdict) -> bool:
-    """Checks whether the words leave a doubt that reading may settle.
-
-    Args:
-        words: Their verdict.
-    """
+    """Checks whether the words leave a doubt that reading may settle."""
     low, high = DOUBT
     plain = max(words.p_personal, words.p_effect, words.p_vary) >= _PLAIN or words.p_volatile >= _PLAIN_VOLATILE
     return low <= words.p_unsafe <= high and not (plain or words.here or words.own_procedure)

@@ -77,8 +77,7 @@ class _Pipeline:
 class AsyncSharedTransport(AsyncDirectTransport):
     """Sends what tasks ask for in the same turn of the event loop as one pipeline; see the module.
 
-    Args:
-        client: An async client of redis-py for one server; ours to close.
+    The client is ours to close.
     """
 
     def __init__(self, client: Any) -> None:

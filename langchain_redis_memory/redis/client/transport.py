@@ -302,9 +302,16 @@ _NUMBERS = (int, float)
 
 def pack(commands: Sequence[Command], *, by_digest: bool) -> bytes:
     """Packs commands as they are sent."""
+    pack_command = _packer()
+    return b"".join([pack_command(tuple(spelled(command, by_digest=by_digest))) for command in commands])
+
+
+@lru_cache(maxsize=1)
+def _packer() -> Any:
+    """Returns hiredis' function: to import it for each trip takes longer than to pack a command."""
     from hiredis import pack_command
 
-    return b"".join([pack_command(tuple(spelled(command, by_digest=by_digest))) for command in commands])
+    return pack_command
 
 
 def _names(pool: Any) -> tuple[str, ...]:

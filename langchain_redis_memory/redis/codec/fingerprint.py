@@ -48,12 +48,16 @@ class Description(NamedTuple):
         opaque: Names of the parts that cannot be described, in order, each once.
         acts: Whether a part that is not LangChain's own, and no model, may read the config and have effects.
         computed: Functions from which its prompts take what is in them by then, such as the day.
+        selectors: Names of what chooses its prompts' examples from somewhere that cannot be described.
+        live: Its models and vector stores' retrievers, whose settings somebody may change.
     """
 
     digest: str
     opaque: tuple[str, ...]
     acts: bool
     computed: tuple[Callable[[], Any], ...] = ()
+    selectors: frozenset[str] = frozenset()
+    live: tuple[LiveSettings, ...] = ()
 
 
 @dataclass
@@ -63,6 +67,51 @@ class _Findings:
     opaque: dict[str, None] = field(default_factory=dict)
     acts: bool = False
     computed: list[Callable[[], Any]] = field(default_factory=list)
+    selectors: set[str] = field(default_factory=set)
+    live: list[LiveSettings] = field(default_factory=list)
+
+
+class LiveSettings:
+    """The settings of a model or a retriever, which may be changed after it was described.
+
+    Args:
+        part: The model or the retriever.
+    """
+
+    def __init__(self, part: Any) -> None:
+        self._part = part
+        self._fields, self._decides = plain_fields(part), _decides(part)
+
+    def changed(self) -> bool:
+        """Checks whether what decides its answers is another by now; what it counts by itself decides nothing."""
+        now = plain_fields(self._part)
+        if now == self._fields:
+            return False
+        if _decides(self._part) != self._decides:
+            return True
+        self._fields = now
+        return False
+
+
+def _decides(part: Any) -> Any:
+    """What a model or a retriever itself says of its settings, without lists that may be filled by use."""
+    if isinstance(part, loaded("langchain_core.vectorstores.base", "VectorStoreRetriever")):
+        return [part.search_type, dict(part.search_kwargs)]
+    dumped = dumpd(part)
+    return repr(_settable(dumped["kwargs"] if _whole(dumped) else getattr(part, "_identifying_params", {})))
+
+
+def plain_fields(thing: Any) -> Any:
+    """Copies the fields of an object that somebody may set to another value, such as a model's temperature."""
+    return thing.copy() if isinstance(thing, dict) else _settable(vars(thing))
+
+
+def _settable(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: value.copy() if isinstance(value, dict | list) else value
+        for name, value in found.items()
+        if (isinstance(value, str | int | float | dict) or name.startswith("stop")) and name != "_serialized"
+    }
 
 
 def describe(part: Any) -> Description:
@@ -72,7 +121,8 @@ def describe(part: Any) -> Description:
     """
     findings = _Findings()
     described = digest({"described": _describe(part, findings)})
-    return Description(described, tuple(findings.opaque), findings.acts, tuple(findings.computed))
+    parts = tuple(findings.computed), frozenset(findings.selectors), tuple(findings.live)
+    return Description(described, tuple(findings.opaque), findings.acts, *parts)
 
 
 def fingerprint(part: Any) -> str | None:
@@ -106,9 +156,15 @@ def _describe(value: Any, findings: _Findings) -> Any:
         return _model(value, findings)
     if type(value) in _EXACT:
         return [_path(type(value)), repr(value)]
+    if is_configurable_model(value):
+        return [_path(type(value)), {name: _describe(vars(value)[name], findings) for name in sorted(vars(value))}]
     if isinstance(value, BaseModel) and _is_langchains(type(value)) and not isinstance(value, RunnableLambda):
         if isinstance(value, BasePromptTemplate):
             findings.computed += filter(callable, value.partial_variables.values())
+            if (selector := getattr(value, "example_selector", None)) is not None and describe(selector).opaque:
+                findings.selectors.add(type(selector).__name__)
+        if isinstance(value, loaded("langchain_core.vectorstores.base", "VectorStoreRetriever")):
+            findings.live.append(LiveSettings(value))
         return [_path(type(value)), {name: _describe(item, findings) for name, item in _fields(value)}]
     if isinstance(value, Serializable) and _whole(dumped := dumpd(value)):
         findings.acts = findings.acts or isinstance(value, Runnable)  # its fields are known, not what it reads and does
@@ -128,6 +184,7 @@ def _fields(value: BaseModel) -> Iterator[tuple[str, Any]]:
 
 def _model(model: BaseLanguageModel[Any], findings: _Findings) -> Any:
     """A model as LangChain serialises it, or by what it calls its identifying parameters, as LangChain's caches do."""
+    findings.live.append(LiveSettings(model))
     dumped = dumpd(model)
     if _whole(dumped):
         return _plain(dumped)
@@ -144,6 +201,11 @@ def _settings(model: BaseLanguageModel[Any]) -> dict[str, Any]:
         return {}
     values = {name: getattr(model, name, None) for name in type(model).model_fields if name not in _LABELS}
     return {name: repr(value) for name, value in values.items() if _is_plain(value)}
+
+
+def is_configurable_model(value: Any) -> bool:
+    """Checks whether a value is what `init_chat_model` makes for a model that each call's config names."""
+    return type(value).__name__ == "_ConfigurableModel" and type(value).__module__.startswith("langchain.")
 
 
 def _is_plain(value: Any) -> bool:

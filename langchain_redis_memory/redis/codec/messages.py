@@ -168,24 +168,24 @@ def encode_message(
     return head + mark.encode() + payload
 
 
-def encode_nested(message: BaseMessage) -> bytes:
+def encode_nested(message: BaseMessage, *, named: bool = True) -> bytes:
     """Encodes a message inside a value: not deflated and without a count, so equal messages are equal bytes everywhere.
 
-    Raises `NotAMessageError`: it is not of a type that can be stored. Raises `UnserialisableError`: a field holds a
-    value that cannot be stored.
+    Its id is left out where it is not `named`. Raises `NotAMessageError`: it is not of a type that can be stored;
+    `UnserialisableError`: a field holds a value that cannot be stored.
     """
     letter = _LETTERS.get(type(message))
     if letter is None:
         raise NotAMessageError(_not_a_message(message))
-    return VERSION + f"{letter}0|".encode() + _payload(message, letter)
+    return VERSION + f"{letter}0|".encode() + _payload(message, letter, named=named)
 
 
-def _payload(message: BaseMessage, letter: str) -> bytes:
+def _payload(message: BaseMessage, letter: str, *, named: bool = True) -> bytes:
     state = message.__dict__
     fields: dict[str, Any] = {}
     for name, short, default in _fields(letter):
         value = state.get(name, default)
-        if type(value) is type(default) and value == default:
+        if (type(value) is type(default) and value == default) or (short == "i" and not named):
             continue
         fields[short] = value
     if message.__pydantic_extra__:

@@ -243,6 +243,8 @@ async def test_a_vector_store_behind_it(client: Client, both: Both) -> None:
     store.delete([d.id for d in first if d.id])
     assert await both(cached.invoke)("one") == first
     assert len(first) == 2
+    cached.retriever.search_kwargs["k"] = 1
+    assert len(await both(cached.invoke)("one")) == 1, "what is searched for is a part of the name"
 
 
 @pytest.mark.parametrize("odd", ["text", None, ["text"], {"a": 1}, [Document("a"), None]])

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from langchain_redis_memory.cache.semantic import entries
 from langchain_redis_memory.cache.semantic.cache import RedisSemanticCache
 from langchain_redis_memory.cache.semantic.tenants import SearchOptions
 from langchain_redis_memory.ops import Op, ask
@@ -290,6 +291,36 @@ async def test_another_engine_or_quantization_starts_anew(farm: Farm, prefix: st
             await both(cache.update)(ASKED, MODEL, TEXT)
             assert text(await both(cache.lookup)(NEAR, MODEL)) == "330 metres"
         assert (await both(cache.stats)()).total("errors") == 0
+
+
+# --- trips ----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_hit_by_meaning_is_read_by_the_search_that_finds_it(
+    cache: RedisSemanticCache, both: Both, trips: list[Trip]
+) -> None:
+    await both(cache.update)(ASKED, MODEL, TEXT)
+    for _ in range(3):  # the scripts, and counts that waited for a second
+        trips.clear()
+        assert text(await both(cache.lookup)(NEAR, MODEL)) == "330 metres"
+    (engine,) = cache._flows.search.engines._made.values()
+    assert len(trips) == (3 if isinstance(engine, ExactScan) else 2)
+    await both(cache.delete)(question=ASKED)
+    assert await both(cache.lookup)(NEAR, MODEL) is None
+
+
+async def test_what_may_not_search_in_a_script_is_read_apart(
+    real: Client, both: Both, trips: list[Trip], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = RedisSemanticCache(real, WordEmbeddings(), search=SearchOptions(policy=Cut()))
+    await both(cache.update)(ASKED, MODEL, TEXT)
+    refused = Op[Any]((("VSIM.NEVER", cache._flows.search.keys.items),), lambda _replies: None)
+    monkeypatch.setattr(entries, "nearest", lambda *_: refused)
+    assert text(await both(cache.lookup)(NEAR, MODEL)) == "330 metres"
+    for _ in range(2):
+        trips.clear()
+        assert text(await both(cache.lookup)(NEAR, MODEL)) == "330 metres"
+    assert len(trips) == 3, "it was tried once"
 
 
 # --- a server that lost its data ------------------------------------------------------------------------------------

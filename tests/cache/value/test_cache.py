@@ -357,18 +357,63 @@ async def test_a_function_is_cached(cache: RedisValueCache, both: Both) -> None:
 
 
 def test_methods_and_arguments_of_any_kind(cache: RedisValueCache) -> None:
-    class Shop:
-        calls = 0
+    calls: list[int] = []
 
+    class Shop:
         @cache.cached()
         def price(self, item: dict[str, int]) -> int:
-            self.calls += 1
+            calls.append(1)
             return item["n"] * 2
 
     shop = Shop()
     assert [shop.price({"n": 2}), shop.price({"n": 2}), shop.price({"n": 3})] == [4, 4, 6]
-    assert shop.calls == 2
+    assert len(calls) == 2
     assert shop.price.invalidate({"n": 2}) == 1
+
+
+def test_functions_and_objects_of_one_name_are_told_apart(cache: RedisValueCache) -> None:
+    def made_for(tenant: str) -> Any:
+        @cache.cached()
+        def load(item: str) -> str:
+            return tenant + item
+
+        return load
+
+    class Shop:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        @cache.cached()
+        def load(self, item: str) -> str:
+            return self.name + item
+
+        @classmethod
+        @cache.cached()
+        def kind(cls) -> str:
+            return cls.__name__
+
+    class Stall(Shop):
+        pass
+
+    lambdas = [cache.cached()(lambda item: "f" + item), cache.cached()(lambda item: "g" + item)]
+    given = [*(made_for(one)("1") for one in "ab"), *(Shop(one).load("1") for one in "cd"), *(f("1") for f in lambdas)]
+    assert given == ["a1", "b1", "c1", "d1", "f1", "g1"]
+    assert [Shop.kind(), Stall.kind()] == ["Shop", "Stall"]
+    assert made_for("a").key("1") == made_for("a").key("1")
+
+
+def test_arguments_do_not_run_together_in_a_name(cache: RedisValueCache) -> None:
+    pair = cache.cached(key="{a}:{b}")(lambda a, b: [a, b])
+    assert [pair("x:y", "z"), pair("x", "y:z"), pair("x%3ay", "z")] == [["x:y", "z"], ["x", "y:z"], ["x%3ay", "z"]]
+    assert (pair.key("x-y", "z"), pair.key("x:y", "%")) == ("x-y:z", "x%3ay:%25")
+    assert cache.cached(key="{{{a}}}")(lambda a: a).key("x:y") == "{x:y}"
+
+
+def test_a_name_tells_users_and_arguments_apart(cache: RedisValueCache) -> None:
+    with pytest.raises(ConfigError, match=r"does not name 'who', which names the user"):
+        cache.cached(key="prefs:{part}", user="who")(lambda who, part: part)
+    with pytest.raises(ConfigError, match="two arguments with nothing between"):
+        cache.cached(key="{a}{b}")(lambda a, b: a)
 
 
 def test_wrong_templates_and_options_are_refused(cache: RedisValueCache) -> None:

@@ -10,7 +10,8 @@ from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.language.audience import Audience, AudienceVerdict, classify_audience
 from tests.support.table import table
 
-PRIVATE = """What was wrong with the clutch?
+PRIVATE = """What is the capital of Norway (and where is order 12)?
+What was wrong with the clutch?
 Which snacks are safe for me?
 Which pills go with the blue ones?
 What did marketing think of the draft?
@@ -38,6 +39,7 @@ why was my card declined
 Who am I?
 What do you know about me?"""
 EFFECTS = """What's an alignment, and add it to the job
+Define escrow & open one
 What is a locker, and get us two of them
 What's the fee for cancelling order 7 - and cancel it
 Could order 7 please be cancelled?
@@ -60,7 +62,8 @@ set an alarm for six
 I'd like to order a pizza
 do it
 Could you send it to my office?"""
-VOLATILE = """How packed is screen 2?
+VOLATILE = """How high are the waves on the Irish Sea?
+How packed is screen 2?
 Is it foggy at the top?
 Is the line engaged?
 Who is at the till?
@@ -108,7 +111,8 @@ HERE = """restaurants near me
 Is there a bakery near here?
 what is there to do around here
 Where am I?"""
-PUBLIC = """Do loyalty points expire?
+PUBLIC = """What is the refund policy?
+Do loyalty points expire?
 the weather in Norway in general
 what is seven times eight
 How do snow cannons work?
