@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import cache
 from inspect import signature
 from typing import Any
 from weakref import WeakSet
@@ -276,9 +277,17 @@ _NUMBERS = (int, float)
 
 def pack(commands: Sequence[Command], *, by_digest: bool) -> bytes:
     """Packs commands as they are sent."""
+    packed = _packer()
+    if len(commands) == 1:
+        return packed(tuple(spelled(commands[0], by_digest=by_digest)))
+    return b"".join([packed(tuple(spelled(command, by_digest=by_digest))) for command in commands])
+
+
+@cache
+def _packer() -> Callable[[tuple[Any, ...]], bytes]:
     from hiredis import pack_command
 
-    return b"".join([pack_command(tuple(spelled(command, by_digest=by_digest))) for command in commands])
+    return pack_command
 
 
 def _names(pool: Any) -> tuple[str, ...]:
