@@ -70,9 +70,7 @@ def astepper(
     return run_step
 
 
-async def _arun_step(
-    step: Step, spent: Spent, adrive: Callable[[Flow[Any]], Any], background: BackgroundFlows
-) -> Any:
+async def _arun_step(step: Step, spent: Spent, adrive: Callable[[Flow[Any]], Any], background: BackgroundFlows) -> Any:
     if isinstance(step, Invoke):
         return await awithin(step.timeout_s, step.acall)
     if isinstance(step, Now):

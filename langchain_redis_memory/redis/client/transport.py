@@ -259,7 +259,10 @@ class AsyncDirectTransport:
 
 
 def spelled(command: Command, *, by_digest: bool) -> Sequence[Any]:
-    """Spells a command, numbers as text: hiredis would do so, but crashes if a signal handler raises meanwhile."""
+    """Spells a command, numbers as text: hiredis would do so, but crashes if a signal handler raises meanwhile.
+
+    What is sent for every step of a graph is text already.
+    """
     words: Sequence[Any] = command
     if isinstance(command, Call):
         script = command.script
