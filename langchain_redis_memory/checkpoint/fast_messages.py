@@ -166,7 +166,8 @@ class MessageReader:
             return
         fields = data[head + len(kind.head) : -len(_TAIL)]
         try:
-            state = ormsgpack.unpackb(fields, ext_hook=self._hook, option=ormsgpack.OPT_NON_STR_KEYS)
+            # In a list, as they are read later.
+            (state,) = ormsgpack.unpackb(array_of([fields]), ext_hook=self._hook, option=ormsgpack.OPT_NON_STR_KEYS)
             if state.keys() != kind.fields or not _usual(kind, state):
                 return
         except (TypeError, ValueError, AttributeError):
