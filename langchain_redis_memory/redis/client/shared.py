@@ -79,10 +79,11 @@ class AsyncSharedTransport(AsyncDirectTransport):
 
     Args:
         client: An async client of redis-py for one server; ours to close.
+        keeps: Whether idle connections are kept here; see `DirectTransport`.
     """
 
-    def __init__(self, client: Any) -> None:
-        super().__init__(client)
+    def __init__(self, client: Any, *, keeps: bool = True) -> None:
+        super().__init__(client, keeps=keeps)
         self._alone = False
         self._called = False
         self._pending: deque[_QueuedOperation] = deque()

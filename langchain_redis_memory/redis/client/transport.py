@@ -8,6 +8,8 @@ Scripts go by digest or in full. Each has an async twin.
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -17,6 +19,8 @@ from weakref import WeakSet
 
 from langchain_redis_memory.ops import Call, Command, Reply
 from langchain_redis_memory.redis.codec.cipher.key import Key
+
+_log = logging.getLogger(__name__)
 
 
 class PipelineTransport:
@@ -206,10 +210,12 @@ if hasattr(os, "register_at_fork"):
 class AsyncDirectTransport:
     """Sends on a connection of an async client's pool; see `DirectTransport`."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, *, keeps: bool = True) -> None:
         self.client = client
         self._pool = client.connection_pool
         self._named = _names(self._pool)
+        self._keeps = keeps and hasattr(self._pool.connection_class, "can_read")  # redis-py before 8 reads to look
+        self._idle: list[Any] = []
 
     async def send(self, commands: Sequence[Command], *, by_digest: bool) -> list[Reply]:
         """Sends commands and gives their replies; see `DirectTransport.send`."""
@@ -228,34 +234,86 @@ class AsyncDirectTransport:
             packed: The commands as they are sent.
             takers: Who gets how many of the replies, in their order.
         """
-        from redis.exceptions import ResponseError
-
-        connection = await self._pool.get_connection(*self._named)
+        connection = await self._take()
         try:
             await connection.send_packed_command([packed])
             for count, take in takers:
-                replies: list[Reply] = []
-                for _ in range(count):
-                    try:
-                        replies.append(await connection.read_response(disable_decoding=True))
-                    except ResponseError as error:
-                        replies.append(error)
-                take(replies)
+                take(await read_replies(connection, count))
         except BaseException:
-            await connection.disconnect(nowait=True)
+            try:
+                await connection.disconnect(nowait=True)
+            finally:
+                await self._pool.release(connection)
             raise
-        finally:
+        if self._keeps:
+            self._idle.append(connection)
+        else:
             await self._pool.release(connection)
+
+    async def _take(self) -> Any:
+        """Takes an idle connection; see `DirectTransport._take`."""
+        if self._idle:
+            connection = self._idle.pop()
+            try:
+                if not await connection.can_read():  # nothing has come, not even its end
+                    return connection
+            except Exception:  # noqa: BLE001 - whatever it is, it is not ready
+                _log.debug("an idle connection is not ready", exc_info=True)
+            await self._pool.release(connection)
+        return await self._pool.get_connection(*self._named)
 
     async def renew(self) -> None:
         """Closes the connections that nobody uses; see `DirectTransport.renew`."""
+        idle, self._idle = self._idle, []
+        for connection in idle:
+            await self._pool.release(connection)
         await self._pool.disconnect(inuse_connections=False)
 
     retire = renew
 
     async def aclose(self) -> None:
         """Closes the client and its connections."""
+        self._idle = []
         await self.client.aclose()
+
+
+async def read_replies(connection: Any, count: int) -> list[Reply]:
+    """Reads replies from an async connection, errors of commands among them."""
+    from redis.exceptions import ConnectionError, ResponseError
+
+    found: list[Reply] = []
+    parser: Any = connection._parser
+    end = _end_of_what_came(connection.__class__, parser.__class__)
+    if end is None or connection.socket_timeout is not None or not parser._connected:
+        for _ in range(count):
+            try:
+                found.append(await connection.read_response(disable_decoding=True))
+            except ResponseError as error:
+                found.append(error)
+        return found
+    gets = parser._reader.gets
+    while len(found) < count:
+        while (reply := gets(False)) is end:
+            await parser.read_from_socket()
+        if isinstance(reply, ConnectionError):
+            raise reply
+        if reply.__class__ is parser._hiredis_PushNotificationType:
+            await parser.handle_push_response(reply)
+        else:
+            found.append(reply)
+    if connection.health_check_interval:
+        connection.next_health_check = asyncio.get_running_loop().time() + connection.health_check_interval
+    return found
+
+
+@cache
+def _end_of_what_came(connection_class: Any, parser_class: type) -> Any:
+    """Returns what the parser of hiredis says where more has to come; None for connections that read in another way."""
+    from redis._parsers.hiredis import NOT_ENOUGH_DATA, _AsyncHiredisParser
+    from redis.asyncio.connection import AbstractConnection
+
+    usual = connection_class.read_response is AbstractConnection.read_response  # of a sentinel's masters it is not
+    return NOT_ENOUGH_DATA if usual and parser_class is _AsyncHiredisParser else None
 
 
 def spelled(command: Command, *, by_digest: bool) -> Sequence[Any]:
