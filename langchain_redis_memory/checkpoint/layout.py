@@ -114,8 +114,6 @@ def spell_reference(channel: str, version: Version) -> str:
     Raises:
         InvalidInputError: The channel is no text, or the version cannot be spelled.
     """
-    if channel.__class__ is version.__class__ is str and channel.isascii() and version.isascii():
-        return f"{channel}\0s{no_nul(version, _VERSION)}"
     return f"{utf8(channel, 'a channel')}\0{spell_version(version)}"
 
 
@@ -125,6 +123,8 @@ def spell_version(version: Version) -> str:
     Raises:
         InvalidInputError: It is no number and no text, or holds NUL.
     """
+    if version.__class__ is int:
+        return f"i{version}"
     if isinstance(version, str):
         return "s" + no_nul(version, _VERSION)
     if isinstance(version, bool) or not isinstance(version, int | float):
