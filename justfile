@@ -18,6 +18,10 @@ test *ARGS:
 test-all *ARGS:
     python -m pytest --servers=all --hypothesis-profile=thorough {{ARGS}}
 
+# One row of each test that needs no server, no process and no properties
+test-quick *ARGS:
+    python -m pytest -m quick {{ARGS}}
+
 # What needs no server process
 test-fast *ARGS:
     python -m pytest --servers=memory {{ARGS}}

@@ -237,7 +237,7 @@ def keys_page() -> str:
     of: dict[str, str] = {}
     for group in vars(key_groups).values():
         if isinstance(group, type) and issubclass(group, key_groups.KeyGroup):
-            of |= dict.fromkeys(group.kinds or group.__match_args__, subject(group))
+            of |= dict.fromkeys(group.kinds or group.attributes, subject(group))
     for method in vars(KeySpace).values():
         if subject(method):
             of |= dict.fromkeys(re.findall(r"self\.key\([\"'](\w+)", inspect.getsource(method)), subject(method))

@@ -9,6 +9,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from langchain_redis_memory.version import __version__
+
 if TYPE_CHECKING:
     from langchain_redis_memory.admin.access import Access as Access
     from langchain_redis_memory.admin.http.router import SessionAccess as SessionAccess
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.cache.cached_model import cached_model as cached_model
     from langchain_redis_memory.cache.decision_log import Decision as Decision
     from langchain_redis_memory.cache.decision_log import DecisionLog as DecisionLog
+    from langchain_redis_memory.cache.entry_options import EntryOptions as EntryOptions
     from langchain_redis_memory.cache.exact import RedisCache as RedisCache
     from langchain_redis_memory.cache.node import RedisNodeCache as RedisNodeCache
     from langchain_redis_memory.cache.prompts import Template as Template
@@ -48,14 +51,14 @@ if TYPE_CHECKING:
     from langchain_redis_memory.cache.semantic.cache import RedisSemanticCache as RedisSemanticCache
     from langchain_redis_memory.cache.semantic.explanation import Explanation as Explanation
     from langchain_redis_memory.cache.semantic.judge import Judge as Judge
-    from langchain_redis_memory.cache.semantic.tenants import VectorOptions as VectorOptions
+    from langchain_redis_memory.cache.semantic.tenants import SearchOptions as SearchOptions
     from langchain_redis_memory.cache.sharing import AudienceClassifier as AudienceClassifier
     from langchain_redis_memory.cache.sharing import Grounding as Grounding
     from langchain_redis_memory.cache.sharing import Lifetimes as Lifetimes
     from langchain_redis_memory.cache.sharing import Share as Share
     from langchain_redis_memory.cache.stats import Stats as Stats
     from langchain_redis_memory.cache.value.cache import RedisValueCache as RedisValueCache
-    from langchain_redis_memory.cache.value.cached import CachedFunction as CachedFunction
+    from langchain_redis_memory.cache.value.cached_function import CachedFunction as CachedFunction
     from langchain_redis_memory.cache.value.lock import ValueLock as ValueLock
     from langchain_redis_memory.cache.value.plain import VersionedValue as VersionedValue
     from langchain_redis_memory.checkpoint.prune import PruneReport as PruneReport
@@ -149,7 +152,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.operate.receipt import Receipt as Receipt
     from langchain_redis_memory.operate.tracing import OTelTracing as OTelTracing
     from langchain_redis_memory.operate.users import RedisUsers as RedisUsers
-    from langchain_redis_memory.peers.adopting import AdoptFrom as AdoptFrom
+    from langchain_redis_memory.peers.adoption import AdoptFrom as AdoptFrom
     from langchain_redis_memory.redis.acl import acl_line as acl_line
     from langchain_redis_memory.redis.client.client import Client as Client
     from langchain_redis_memory.redis.client.client import Trip as Trip
@@ -184,14 +187,13 @@ if TYPE_CHECKING:
     from langchain_redis_memory.store.redis_store import RedisStore as RedisStore
     from langchain_redis_memory.vectors.minilm import MiniLMEmbeddings as MiniLMEmbeddings
 
-__version__ = "0.1.0"
 
 _HOMES = {
     "Access": "admin.access",
     "acl_line": "redis.acl",
     "admin_router": "admin.router",
     "AdmissionPolicy": "cache.admission",
-    "AdoptFrom": "peers.adopting",
+    "AdoptFrom": "peers.adoption",
     "advance": "state.model",
     "Advice": "cache.advice",
     "Answer": "cache.answers.answer_cache",
@@ -208,7 +210,7 @@ _HOMES = {
     "cache_tools": "agents.cache_tools",
     "cached_model": "cache.cached_model",
     "CachedEmbeddings": "cache.rag.rag_cache",
-    "CachedFunction": "cache.value.cached",
+    "CachedFunction": "cache.value.cached_function",
     "CachedRetriever": "cache.rag.rag_cache",
     "CacheQuestion": "cache.answers.answer_cache",
     "CascadeClassifier": "language.classify",
@@ -234,6 +236,7 @@ _HOMES = {
     "Entity": "state.model",
     "EpochAnswerCache": "cache.answers.epoch",
     "EvictedError": "errors",
+    "EntryOptions": "cache.entry_options",
     "ExactAnswerCache": "cache.answers.exact",
     "Explanation": "cache.semantic.explanation",
     "Extractor": "state.profile_extractors",
@@ -322,6 +325,7 @@ _HOMES = {
     "Rule": "conversation.policy",
     "RulesExtractor": "state.profile_extractors",
     "Search": "state.model",
+    "SearchOptions": "cache.semantic.tenants",
     "SearchableAnswerCache": "cache.answers.answer_cache",
     "Selector": "conversation.select.window",
     "selector_runnable": "conversation.select.runnable",
@@ -350,7 +354,6 @@ _HOMES = {
     "ToolCacheMiddleware": "agents.tool_cache",
     "UserProfile": "state.user_profile",
     "ValueLock": "cache.value.lock",
-    "VectorOptions": "cache.semantic.tenants",
     "Verdict": "language.classify",
     "VerifiedPolicy": "language.equivalence",
     "NeedPolicy": "language.need.policy",

@@ -6,6 +6,7 @@ in-process server (`memory`), the command line (`cli`) and the local embedding m
 
 from __future__ import annotations
 
+import sys
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -15,28 +16,35 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["missing", "np", "npt", "require_numpy"]
+__all__ = ["loaded", "missing", "np", "npt", "require_numpy"]
 
 
 def missing(what: str, extra: str) -> ConfigError:
-    """Make the error for a feature whose extra is not installed.
-
-    Args:
-        what: What was asked for, and the package that it needs.
-        extra: The extra that brings the package.
-    """
+    """Makes the error for a feature, and the package that it needs, whose extra is not installed."""
     return ConfigError(f"{what}: pip install 'langchain-redis-memory[{extra}]'")
 
 
 def require_numpy() -> None:
-    """Refuse to build what compares embeddings where numpy is not installed.
+    """Refuses to build what compares embeddings where numpy is not installed.
 
-    Raises:
-        ConfigError: It is not; the message names the extra.
+    Raises `ConfigError`: it is not; the message names the extra.
     """
     if find_spec("numpy") is None:
         msg = "comparing embeddings needs numpy"
         raise missing(msg, "vectors")
+
+
+def loaded(module: str, name: str) -> Any:
+    """Return a class for `isinstance` without importing it: where nobody else has, no object can be of it.
+
+    Args:
+        module: The module that defines it.
+        name: Its name.
+
+    Returns:
+        The class; an empty tuple where its module was never imported.
+    """
+    return getattr(sys.modules.get(module), name, ())
 
 
 class _Numpy:

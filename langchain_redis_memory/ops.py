@@ -57,12 +57,7 @@ class Script:
     trip: Callable[[str], str] | None = None
 
     def __call__(self, keys: tuple[str, ...], *args: Arg) -> Call:
-        """A call of the script, for an op's commands.
-
-        Args:
-            keys: One for each named key, then the rest, all with one hash tag.
-            *args: One for each named argument, then the rest.
-        """
+        """Builds a call: a key for each named one, then the rest, all with one hash tag; the arguments likewise."""
         fits = len(args) >= len(self.args) if self.rest else len(args) == len(self.args)
         keyed = len(keys) >= len(self.keys) if self.more else len(keys) == len(self.keys)
         if not keyed or not fits:
@@ -111,14 +106,10 @@ class Op(Generic[T]):
     stale_ok: bool = False
 
     def read(self, replies: Sequence[Reply]) -> T:
-        """Decodes the replies into the result; the first error reply is raised.
+        """Decodes the replies, one for each command in order, into the result; the first error reply is raised.
 
-        Args:
-            replies: One for each command, in order.
-
-        Raises:
-            ServerError: A reply is an error and the op is not `tolerant`.
-            CorruptDataError: The decoder fails: a pure function of what is stored fails on nothing but damage.
+        Raises `ServerError`: a reply is an error and the op is not `tolerant`. Raises `CorruptDataError`: the decoder
+        fails: a pure function of what is stored fails on nothing but damage.
         """
         if not self.tolerant:
             for reply in replies:
@@ -151,13 +142,9 @@ class Op(Generic[T]):
         return replace(self, stale_ok=True)
 
     def optional(self, default: U) -> Op[T | U]:
-        """Returns the same op with a default, for a result that the caller can do without.
+        """Returns the same op, which gives a default where the server answers any command with an error.
 
-        Args:
-            default: The result when the server answers any of the commands with an error.
-
-        Returns:
-            The new op, which fails alone inside a merged trip.
+        It then fails alone inside a merged trip.
         """
 
         def read(replies: Sequence[Reply]) -> T | U:
@@ -178,14 +165,10 @@ def merge(one: Op[A], two: Op[B], three: Op[C], four: Op[D], /) -> Op[tuple[A, B
 @overload
 def merge(*ops: Op[T]) -> Op[tuple[T, ...]]: ...
 def merge(*ops: Op[Any]) -> Op[Any]:
-    """Merges several ops into one: a single round trip, results as a tuple.
+    """Merges any number of ops into one: a single round trip, results as a tuple. One without commands costs nothing.
 
-    Args:
-        *ops: Any number of ops, none included. An op without commands costs nothing.
-
-    Returns:
-        The joined op. If one of them fails the error is raised, but all commands have been sent. A script that the
-        server does not know yet runs after the rest, so ops whose order matters are run one after the other.
+    If one of them fails the error is raised, but all commands have been sent. A script that the server does not know
+    yet runs after the rest, so ops whose order matters are run one after the other.
     """
     cuts = [0]
     for op in ops:
@@ -200,8 +183,7 @@ def merge(*ops: Op[Any]) -> Op[Any]:
 def pure(value: T) -> Op[T]:
     """Returns an op that sends nothing and gives `value`.
 
-    Returns:
-        An op without commands: it costs no round trip, alone or merged.
+    An op without commands: it costs no round trip, alone or merged.
     """
     return Op((), lambda _replies: value)
 
@@ -222,11 +204,9 @@ class Invoke(NamedTuple):
 
 
 class StreamResult(NamedTuple):
-    """What a streaming driver sends into a flow in place of an `Invoke`'s result.
+    """What a streaming driver sends into a flow in place of an `Invoke`'s result: all chunks, in order.
 
-    Args:
-        chunks: All chunks, in order.
-        first_s: Seconds from the start of the step to its first chunk; None where there is none.
+    `first_s` is the time from the start of the step to its first chunk; None where there is none.
     """
 
     chunks: list[Any]
@@ -268,22 +248,14 @@ Flow = Generator[Step, Any, T]
 
 
 def ask(op: Op[T]) -> Generator[Step, Any, T]:
-    """Runs one op inside a flow (by `yield from`) and keeps the type of its result.
-
-    Yields:
-        The op.
-    """
+    """Runs one op inside a flow (by `yield from`) and keeps the type of its result."""
     return cast("T", (yield op))
 
 
 def counted(flow: Flow[T]) -> Generator[Step, Any, tuple[T, int]]:
     """Counts the round trips that a flow asks for, and passes its steps on.
 
-    Yields:
-        Its steps.
-
-    Returns:
-        Its result, and how many of its steps were ops with commands.
+    Returns its result, and how many of its steps were ops with commands.
     """
     trips = 0
     try:
@@ -303,12 +275,5 @@ def counted(flow: Flow[T]) -> Generator[Step, Any, tuple[T, int]]:
 
 
 def settled(answer: T | Flow[T]) -> Generator[Step, Any, T]:
-    """Returns an answer inside a flow, whether it is there already or a flow gives it.
-
-    Args:
-        answer: What a classifier, a selector or a contextualiser returned.
-
-    Yields:
-        The steps of its flow, if it is one.
-    """
+    """Returns what a classifier, a selector or a contextualiser gave: an answer, or a flow of its own."""
     return (yield from answer) if isinstance(answer, Generator) else answer

@@ -16,10 +16,9 @@ from pydantic import BaseModel
 def users_of(config: Mapping[str, Any]) -> tuple[str, ...]:
     """Finds the user in a config, where LangChain and LangGraph applications put it.
 
-    Returns:
-        `metadata.user_id`, `configurable.user_id`, `configurable.langgraph_auth_user_id`, the identity of
-        `configurable.langgraph_auth_user` and the `user_id` of LangGraph's runtime context, those that are there, each
-        once: a chain may read any of them.
+    Returns `metadata.user_id`, `configurable.user_id`, `configurable.langgraph_auth_user_id`, the identity of
+    `configurable.langgraph_auth_user` and the `user_id` of LangGraph's runtime context, those that are there, each
+    once: a chain may read any of them.
     """
     configurable, metadata = config.get("configurable") or {}, config.get("metadata") or {}
     auth, context = configurable.get("langgraph_auth_user"), _runtime_context(configurable)
@@ -36,8 +35,7 @@ def users_of(config: Mapping[str, Any]) -> tuple[str, ...]:
 def owners_of(config: Mapping[str, Any]) -> tuple[str, ...]:
     """Names whose data it is that a run writes: metadata comes from the caller, an authenticated user does not.
 
-    Returns:
-        The authenticated user alone where LangGraph's server named one, else all of `users_of`.
+    Returns the authenticated user alone where LangGraph's server named one, else all of `users_of`.
     """
     configurable = config.get("configurable") or {}
     known = _identity(configurable.get("langgraph_auth_user")) or configurable.get("langgraph_auth_user_id")
@@ -47,19 +45,13 @@ def owners_of(config: Mapping[str, Any]) -> tuple[str, ...]:
 def accessor_of(config: Mapping[str, Any]) -> str:
     """Names who asks, for a decision on access, and whose memory it is.
 
-    Returns:
-        The first of `owners_of`, "" for nobody.
+    Returns the first of `owners_of`, "" for nobody.
     """
     return next(iter(owners_of(config)), "")
 
 
 def namespace_of(template: Sequence[str], user: str) -> tuple[str, ...]:
-    """Fills in whose namespace of a store it is.
-
-    Args:
-        template: Its labels; `{user_id}` stands for the user.
-        user: The user. A period, which no label may hold, is escaped.
-    """
+    """Fills in whose namespace of a store it is: `{user_id}` stands for the user, whose periods are escaped."""
     label = user.replace("%", "%25").replace(".", "%2E")
     return tuple(part.replace("{user_id}", label) for part in template)
 
@@ -103,10 +95,9 @@ _RUNS = frozenset("user_id session_id thread_id trace_id span_id run_id run_name
 def rights_of(config: Mapping[str, Any]) -> list[Any]:
     """Picks what a function in the chain may decide by, besides the settings: a role, a department, permissions.
 
-    Returns:
-        Its metadata, without the asker (see `Asker`), what LangChain copied from `configurable`, and what names a run
-        for tracing; the authenticated user's fields; LangGraph's runtime context, without the asker; the tags. Empty
-        for none.
+    Returns its metadata, without the asker (see `Asker`), what LangChain copied from `configurable`, and what names a
+    run for tracing; the authenticated user's fields; LangGraph's runtime context, without the asker; the tags. Empty
+    for none.
     """
     configurable = config.get("configurable") or {}
     metadata = {

@@ -14,10 +14,11 @@ from uuid import uuid4
 from zlib import crc32
 
 import pytest
+from hypothesis import is_hypothesis_test
 from typer import testing
 from typer.main import get_command
 
-from langchain_redis_memory.cache import single_flight
+from langchain_redis_memory.cache import decision_log, single_flight, stats
 from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
 from langchain_redis_memory.redis.client import outboxes
 from langchain_redis_memory.redis.client.client import Client, Trip
@@ -40,16 +41,25 @@ pytest_runtest_protocol = patience.pytest_runtest_protocol
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+# A second after the last ones, counts and log lines go along with a read. On a busy machine a trip would be larger
+# than a test says, and where the server does not know their script yet, there would be one more.
+stats._LONG_S = decision_log._LONG_S = 3600.0
+
 # Its runner builds all commands of an app at each call, which costs more than most of them do.
 vars(testing)["_get_command"] = cache(get_command)
 
 IN_TURN = "in-turn"
+QUICK = "quick"
 COLOURS = ("sync", "async")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "pins: the test makes keys without a lifetime on purpose")
     config.addinivalue_line("markers", "clocked: what a busy machine made late is repeated with longer waits")
+    config.addinivalue_line("markers", "slow: one row takes more than some tenth of a second of a processor")
+    config.addinivalue_line("markers", "quick: one row of each test that needs no server and no process; see `quick`")
+    if config.getoption("markexpr") == QUICK and config.getoption("--servers") == IN_TURN:
+        config.option.servers = "memory"  # to make all the others and leave them out costs seconds
     for name in ("benchmark", "vcr"):  # langchain-tests marks with them, for plugins that pyproject.toml turns off
         config.addinivalue_line("markers", f"{name}: not used here")
 
@@ -74,6 +84,8 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
 
     Two more processes than there are processors work while the others wait for a server or for a process.
     """
+    if config.getoption("markexpr") == QUICK:  # nobody waits for anything, and each process makes all tests anew
+        return min(2, len(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else 2
     selected = [argument.partition("::")[0] for argument in config.args]
     if all(argument.endswith(".py") for argument in selected) and len(set(selected)) == 1:
         return 0
@@ -137,6 +149,30 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=left_out)
     unwanted = set(left_out)
     items[:] = [item for item in items if item not in unwanted]
+    for item in quick(items):
+        item.add_marker(QUICK)
+
+
+NOT_QUICK = ("tests/faults/", "tests/test_docs", "tests/test_examples", "tests/test_house", "tests/test_imports")
+"""What is about time, or reads and runs the whole project."""
+PROCESSES = {"multiprocessing", "programs", "Program", "Talking", "subprocess", "testing", "uvicorn"}
+"""Names by which a module of tests starts processes, servers of its own, or commands."""
+
+
+def quick(items: Iterable[pytest.Item]) -> Iterator[pytest.Item]:
+    """The first row of each test that asks no server, in modules that start no process; nothing slow, no property."""
+    seen: set[str] = set()
+    for item in items:
+        test = item.nodeid.partition("[")[0]
+        module = vars(getattr(item, "module", None) or object)
+        if test in seen or item.nodeid.startswith(NOT_QUICK) or PROCESSES & module.keys():
+            continue
+        if item.get_closest_marker("slow") or is_hypothesis_test(getattr(item, "obj", None)):
+            continue
+        asked = needs(params_of(item), getattr(item, "fixturenames", ()))
+        if asked <= {"memory"}:
+            seen.add(test)
+            yield item
 
 
 @pytest.hookimpl(wrapper=True)

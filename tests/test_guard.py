@@ -60,7 +60,7 @@ def test_the_guard_fails_a_test_that_leaks(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
     assert "3 passed" in done.stdout, done.stdout + done.stderr
     assert "1 error" in done.stdout

@@ -184,7 +184,7 @@ def kinds_of(source: str) -> set[str]:
 
 def test_every_kind_of_key_has_a_lifetime_that_is_written_down() -> None:
     groups = [group for group in vars(key_groups).values() if isinstance(group, type) and issubclass(group, KeyGroup)]
-    grouped = {kind for group in groups for kind in group.kinds or group.__match_args__}
+    grouped = {kind for group in groups for kind in group.kinds or group.attributes}
     assert kinds_of(SOURCES["redis.keys"]) | grouped | {"trip"} == set(KINDS)
     elsewhere = {kind for module, source in SOURCES.items() if module != "redis.keys" for kind in kinds_of(source)}
     assert elsewhere == {"probe"}, "only a name that is never written"
@@ -241,13 +241,19 @@ def test_every_script_is_used_and_every_used_one_exists() -> None:
     assert fragments == {name for name in SCRIPTS if name.startswith("_")}
 
 
-HEAVY = ["redis", "fakeredis", "numpy", "pydantic_settings", "pydantic", "typer", "langchain_core", "ormsgpack"]
+HEAVY = ["redis", "fakeredis", "numpy", "pydantic", "typer", "langchain_core", "ormsgpack"]
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
     script = f"import sys, {PACKAGE}; print([name for name in {HEAVY} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_version_is_told_once() -> None:
+    assert f'\nversion = "{langchain_redis_memory.__version__}"\n' in (ROOT.parent / "pyproject.toml").read_text(
+        "utf-8"
+    )
 
 
 def test_every_public_name_is_there() -> None:

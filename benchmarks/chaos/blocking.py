@@ -8,7 +8,7 @@ from langchain_core.messages import BaseMessage, HumanMessage
 
 from langchain_redis_memory import Client, RedisChatMessageHistory
 from langchain_redis_memory.history.transcript import SLICE_MESSAGES
-from langchain_redis_memory.redis.nodes import info
+from langchain_redis_memory.redis.nodes import node_info
 from tests.support.servers import NEWEST, Farm
 
 LONG, ADDED, TIMES = 100_000, 1_000, 9
@@ -40,5 +40,5 @@ def _named(prefix: str, start: int, count: int) -> list[BaseMessage]:
 
 
 def _cpu_s(client: Client) -> float:
-    told = client.run(info(client.keys().key("probe", "", ""), "cpu"))
+    told = client.run(node_info(client.keys().key("probe", "", ""), "cpu"))
     return float(told["used_cpu_user_main_thread"]) + float(told["used_cpu_sys_main_thread"])

@@ -78,8 +78,8 @@ def play(row: Row, seconds: float, farm: Farm) -> Result:
                 faults += 1
                 time.sleep(min(row.again_s or seconds / 2, max(0.0, until - time.monotonic())))
             time.sleep(max(0.0, until - time.monotonic()))
-        with Client.from_url(place.url, timeout_s=10) as plain:
-            outcome = load.check(plain, 30)
+        with Client.from_url(place.url, timeout_s=60) as plain:
+            outcome = load.check(plain, 120)
         client.close()
     return Result(row, faults, outcome)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from benchmarks.quality.audience.sentences import CHOSEN_ON, HELD_OUT, JUDGED, Sentence, by_hand
 from benchmarks.training import audience as training
 from langchain_redis_memory.cache.sharing import AudienceClassifier
-from langchain_redis_memory.language.audience import classify_audience, linguistic
-from langchain_redis_memory.language.audience.verdict import MAX_UNSAFE
+from langchain_redis_memory.language.audience import classify_audience
+from langchain_redis_memory.language.audience.verdict import MAX_UNSAFE, QUESTIONS
 from langchain_redis_memory.language.reader import LocalReader, ReadingAudience
 
 COLUMNS = (
@@ -42,7 +42,7 @@ def judged(
         plain = classify(row.text, opaque=False).shareable()
         if row.unsafe:
             count("unsafe", shared)
-            for head in linguistic.HEADS:
+            for head in QUESTIONS:
                 if getattr(row, head):
                     count(head, shared)
         elif row.howto_my:

@@ -27,7 +27,7 @@ from langchain_redis_memory import (
     RedisSaver,
     RedisSemanticCache,
     RedisStore,
-    VectorOptions,
+    SearchOptions,
 )
 from langchain_redis_memory.vectors.engine import EngineName
 
@@ -270,7 +270,7 @@ def exact_answers(meter: Meter) -> Grown:
 
 def answers_by_meaning(engine: EngineName, meter: Meter) -> Grown:
     """Answers of the semantic cache, quantised."""
-    cache = RedisSemanticCache(meter.client, Seeded(), vectors=VectorOptions(engine=engine), max_entries=None)
+    cache = RedisSemanticCache(meter.client, Seeded(), search=SearchOptions(max_entries=None, engine=engine))
 
     def question(n: int) -> str:
         return f"What is the capital of region number {n:08}?"

@@ -37,7 +37,7 @@ from benchmarks.speed.harness import (
     trips,
     used_memory,
 )
-from langchain_redis_memory import RedisCache, RedisSemanticCache, VectorOptions
+from langchain_redis_memory import RedisCache, RedisSemanticCache, SearchOptions
 from langchain_redis_memory.vectors.engine import EngineName
 
 OURS, OFFICIAL, COMMUNITY = "langchain-redis-memory", "langchain-redis", "langchain-community"
@@ -265,7 +265,7 @@ def semantic(report: Report, entries: int = often(10_000), engines: tuple[Engine
         where, modules = f"by meaning, {engine}: ", engine == "query_engine"
         with server(query_engine=modules) as port:
             url, before = f"redis://127.0.0.1:{port}/0", used_memory(port)
-            ours = RedisSemanticCache(connected(url), embeddings, ttl_s=TTL_S, vectors=VectorOptions(engine=engine))
+            ours = RedisSemanticCache(connected(url), embeddings, ttl_s=TTL_S, search=SearchOptions(engine=engine))
             ours.warm(zip(stored, answers, strict=True), MODEL)
             caches: dict[str, BaseCache] = {OURS: ours}
             sizes = {OURS: (used_memory(port) - before) / entries}

@@ -13,6 +13,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from itertools import cycle, islice
 from statistics import fmean
 from typing import Annotated, Any, TypedDict, cast
 
@@ -78,7 +79,7 @@ def text(length: int, source: Iterator[str]) -> str:
 
 def graph(saver: BaseCheckpointSaver[Any]) -> Any:
     """A retrieval graph with two nodes."""
-    source = prose()
+    source = cycle([*islice(prose(), 2_000)])  # from which threads may take at once, unlike from a generator
 
     def retrieve(state: State) -> dict[str, Any]:
         found = [Document(text(400, source), metadata={"source": f"page {i}"}) for i in range(4)]

@@ -36,8 +36,8 @@ from langchain_redis_memory import (
     RedisSemanticCache,
     RedisStore,
     RedisValueCache,
+    SearchOptions,
     UserProfile,
-    VectorOptions,
 )
 from langchain_redis_memory.vectors.engine import EngineName
 
@@ -104,7 +104,7 @@ def semantic(engine: EngineName) -> Fill:
     """Answers by meaning."""
 
     def fill(client: Client, count: int) -> None:
-        cache = RedisSemanticCache(client, Seeded(), vectors=VectorOptions(engine=engine))
+        cache = RedisSemanticCache(client, Seeded(), search=SearchOptions(engine=engine))
         model = FakeListChatModel(responses=[words(at, ANSWER) for at in range(count)], cache=cache)
         for at in range(count):
             model.invoke(words(at, QUESTION))

@@ -23,9 +23,9 @@ import langchain_redis_memory
 from benchmarks.quality.audience.sentences import DOMAINS, Sentence, load
 from benchmarks.training.logit import fit_sparse, model
 from langchain_redis_memory.language import turn_tokens
-from langchain_redis_memory.language.audience.linguistic import HEADS, WHOLE, AudienceWeights, weigh
+from langchain_redis_memory.language.audience.linguistic import WHOLE, AudienceWeights, weigh
 from langchain_redis_memory.language.audience.signs import signs
-from langchain_redis_memory.language.audience.verdict import AudienceVerdict
+from langchain_redis_memory.language.audience.verdict import QUESTIONS, AudienceVerdict
 from langchain_redis_memory.language.audience.words import word_lists
 
 KINDS = ("unsafe", "plain", "volatile", "effect", "vary")
@@ -239,7 +239,7 @@ def home(folder: Path) -> list[tuple[Sentence, frozenset[str]]]:
         elif intent in _VOLATILE:
             found.append((Sentence(text, "home_intents", intent, volatile=1), frozenset({"volatile", "effect"})))
         elif intent in _PUBLIC:
-            found.append((Sentence(text, "home_intents", intent), frozenset(HEADS)))
+            found.append((Sentence(text, "home_intents", intent), frozenset(QUESTIONS)))
     return found
 
 
@@ -260,7 +260,7 @@ def _asked_of_the_world(folder: Path) -> list[tuple[Sentence, frozenset[str]]]:
     """Questions of people to a search system about the world (TREC CAsT), written out: anybody's, and of any day."""
     rows = map(json.loads, (folder / "conversation_turns.jsonl").read_text("utf-8").splitlines())
     texts = dict.fromkeys(row["rewrite"] for row in rows if row["source"].startswith("cast"))
-    heads = frozenset(HEADS) - {"personal"}  # that a search system knows nobody tells nothing of chains that may
+    heads = frozenset(QUESTIONS) - {"personal"}  # that a search system knows nobody tells nothing of chains that may
     return [(Sentence(text, "cast", "cast"), heads) for text in texts if not _OF_THE_DAY.search(text)]
 
 
@@ -312,7 +312,7 @@ def _weighed(rows: Sequence[Sentence]) -> list[str]:
 def train(rows: Sequence[Sentence], extra: Iterable[tuple[Sentence, frozenset[str]]] = ()) -> dict[str, Any]:
     """Fits every head: what is written, without thresholds."""
     counted = importance(rows)
-    cases = [(row, frozenset(HEADS), weight) for row, weight in zip(rows, counted, strict=True)]
+    cases = [(row, frozenset(QUESTIONS), weight) for row, weight in zip(rows, counted, strict=True)]
     cases += [(row, heads, INTENT_WEIGHT) for row, heads in extra]
     names = _weighed([row for row, _, _ in cases])
     place = {name: number for number, name in enumerate(names)}
@@ -320,7 +320,7 @@ def train(rows: Sequence[Sentence], extra: Iterable[tuple[Sentence, frozenset[st
     pull = np.where(np.arange(len(names)) < few, STRENGTH, PATTERN_STRENGTH)
     written: dict[str, Any] = {}
     weights = []
-    for head in (*HEADS, WHOLE):
+    for head in (*QUESTIONS, WHOLE):
         # What is somebody's own changes by what he does: that is his answers' short lifetime, and not what this asks.
         mine = [
             (row, weight)
@@ -338,7 +338,7 @@ def train(rows: Sequence[Sentence], extra: Iterable[tuple[Sentence, frozenset[st
         written[head] = model(names[:few], np.append(found[:few], found[-1]))
         weights.append(found[few:-1].round(2))
     patterns = zip(names[few:], np.transpose(weights).tolist(), strict=True)
-    return {**written, "patterns": {name: each for name, each in patterns if any(each)}}
+    return {**written, "patterns": {name: " ".join(map(str, each)) for name, each in patterns if any(each)}}
 
 
 Scored = tuple[Sentence, AudienceVerdict, AudienceVerdict]

@@ -32,10 +32,11 @@ from benchmarks.training.train_equivalence import (
     sigmoid,
     vectors_of,
 )
+from langchain_redis_memory.language.classify.standalone import leaning
 from langchain_redis_memory.language.equivalence.pair_scorer import SCORED, scored_odds
 from langchain_redis_memory.language.equivalence.weights import COSINE_CAP
 from langchain_redis_memory.language.need.compare import compare_needs
-from langchain_redis_memory.language.need.need import Need, leaning, need_of
+from langchain_redis_memory.language.need.need import Need, need_of
 from langchain_redis_memory.language.reader.local_reader import LocalReader
 
 HELPS = ("cosine", "question_plain", "question_covered", "numbers_same", "against", SCORED)

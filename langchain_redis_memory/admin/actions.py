@@ -25,7 +25,7 @@ _DAY_S = 86_400
 
 
 @dataclass(frozen=True)
-class Done:
+class ActionResult:
     """What an action did.
 
     Args:
@@ -55,15 +55,11 @@ class Action:
     name: str
     roles: tuple[Role, ...]
     target: Callable[[Visit], str]
-    run: Callable[[Visit], Awaitable[Done]]
+    run: Callable[[Visit], Awaitable[ActionResult]]
 
 
 async def perform(visit: Visit, action: Action) -> Page:
-    """Does something, and notes it before and after.
-
-    Raises:
-        HTTPException: 403: a role is missing.
-    """
+    """Does something, and notes it before and after. Raises `HTTPException` (403): a role is missing."""
     for role in action.roles:
         visit.needs(role)
     line = AuditLine(visit.access.name, action.name, action.target(visit), "begun")
@@ -87,7 +83,7 @@ def _entry(visit: Visit) -> str:
     return f"{visit.asked('cache')} {visit.asked('id')}"
 
 
-async def _report(visit: Visit) -> Done:
+async def _report(visit: Visit) -> ActionResult:
     cache, hit, correct = visit.asked("cache"), visit.asked("id"), visit.query.get("correct") == "yes"
     there = await visit.desk(cache).areport(hit, correct=correct)
     what = "Reported as right" if correct else "Reported as wrong"
@@ -95,40 +91,40 @@ async def _report(visit: Visit) -> Done:
         "it is not served again to the same words, or only to nearer ones" if not correct else "it is served as before"
     )
     message = f"{what}: {then}." if there else f"{what}; the entry itself was gone already."
-    return Done(message, visit.link("entry", cache=cache, id=hit), "right" if correct else "wrong")
+    return ActionResult(message, visit.link("entry", cache=cache, id=hit), "right" if correct else "wrong")
 
 
-async def _delete_entry(visit: Visit) -> Done:
+async def _delete_entry(visit: Visit) -> ActionResult:
     cache = visit.asked("cache")
     deleted = await visit.desk(cache).adelete(hit_id=visit.asked("id"))
-    return Done(f"{deleted} cached answers were deleted.", visit.link("caches"), str(deleted))
+    return ActionResult(f"{deleted} cached answers were deleted.", visit.link("caches"), str(deleted))
 
 
-async def _edit_entry(visit: Visit) -> Done:
+async def _edit_entry(visit: Visit) -> ActionResult:
     cache, hit, text = visit.asked("cache"), visit.asked("id"), visit.asked("text")
     if len(text) > _LONGEST_ANSWER:
         raise HTTPException(400, f"an answer has at most {_LONGEST_ANSWER:,} characters here")
     edited = await visit.desk(cache).aedit(hit, text.replace("\r\n", "\n"))
     message = "The new words are served from now on." if edited else "The entry was gone already."
-    return Done(message, visit.link("entry", cache=cache, id=hit), "" if edited else "gone")
+    return ActionResult(message, visit.link("entry", cache=cache, id=hit), "" if edited else "gone")
 
 
-async def _bump(visit: Visit) -> Done:
+async def _bump(visit: Visit) -> ActionResult:
     corpus, use = visit.asked("corpus"), visit.query.get("use", "")
     survey = await visit.survey()
     if (corpus, use) not in survey.epochs:
         raise HTTPException(404, "there is no such epoch (any more)")
     await visit.run(epochs.bump(visit.space.epoch(use, corpus)))
     message = f"Nothing that was made from {corpus!r} ({use}) until now is served any more."
-    return Done(message, visit.link("caches"))
+    return ActionResult(message, visit.link("caches"))
 
 
-async def _switch(visit: Visit) -> Done:
+async def _switch(visit: Visit) -> ActionResult:
     name, on = visit.asked("name"), visit.query.get("on") == "yes"
     hours = max(1, visit.number("hours", 24))
     await visit.switchable(name).aswitch(on=on, for_s=hours * 3_600)
     message = f"The cache {name!r} is on." if on else f"The cache {name!r} is off for {hours} hours, everywhere."
-    return Done(message, visit.link("cache", name=name), "on" if on else f"off for {hours} h")
+    return ActionResult(message, visit.link("cache", name=name), "on" if on else f"off for {hours} h")
 
 
 # --- conversations, users, threads ------------------------------------------------------------------------------------
@@ -139,17 +135,17 @@ def _session(visit: Visit) -> str:
     return visit.asked("id") + (f" of agent {agent}" if agent else "")
 
 
-async def _lifetime(visit: Visit) -> Done:
+async def _lifetime(visit: Visit) -> ActionResult:
     name, agent = visit.asked("id"), visit.query.get("agent", "")
     pinned, days = bool(visit.query.get("pin")), visit.number("days")
     ttl_s = None if pinned else days * _DAY_S
     there = await visit.drive(keep_flow(visit.space, agent, name, ttl_s))
     said = "It is kept until it is deleted or given a lifetime." if pinned else f"It is kept for {days} days from now."
     back = visit.link("session", id=name, agent=agent)
-    return Done(said if there else "The conversation is gone.", back, "pinned" if pinned else f"{days} days")
+    return ActionResult(said if there else "The conversation is gone.", back, "pinned" if pinned else f"{days} days")
 
 
-async def _erase_session(visit: Visit) -> Done:
+async def _erase_session(visit: Visit) -> ActionResult:
     visit.confirms(visit.asked("id"))
     there = await RedisSessions(visit.client, tenant=visit.tenant).aerase(
         visit.asked("id"), visit.query.get("agent", "")
@@ -157,13 +153,13 @@ async def _erase_session(visit: Visit) -> Done:
     message = (
         "The conversation was erased, and its lines in the log." if there else "The conversation was gone already."
     )
-    return Done(message, visit.link("sessions"), "" if there else "gone")
+    return ActionResult(message, visit.link("sessions"), "" if there else "gone")
 
 
-async def _erase_thread(visit: Visit) -> Done:
+async def _erase_thread(visit: Visit) -> ActionResult:
     visit.confirms(visit.asked("id"))
     await visit.saver().adelete_thread(visit.asked("id"))
-    return Done("The thread was erased.", visit.link("threads"))
+    return ActionResult("The thread was erased.", visit.link("threads"))
 
 
 async def erase_dry_run(visit: Visit) -> Page:
@@ -174,19 +170,18 @@ async def erase_dry_run(visit: Visit) -> Page:
     return Page("erase.html", f"Erase {name}", {"user": name, "receipt": receipt})
 
 
-async def _erase_user(visit: Visit) -> Done:
+async def _erase_user(visit: Visit) -> ActionResult:
     visit.confirms(visit.asked("id"))
     receipt = await (await visit.users()).aerase(visit.asked("id"))
     said = "Everything that is kept of the user was erased." if receipt.complete else "Not everything could be erased."
     note = f"{receipt.keys} keys; " + ", ".join(f"{kind} {len(one.names)}" for kind, one in receipt.kinds.items())
-    return Done(said, visit.link("users"), note, receipt)
+    return ActionResult(said, visit.link("users"), note, receipt)
 
 
 async def exported(visit: Visit) -> AsyncIterator[dict[str, Any]]:
     """Exports what is kept of a user, which is noted in the audit log.
 
-    Raises:
-        HTTPException: 403: who asks may not read content.
+    Raises `HTTPException` (403): who asks may not read content.
     """
     visit.needs("read_content")
     line = AuditLine(visit.access.name, "export user", visit.asked("id"), "done")
@@ -207,11 +202,11 @@ async def prune_dry_run(visit: Visit) -> Page:
     return Page("prune.html", "Prune threads", {**shown, "pruned": await _pruned(visit, dry_run=True)})
 
 
-async def _prune(visit: Visit) -> Done:
+async def _prune(visit: Visit) -> ActionResult:
     pruned = await _pruned(visit, dry_run=False)
     left = f"; {len(pruned.failed)} threads failed" if pruned.failed else ""
     said = f"{pruned.checkpoints} checkpoints of {pruned.threads} threads were removed{left}."
-    return Done(said, visit.link("threads"), said)
+    return ActionResult(said, visit.link("threads"), said)
 
 
 ACTIONS: Mapping[str, Action] = {

@@ -17,8 +17,7 @@ SHOWN = (("hits", "hit"), ("misses", "miss"), ("bypasses", "bypass"))
 def hours_of(stats: Stats) -> list[tuple[datetime, Stats]]:
     """Splits the statistics of the last 48 hours by hour, with the hours in which nothing happened.
 
-    Returns:
-        The hours, the oldest first.
+    Returns the hours, the oldest first.
     """
     by_hour = {hour: found for hour, found in stats.by("hour").items() if isinstance(hour, datetime)}
     if not by_hour:
@@ -31,11 +30,7 @@ def hours_of(stats: Stats) -> list[tuple[datetime, Stats]]:
 
 
 def hourly(hours: Sequence[tuple[datetime, Stats]], title: str) -> Markup:
-    """Draws how many look-ups hit, missed and bypassed by hour, as stacked bars.
-
-    Returns:
-        The SVG; "" for nothing.
-    """
+    """Draws how many look-ups hit, missed and bypassed by hour, as stacked bars in SVG; "" for nothing."""
     if not hours:
         return Markup()
     top = max(1, *(sum(stats.total(metric) for metric, _ in SHOWN) for _, stats in hours))

@@ -32,12 +32,10 @@ HEADERS = {
 
 
 class Guard:
-    """Makes and checks the tokens of forms.
+    """Makes and checks the tokens of forms, signed with a secret; None for one of this process alone.
 
-    Args:
-        secret: Signs them; None for one of this process alone. Several workers need the same one.
-        origins: Origins from which forms may come besides the host that is asked, such as "https://admin.example":
-            where a proxy changes the host's name.
+    Several workers need the same secret. Forms may come from the host that is asked and from `origins`, such as
+    "https://admin.example": where a proxy changes the host's name.
     """
 
     def __init__(self, secret: str | None, origins: Collection[str]) -> None:
@@ -61,8 +59,7 @@ class Guard:
     async def form(self, request: Request, name: str) -> dict[str, str]:
         """Reads a form that was sent from a page.
 
-        Raises:
-            HTTPException: 413, 415 or 403: it is too long, is no form, or does not come from a page of ours.
+        Raises `HTTPException` (413, 415 or 403): it is too long, is no form, or does not come from a page of ours.
         """
         if request.headers.get("content-type", "").partition(";")[0] != "application/x-www-form-urlencoded":
             raise HTTPException(415, "a form is expected")

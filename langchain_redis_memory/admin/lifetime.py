@@ -10,19 +10,9 @@ from langchain_redis_memory.redis.ttl import milliseconds
 
 
 def keep_flow(space: KeySpace, agent: str, name: str, ttl_s: float | None) -> Flow[bool]:
-    """Sets how long a conversation lives from now, and notes it with its user, so that it is erased with the rest.
+    """Sets how long a conversation lives from now, None for ever, and notes it with its user; gives whether it exists.
 
-    Args:
-        space: The tenant's key builder.
-        agent: The agent.
-        name: The conversation.
-        ttl_s: Seconds; None for ever.
-
-    Returns:
-        Whether it exists.
-
-    Raises:
-        InvalidInputError: The number is not positive.
+    So it is erased with the user's other data. Raises `InvalidInputError`: the number is not positive.
 
     **Keys:** `messages`, `ids`, `meta`; `sessions`, `expiries`; `session_users`, `user_data`.
     **Trips:** 1, and 1 where it is a user's.

@@ -27,14 +27,9 @@ _SHORTEST = 16
 
 
 class SignIn:
-    """Signs in one browser by a link that works once.
+    """Signs in one browser by a link that works once, with a token as its secret; "" for a new one.
 
-    Args:
-        access: What it may do then.
-        token: The link's secret; "" for a new one.
-
-    Raises:
-        ConfigError: The secret is so short that it can be guessed.
+    Raises `ConfigError`: the secret is so short that it can be guessed.
     """
 
     def __init__(self, access: Access, token: str = "") -> None:
@@ -51,8 +46,7 @@ class SignIn:
     def __call__(self, request: Request) -> Access:
         """Finds out who asks, for `admin_router(auth=...)`.
 
-        Raises:
-            HTTPException: 401: nobody who has opened the link.
+        Raises `HTTPException` (401): nobody who has opened the link.
         """
         if not compare_digest(request.cookies.get(COOKIE, "").encode(), self._session.encode()):
             raise HTTPException(401, "open the link that the command printed")
@@ -72,11 +66,7 @@ class SignIn:
 
 
 def admin_app(client: Client, sign_in: SignIn, host: str) -> FastAPI:
-    """Makes the application that `serve` serves.
-
-    Returns:
-        The application, which closes the client when it ends.
-    """
+    """Makes the application that `serve` serves, which closes the client when it ends."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -99,18 +89,9 @@ def serve(
     token: str = "",
     access: Access | None = None,
 ) -> None:
-    """Serves the admin page until it is interrupted.
+    """Serves the admin page to who opens the announced link, from this machine only, until it is interrupted.
 
-    Args:
-        client: The server's client.
-        announce: Gets the link, which signs in one browser.
-        host: The address to listen on: of this machine only.
-        port: The port to listen on.
-        token: The link's secret; "" for a new one.
-        access: What the person who opens the link may do; by default all.
-
-    Raises:
-        ConfigError: The address is not of this machine alone, or uvicorn is not installed.
+    Raises `ConfigError`: the address is not of this machine alone, or uvicorn is not installed.
 
     **Keys:** whatever the pages show.
     **Trips:** those of the pages.

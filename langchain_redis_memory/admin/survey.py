@@ -67,13 +67,7 @@ class TenantSurvey:
 
 @dataclass(frozen=True)
 class Survey:
-    """The tenants of a server and the names of their data, as the names of keys tell.
-
-    Args:
-        tenants: Tenant -> the names of its data.
-        keys: How many keys were looked at.
-        complete: Whether these were all.
-    """
+    """The tenants of a server and the names of their data, as the names of so many keys tell: all, if complete."""
 
     tenants: Mapping[str, TenantSurvey]
     keys: int
@@ -81,12 +75,7 @@ class Survey:
 
 
 def survey_flow(space: KeySpace, pattern: str, most: int = MOST_PAGES) -> Flow[Survey]:
-    """Reads the names of keys.
-
-    Args:
-        space: A key builder.
-        pattern: Which keys, as SCAN takes it.
-        most: How many pages of the server's keys to look at.
+    """Reads the names of keys that fit a pattern of SCAN, `most` so many pages.
 
     **Keys:** the names of all.
     **Trips:** 1, and 1 for each 1,000 keys of the server.
@@ -100,6 +89,6 @@ def survey_flow(space: KeySpace, pattern: str, most: int = MOST_PAGES) -> Flow[S
             if parts is not None and name not in seen:
                 tenants[parts.tenant].note(parts)
             seen.add(name)
-    for found in tenants.values():
-        found.complete = scan.ended
+    for survey in tenants.values():
+        survey.complete = scan.ended
     return Survey(dict(sorted(tenants.items())), len(seen), scan.ended)

@@ -18,9 +18,7 @@ TURNS = frozenset({"hit", "miss", "bypass"})
 class SameWords:
     """What a cache whose key is the last utterance alone would have served: the first answer to the same words.
 
-    Args:
-        first: The turn in which the words were said first.
-        differs: Whether this turn was answered otherwise.
+    `differs` says that this turn was answered otherwise.
     """
 
     first: Decision
@@ -49,50 +47,29 @@ class TurnView:
 
 
 def same_words(decisions: Sequence[Decision]) -> dict[str, SameWords]:
-    """Finds the turns whose words had been said before.
+    """Finds the turns whose words had been said before, from a log that begins with the newest.
 
-    Args:
-        decisions: The log, the newest first.
-
-    Returns:
-        Id of a turn's line -> what a cache keyed on the words would have served.
+    Returns the id of a turn's line -> what a cache keyed on the words would have served.
     """
     first: dict[bytes, Decision] = {}
-    found = {}
+    repeats = {}
     for one in reversed(decisions):
         if one.outcome in TURNS and one.trace.answer:
             earlier = first.setdefault(one.marks.question, one)
             if earlier is not one:
-                found[one.id] = SameWords(earlier, earlier.trace.answer != one.trace.answer)
-    return found
+                repeats[one.id] = SameWords(earlier, earlier.trace.answer != one.trace.answer)
+    return repeats
 
 
 def reports(decisions: Sequence[Decision]) -> Mapping[str, str]:
-    """Finds the last report of each entry.
-
-    Args:
-        decisions: The log, the newest first.
-
-    Returns:
-        Entry -> "wrong" or "right".
-    """
+    """Finds the last report of each entry, "wrong" or "right", from a log that begins with the newest."""
     return {one.entry: one.outcome for one in reversed(decisions) if one.outcome not in TURNS}
 
 
 def turns_of(
     messages: Sequence[BaseMessage], session_id: str, agent: str, decisions: Sequence[Decision]
 ) -> list[TurnView]:
-    """Joins the messages of a conversation with their lines of the log.
-
-    Args:
-        messages: The conversation, the oldest first.
-        session_id: Its id.
-        agent: Its agent.
-        decisions: The tenant's log, the newest first.
-
-    Returns:
-        The turns, the oldest first.
-    """
+    """Joins the messages of a conversation with their lines of the tenant's log; gives the turns, the oldest first."""
     mark, before, reported_as = marks_of("", session_id, "").session, same_words(decisions), reports(decisions)
     lines = [
         one

@@ -19,7 +19,7 @@ from langchain_redis_memory.cache.stats import Prices
 from langchain_redis_memory.cache.switchable import Switchable
 from langchain_redis_memory.checkpoint.saver import RedisSaver
 from langchain_redis_memory.errors import InvalidInputError
-from langchain_redis_memory.operate.named import answer_caches_flow, desk_of, switchable
+from langchain_redis_memory.operate.caches_by_name import answer_caches_flow, desk_of, switchable
 from langchain_redis_memory.operate.users import RedisUsers
 from langchain_redis_memory.ops import Flow, Now, Op, ask
 from langchain_redis_memory.redis.client.client import Client
@@ -52,21 +52,20 @@ class Backend:
     _surveys: dict[str, tuple[float, Survey]] = field(default_factory=dict)
 
     async def survey(self, space: KeySpace, pattern: str) -> Survey:
-        """Reads the names of keys, or gives those that were read a moment ago.
+        """Reads the names of keys, or gives those that were read a moment ago. **Keys:** the names of all.
 
-        **Keys:** the names of all.
         **Trips:** 1, and 1 for each 1,000 keys of the server.
         """
         return await self.client.adrive(self._survey_flow(space, pattern))
 
     def _survey_flow(self, space: KeySpace, pattern: str) -> Flow[Survey]:
         now: float = yield Now()
-        made, found = self._surveys.get(pattern, (float("-inf"), None))
-        if found is None or now - made > _FRESH_S:
-            found = yield from survey_flow(space, pattern)
+        made, survey = self._surveys.get(pattern, (float("-inf"), None))
+        if survey is None or now - made > _FRESH_S:
+            survey = yield from survey_flow(space, pattern)
             self._surveys.clear()  # of all tenants at most one is remembered
-            self._surveys[pattern] = (now, found)
-        return found
+            self._surveys[pattern] = (now, survey)
+        return survey
 
     def forget(self) -> None:
         """Forgets what was found: something has been changed."""
@@ -100,40 +99,24 @@ class Visit:
         return self.client.keys(self.tenant)
 
     def asked(self, name: str) -> str:
-        """Reads what the address must say.
-
-        Raises:
-            HTTPException: 404: it does not.
-        """
+        """Reads what the address must say. Raises `HTTPException` (404): it does not."""
         value = self.query.get(name, "")
         if not value:
             raise HTTPException(404, f"the address does not say which {name}")
         return value
 
     def check_tenant(self) -> None:
-        """Refuses a tenant that is not visible, as one that does not exist.
-
-        Raises:
-            HTTPException: 404.
-        """
+        """Refuses a tenant that is not visible, as one that does not exist. Raises `HTTPException` (404)."""
         if not self.access.sees(self.tenant):
             raise HTTPException(404, "there is no such tenant")
 
     def needs(self, role: Role) -> None:
-        """Refuses a person who lacks a role.
-
-        Raises:
-            HTTPException: 403.
-        """
+        """Refuses a person who lacks a role. Raises `HTTPException` (403)."""
         if not self.may(role):
             raise HTTPException(403, f"this needs the role {role}")
 
     def confirms(self, name: str) -> None:
-        """Refuses a form in which the name was not typed again.
-
-        Raises:
-            HTTPException: 400.
-        """
+        """Refuses a form in which the name was not typed again. Raises `HTTPException` (400)."""
         if self.query.get("confirm", "").strip() != name:
             raise HTTPException(400, f"nothing was erased: to confirm, type {name}")
 
@@ -157,43 +140,29 @@ class Visit:
         return (page or "./") + ("?" + urlencode(said) if said else "")
 
     async def run(self, op: Op[T]) -> T:
-        """Runs an op.
-
-        **Keys:** those of the op.
-        **Trips:** 1.
-        """
+        """Runs an op. **Keys:** those of the op. **Trips:** 1."""
         return await self.client.arun(op)
 
     async def drive(self, flow: Flow[T]) -> T:
-        """Runs a flow.
-
-        **Keys:** those of the flow.
-        **Trips:** those of the flow.
-        """
+        """Runs a flow. **Keys:** those of the flow. **Trips:** those of the flow."""
         return await self.client.adrive(flow)
 
     async def survey(self) -> TenantSurvey:
-        """Reads the names of the tenant's data.
+        """Reads the names of the tenant's data. **Keys:** the names of all.
 
-        **Keys:** the names of all.
         **Trips:** 1, and 1 for each 1,000 keys of the server.
         """
-        found = await self.backend.survey(self.space, self.space.tenant_pattern())
-        return found.tenants.get(self.tenant, TenantSurvey())
+        survey = await self.backend.survey(self.space, self.space.tenant_pattern())
+        return survey.tenants.get(self.tenant, TenantSurvey())
 
     async def decisions(self) -> list[Decision]:
-        """Reads the log of the tenant's turns, the newest first.
-
-        **Keys:** `decisions`.
-        **Trips:** 1.
-        """
+        """Reads the log of the tenant's turns, the newest first. **Keys:** `decisions`. **Trips:** 1."""
         return await self.drive(ask(decision_log.read(self.space.decisions(), _MOST_LINES)))
 
     def desk(self, name: str) -> AnswerDesk:
         """Returns the desk of a cache of answers, by its name in the log.
 
-        Raises:
-            HTTPException: 404: there can be no such cache.
+        Raises `HTTPException` (404): there can be no such cache.
         """
         for desk in self.backend.answers:
             if desk.name == name:
@@ -219,11 +188,7 @@ class Visit:
         return RedisUsers(self.client, tenant=self.tenant, answers=[self.desk(name) for name in known])
 
     def switchable(self, namespace: str) -> Switchable:
-        """Finds what switches a cache off and on.
-
-        Raises:
-            HTTPException: 404: there can be no such cache.
-        """
+        """Finds what switches a cache off and on. Raises `HTTPException` (404): there can be no such cache."""
         use, _, name = namespace.partition("/")
         if use in {"answers", "semantic"}:
             return self.desk(name if use == "answers" else namespace)

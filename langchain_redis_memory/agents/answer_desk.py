@@ -35,18 +35,13 @@ from langchain_redis_memory.ops import Flow, Invoke, Now, ask
 Final = Callable[[Any, ModelLookup, ModelWatch], tuple[AIMessage | None, ModelLookup]]
 
 
-class Stopped(BaseException):
+class RunEnd(BaseException):
     """Ends an agent's run at its cache; no middleware that tries again or asks another model may catch it."""
 
 
 @dataclass
 class Visit:
-    """One run of an agent up to its cache.
-
-    Args:
-        calls: The flows of the cache that is meant.
-        serve: What is done there with a request: a flow that ends with what the desk is to know, or with `GoOn`.
-    """
+    """One run of an agent up to its cache; `serve` is a flow that gives what the desk is to know, or `GoOn`."""
 
     calls: AnswerFlows
     serve: Callable[[ModelRequest[Any], Callable[[ModelRequest[Any]], Any], Final], Flow[Any]]
@@ -57,18 +52,17 @@ class Visit:
     def flow(self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Any], final: Final) -> Flow[Any]:
         """Does at the cache what the visit is for, and ends the run.
 
-        Returns:
-            The model's response, only where the agent is to go on: it looks something up.
+        Returns the model's response, only where the agent is to go on: it looks something up.
         """
         try:
             result = yield from self.serve(request, handler, final)
         except Exception as error:
             self.error = error
-            raise Stopped from error
+            raise RunEnd from error
         if isinstance(result, GoOn):
             return result.response
         self.result = result
-        raise Stopped
+        raise RunEnd
 
 
 @dataclass(frozen=True)
@@ -102,7 +96,7 @@ class _Guard(BaseCallbackHandler):
     def on_chat_model_start(self, serialized: Any, messages: Any, **kwargs: Any) -> None:
         """Looks where a model is asked; see LangChain's `BaseCallbackHandler`."""
         if self.visit.question is None and (kwargs.get("metadata") or {}).get("langgraph_node") == "model":
-            raise Stopped
+            raise RunEnd
 
 
 class AgentAnswers(TurnDesk):
@@ -224,7 +218,7 @@ class AgentAnswers(TurnDesk):
             token = _VISIT.set(visit)
             try:
                 bare.invoke(given, wanted)
-            except Stopped:
+            except RunEnd:
                 pass
             finally:
                 _VISIT.reset(token)
@@ -233,7 +227,7 @@ class AgentAnswers(TurnDesk):
             token = _VISIT.set(visit)
             try:
                 await bare.ainvoke(given, wanted)
-            except Stopped:
+            except RunEnd:
                 pass
             finally:
                 _VISIT.reset(token)

@@ -19,14 +19,14 @@ from langchain.agents.middleware import ModelRequest
 from langchain_core.messages import AIMessage, BaseMessage
 from langgraph.config import get_config
 
-from langchain_redis_memory.agents.request import SEPARATED, AgentTurn, as_given, asker_of, decides, turn_of
+from langchain_redis_memory.agents.request import SEPARATED, AgentTurn, as_given, asker_of, basis_of, turn_of
 from langchain_redis_memory.cache.admission import worth_keeping
 from langchain_redis_memory.cache.answers.answer_cache import CANDIDATES, Answer, CacheQuestion
 from langchain_redis_memory.cache.answers.records import ManagedAnswerCache
 from langchain_redis_memory.cache.answers.switch import was_off
 from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
 from langchain_redis_memory.cache.decision_log import Decision
-from langchain_redis_memory.cache.semantic.explanation import logged
+from langchain_redis_memory.cache.semantic.candidate import logged
 from langchain_redis_memory.cache.sharing import Share, SharingRule
 from langchain_redis_memory.cache.stats import Tally
 from langchain_redis_memory.cache.switchable import WHY
@@ -126,10 +126,9 @@ class AnswerFlows:
     # --- looking up ---------------------------------------------------------------------------------------------------
 
     def lookup_flow(self, request: ModelRequest[Any]) -> Flow[ModelLookup]:
-        """Plans a model call and looks for its answer.
+        """Plans a model call and looks for its answer. Returns what is done with it.
 
-        Returns:
-            What is done with it. Nothing that the server fails with is raised.
+        Nothing that the server fails with is raised.
         """
         began: float = yield Now()
         turn = turn_of(request.messages)
@@ -143,14 +142,14 @@ class AnswerFlows:
             return looked
         if place in self._answered:  # such as by middleware that looks at answers: the same one would come back
             why = "its first answer was taken back"
-            return looked._replace(why=why, decision=replace(decision, outcome="miss", why=why))
+            return looked._replace(why=why, decision=decision._replace(outcome="miss", why=why))
         answer, flight = yield from self.find_flow(asked, self.lease_ms)
-        decision = replace(decision, candidates=logged(asked.notes.get(CANDIDATES, [])))
+        decision = decision._replace(candidates=logged(asked.notes.get(CANDIDATES, [])))
         if answer is None or not isinstance(answer.value, AIMessage):
             why = WHY if was_off(asked) else "there is no answer to it"
-            return looked._replace(why=why, decision=replace(decision, outcome="miss", why=why), flight=flight)
-        hit = replace(decision, outcome="hit", kind=answer.kind, why=answer.why, entry=answer.entry)
-        yield from self._note_flow(asked, replace(hit, tokens=answer.tokens), answer, flight)
+            return looked._replace(why=why, decision=decision._replace(outcome="miss", why=why), flight=flight)
+        hit = decision._replace(outcome="hit", kind=answer.kind, why=answer.why, entry=answer.entry)
+        yield from self._note_flow(asked, hit._replace(tokens=answer.tokens), answer, flight)
         self._answer(place)
         return ModelLookup(asked, answer.why, "hit", looked.messages, answer, hit, began)
 
@@ -159,9 +158,8 @@ class AnswerFlows:
     ) -> Flow[tuple[CacheQuestion, Plan | None, ModelLookup]]:
         """Plans a model call, without looking for its answer or counting anything.
 
-        Returns:
-            How the cache would see the question by itself, the plan if there is one, and the look-up as a miss, or as
-            a bypass with the reason.
+        Returns how the cache would see the question by itself, the plan if there is one, and the look-up as a miss, or
+        as a bypass with the reason.
         """
         asked, sharing = self._asked(request, turn)
         why = self._behind or turn.forbidden(self.pure)
@@ -171,13 +169,13 @@ class AnswerFlows:
         decision = Decision("bypass", str(turn.question.text), why=why, marks=asked.marks)
         if plan is not None:
             verdict = plan.verdict
-            decision = replace(decision, type=str(verdict.type), dependence=verdict.dependence)
+            decision = decision._replace(type=str(verdict.type), dependence=verdict.dependence)
         if why or plan is None or plan.asked is None:
             return asked, plan, ModelLookup(None, why, "bypass", None, None, decision, began)
-        found = replace(plan.asked, memory=[*plan.asked.memory, *turn.since])
+        asked_there = replace(plan.asked, memory=[*plan.asked.memory, *turn.since])
         messages = [*(plan.shown or turn.instructions), turn.question, *turn.since]
         place = (asked.session, str(turn.question.id), len(turn.since))
-        return asked, plan, ModelLookup(found, "", "miss", messages, None, decision, began, None, place)
+        return asked, plan, ModelLookup(asked_there, "", "miss", messages, None, decision, began, None, place)
 
     def _answer(self, place: tuple[str, str, int] | None) -> None:
         """Remembers that a question was answered here."""
@@ -200,14 +198,14 @@ class AnswerFlows:
         asker, opaque = asker_of(config), bool(request.tools)
         judge = partial(self.planner.questions.audience, opaque=opaque)
         sharing = SharingRule(asker, judge(words_of(turn.question)), opaque, self.share, judge)
-        found = decides(request)
+        basis = basis_of(request)
         given = [deciding_settings(configurable, *SEPARATED), rights_of(config) if opaque else []]
         if not describable(given):  # nobody else's call can be known to be equal
-            sharing = replace(sharing, share="none")
+            sharing = sharing._replace(share="none")
         asked = CacheQuestion(
             self.client.keys(configurable.get("tenant") or self.tenant),
             str(configurable.get("agent") or ""),
-            self._scope(found.digest, found.opaque),
+            self._scope(basis.digest, basis.opaque),
             turn.question.content,
             [*([request.system_message] if request.system_message else []), *turn.instructions],
             as_given(turn.question, given) if describable(given) else None,
@@ -252,7 +250,7 @@ class AnswerFlows:
             return
         self._answer(looked.place)
         op, tokens = yield from self.kept_flow(asked, looked, value, structured=structured)
-        decision = replace(looked.decision, tokens=tokens)
+        decision = looked.decision._replace(tokens=tokens)
         with suppress(CacheUnavailable):
             yield from self._best_effort(asked)(self._record_flow(asked, decision, None, op, looked.flight), write=True)
 
@@ -305,7 +303,7 @@ class AnswerFlows:
         counts = tally.take(now)
         line: Op[None] = pure(None)
         if (log := self.planner.answers.log) is not None:
-            line = log.append(asked.space.decisions(), replace(decision, cache=cache.records.name))
+            line = log.append(asked.space.decisions(), decision._replace(cache=cache.records.name))
         yield from ask(merge(stored, tally.sends(counts), line, leave(flight)).map(lambda _done: None))
 
     def _best_effort(self, asked: CacheQuestion) -> BestEffort:
@@ -318,7 +316,7 @@ _COUNTED = {"hit": "hits", "miss": "misses", "bypass": "bypasses"}
 def _why(plan: Plan, turn: AgentTurn, sharing: SharingRule) -> str:
     """Names the reason why a planned question bypasses the cache, "" where it does not."""
     if plan.reads is None or not plan.rule.write_cache:
-        shared = replace(sharing, words=plan.verdict.audience or sharing.words)
+        shared = sharing._replace(words=plan.verdict.audience or sharing.words)
         last_reason = plan.verdict.reasons[-1:] if plan.rule.read_cache and plan.rule.write_cache else ()
         return shared.bypass() or "".join(last_reason) or f"{plan.verdict.type} by policy"
     return ""

@@ -113,8 +113,8 @@ class _CacheTools:
             return "Your cached values are cleared."
         client, space = answers._client, answers._flows.space
         data = user_index.stored(space, user)
-        found = yield Invoke(lambda: client.run(data), lambda: client.arun(data))
-        names = [one.name for one in found]
+        stored = yield Invoke(lambda: client.run(data), lambda: client.arun(data))
+        names = [one.name for one in stored]
         deleted = yield Invoke(lambda: answers.delete(session=names), lambda: answers.adelete(session=names))
         return f"Your cached values are cleared, and {deleted} cached answers."
 

@@ -94,9 +94,9 @@ def _messages(state: Any) -> Sequence[BaseMessage]:
     if isinstance(state, BaseMessage):
         return [state]
     try:
-        found = convert_to_messages(state)
+        messages = convert_to_messages(state)
     except (ValueError, TypeError, NotImplementedError):
-        found = []
-    if not found:
+        messages = []
+    if not messages:
         raise InvalidInputError("a classifier of turns needs text, a message, or messages whose last is the turn")
-    return found
+    return messages

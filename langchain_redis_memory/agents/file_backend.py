@@ -314,20 +314,20 @@ class RedisBackend(ClientOwner, protocol.BackendProtocol):
 
     def _delete_flow(self, path: str) -> Flow[protocol.DeleteResult]:
         files = self._files
-        found = yield from ask(files.beneath(path))
-        if not found:
+        heads = yield from ask(files.beneath(path))
+        if not heads:
             return protocol.DeleteResult(error=f"Error: File '{path}' not found")
-        yield from ask(merge(*(files.write(head.path, None) for head in found)))
+        yield from ask(merge(*(files.write(head.path, None) for head in heads)))
         return protocol.DeleteResult(path=path)
 
     def _glob_flow(self, pattern: str, path: str | None) -> Flow[protocol.GlobResult]:
         heads = {head.path: head for head in (yield from ask(self._files.beneath(path or "/")))}
         names = {name: {"modified_at": head.modified.isoformat()} for name, head in heads.items()}
         try:
-            found = utils._glob_search_files(names, pattern, path)
+            matches = utils._glob_search_files(names, pattern, path)
         except utils.InvalidGlobPatternError as error:
             return protocol.GlobResult(error=str(error))
-        return protocol.GlobResult(matches=[_info(heads[name]) for name in found.split("\n") if name in heads])
+        return protocol.GlobResult(matches=[_info(heads[name]) for name in matches.split("\n") if name in heads])
 
     def _grep_flow(
         self, pattern: str, path: str | None, glob: str | None, most: int | None
@@ -341,8 +341,8 @@ class RedisBackend(ClientOwner, protocol.BackendProtocol):
             except utils.InvalidGlobPatternError as error:
                 return protocol.GrepResult(error=str(error))
             heads = [head for head in heads if head.path in chosen]
-        found = yield from files.read_many_flow(heads, pattern)
-        data = {file.head.path: _data(file) for file in found}
+        contents = yield from files.read_many_flow(heads, pattern)
+        data = {file.head.path: _data(file) for file in contents}
         return utils.grep_matches_from_files(data, pattern, path, max_count=most)
 
     def _upload_flow(self, given: Sequence[tuple[str, bytes]]) -> Flow[list[protocol.FileUploadResponse]]:
@@ -358,10 +358,10 @@ class RedisBackend(ClientOwner, protocol.BackendProtocol):
 
     def _download_flow(self, paths: Sequence[str]) -> Flow[list[protocol.FileDownloadResponse]]:
         files = self._files
-        found = yield from ask(merge(*(files.read(path) for path in paths)))
+        files_read = yield from ask(merge(*(files.read(path) for path in paths)))
         return [
             protocol.FileDownloadResponse(path, file.content if file else None, None if file else "file_not_found")
-            for path, file in zip(paths, found, strict=True)
+            for path, file in zip(paths, files_read, strict=True)
         ]
 
 

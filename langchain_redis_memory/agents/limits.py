@@ -298,8 +298,7 @@ def _messages_of(response: Any) -> Sequence[BaseMessage]:
 def used_by(response: Any) -> Mapping[str, Any] | None:
     """Reads what a model call used; None where nobody says.
 
-    Returns:
-        The usage of its message; nothing for one from a cache.
+    Returns the usage of its message; nothing for one from a cache.
     """
     for message in _messages_of(response):
         if isinstance(message, AIMessage):

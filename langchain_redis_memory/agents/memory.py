@@ -182,8 +182,8 @@ class MemoryMiddleware(AgentMiddleware[MemoryState, Any, Any]):
             if turn is not None and others:
                 past = yield from user_recall.read_flow(transcript.space, others, transcript.session_id)
                 text, meaning = str(turn.question.text), getattr(planner.selector, "meaning", None)
-                found = yield from user_recall.ranked_flow(text, past, meaning, _MOST_TURNS)
-                remembered["elsewhere"] = [(one.conversation, one.at.isoformat(), *one[2:]) for one in found]
+                recalled = yield from user_recall.ranked_flow(text, past, meaning, _MOST_TURNS)
+                remembered["elsewhere"] = [(one.conversation, one.at.isoformat(), *one[2:]) for one in recalled]
         except RedisMemoryError as error:
             _log.warning("the turn goes on without what is remembered: %s", error)
         return {"remembered": remembered}

@@ -129,11 +129,11 @@ class _MemoryTools:
     def search_flow(self, config: RunnableConfig, query: str, limit: int) -> ToolFlow:
         namespace = self._namespace(config)
         if getattr(self._store, "index_config", None):
-            (found,) = yield self._ask(SearchOp(namespace, limit=limit, query=query))
+            (memories,) = yield self._ask(SearchOp(namespace, limit=limit, query=query))
         else:
             (items,) = yield self._ask(SearchOp(namespace, limit=_MOST))
-            found = [items[hit.place] for hit in search(query, [_content(item.value) for item in items])[:limit]]
-        lines = [f"[{item.key}] {_content(item.value)} (saved {item.updated_at:%Y-%m-%d})" for item in found]
+            memories = [items[hit.place] for hit in search(query, [_content(item.value) for item in items])[:limit]]
+        lines = [f"[{item.key}] {_content(item.value)} (saved {item.updated_at:%Y-%m-%d})" for item in memories]
         return "\n".join(lines) or "Nothing is known about that."
 
     def update_flow(self, config: RunnableConfig, memory_id: str, content: str) -> ToolFlow:

@@ -95,11 +95,7 @@ def watched_request(request: ModelRequest[Any], watch: ModelWatch) -> ModelReque
 
 @contextmanager
 def watching(watch: ModelWatch) -> Iterator[None]:
-    """Notes the models that are asked meanwhile in this thread or task.
-
-    Yields:
-        Nothing.
-    """
+    """Notes the models that are asked meanwhile in this thread or task."""
     before = var_child_runnable_config.set(watched(get_config(), watch))
     try:
         yield

@@ -20,14 +20,10 @@ MICRO = 1_000_000
 
 @dataclass(frozen=True)
 class Meter:
-    """Measures usage in tokens, or in millionths of money.
+    """Measures usage in tokens, or, with prices of a million tokens read and written, in millionths of money.
 
-    Args:
-        prices: Model -> what a million tokens cost, read and written; None to count tokens. The name counts that the
-            provider answers with, or the longest one that it begins with; an unknown model costs as the dearest.
-
-    Raises:
-        ConfigError: A price is none.
+    The model's name counts that the provider answers with, or the longest one that it begins with; an unknown model
+    costs as the dearest. Raises `ConfigError`: a price is none.
     """
 
     prices: Prices | None = None

@@ -14,7 +14,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from langchain_redis_memory.cache.provider_tools import provider_tools
 from langchain_redis_memory.cache.sharing import Asker
-from langchain_redis_memory.redis.codec.fingerprint import describe
+from langchain_redis_memory.redis.codec.fingerprint import describe, plain_fields
 from langchain_redis_memory.run_config import users_of
 
 T = TypeVar("T")
@@ -24,13 +24,7 @@ SEPARATED = ("agent", "tenant", "user_id", "langgraph_auth_user", "langgraph_aut
 
 
 class AgentTurn(NamedTuple):
-    """The messages of an agent's thread, split at the user's last words.
-
-    Args:
-        before: What was said before.
-        question: The user's last words.
-        since: Calls of tools and their results since then.
-    """
+    """The messages of an agent's thread before the user's last words, these, and what tools gave since."""
 
     before: list[BaseMessage]
     question: HumanMessage
@@ -42,10 +36,9 @@ class AgentTurn(NamedTuple):
         return [said for said in self.before if isinstance(said, SystemMessage)]
 
     def forbidden(self, pure: Set[str]) -> str:
-        """Returns the reason why what follows since the question forbids to share an answer, "" for none.
+        """Returns why what follows since the question forbids to share an answer, "" for nothing.
 
-        Args:
-            pure: Names of the tools that only look things up.
+        Tools that are `pure` only look things up.
         """
         called = {name for said in self.since if isinstance(said, AIMessage) for name in called_by(said)}
         if others := sorted(called - pure):
@@ -86,7 +79,7 @@ class Descriptions:
 
     def __call__(self, thing: Any) -> Any:
         """Returns what is known of an object; it is kept alive as long as that is remembered."""
-        known, plain = self._found.get(id(thing)), _plain_fields(thing)
+        known, plain = self._found.get(id(thing)), plain_fields(thing)
         if known is None or known[0] is not thing or known[1] != plain:
             known = self._found[id(thing)] = (thing, plain, self._compute(thing))
             while len(self._found) > _MOST:
@@ -94,36 +87,27 @@ class Descriptions:
         return known[2]
 
 
-def _plain_fields(thing: Any) -> Any:
-    """Reads the fields of an object that somebody may set to another value, such as a model's temperature."""
-    if isinstance(thing, dict):
-        return thing.copy()
-    return [value for value in vars(thing).values() if isinstance(value, (str, int, float))]
-
-
 _MOST = 256
 _describe_model = Descriptions(describe)
 _describe_tool = Descriptions(lambda tool: tool if isinstance(tool, dict) else convert_to_openai_tool(tool))
 
 
-class Decides(NamedTuple):
-    """What decides an answer besides the messages.
+class CallBasis(NamedTuple):
+    """What decides an answer besides the messages, as a digest, with the names of what could not be described.
 
-    Args:
-        digest: Of the model, its settings, the tools that it may call and the form of its output.
-        opaque: Names of what could not be described.
+    It is of the model, its settings, the tools that it may call and the form of its output.
     """
 
     digest: str
     opaque: tuple[str, ...]
 
 
-def decides(request: ModelRequest[Any]) -> Decides:
+def basis_of(request: ModelRequest[Any]) -> CallBasis:
     """Describes what decides the answer to a model call, besides its messages and the asker."""
     model = _describe_model(request.model)
     tools = [_describe_tool(tool) for tool in request.tools]
     rest = describe([request.model_settings, request.tool_choice, tools, _form(request.response_format)])
-    return Decides(describe([model.digest, rest.digest]).digest, (*model.opaque, *rest.opaque))
+    return CallBasis(describe([model.digest, rest.digest]).digest, (*model.opaque, *rest.opaque))
 
 
 def _form(response_format: Any) -> Any:

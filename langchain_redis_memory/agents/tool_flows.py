@@ -83,10 +83,9 @@ class ToolFlows:
     _entries: OrderedDict[tuple[str, str | None], ShardedEntries] = field(default_factory=OrderedDict)
 
     def lookup_flow(self, request: ToolCallRequest) -> Flow[ToolLookup]:
-        """Looks for the result of a call, and waits for another caller that is just making it.
+        """Looks for the result of a call, and waits for another caller that is just making it. Returns what there is.
 
-        Returns:
-            What there is. Nothing that the server fails with is raised.
+        Nothing that the server fails with is raised.
         """
         called = self._called(request)
         if called.entries is None or called.name is None:
@@ -107,9 +106,9 @@ class ToolFlows:
             return item
         if not self.flights:
             return item
-        look = read.map(lambda found: None if found is None or self._is_stale(found) else found)
-        found = yield from self.flights.join_flow(entries.lease(name), look)
-        return item if found is None else found
+        look = read.map(lambda stored: None if stored is None or self._is_stale(stored) else stored)
+        stored = yield from self.flights.join_flow(entries.lease(name), look)
+        return item if stored is None else stored
 
     def _is_stale(self, item: Item) -> bool:
         return bool(self.stale_ms) and item.left_ms is not None and item.left_ms <= self.stale_ms
@@ -160,12 +159,7 @@ class ToolFlows:
         return entries
 
     def store_flow(self, called: ToolLookup, result: Any) -> Flow[None]:
-        """Stores a tool's result where it is one, and lets those who wait go on.
-
-        Args:
-            called: What the look-up gave.
-            result: What the tool gave; None where it raised.
-        """
+        """Stores a tool's result where it is one, None where the tool raised, and lets those who wait go on."""
         if called.entries is None or called.name is None:
             return
         if isinstance(result, ToolMessage) and result.status != "error":

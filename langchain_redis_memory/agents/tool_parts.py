@@ -20,18 +20,10 @@ ToolFlow = Generator[Invoke, Any, str]
 def tool_of(
     name: str, description: str, args: type[BaseModel], flow: Callable[..., ToolFlow], *, only_reads: bool = False
 ) -> BaseTool:
-    """Makes a tool of a flow.
+    """Makes a tool of a flow, which gets the run's config and the arguments by name; both colours.
 
-    Args:
-        name: The tool's name.
-        description: What the model reads of it.
-        args: Its arguments.
-        flow: Its work, from the run's config and the arguments by name.
-        only_reads: Whether it changes nothing, for who goes by a tool's hints.
-
-    Returns:
-        The tool, in both colours. What this package raises of a server becomes a message with the status "error", so
-        that the agent goes on.
+    What this package raises of a server becomes a message with the status "error", so that the agent goes on.
+    `only_reads` says that it changes nothing, for who goes by a tool's hints.
     """
 
     def run(config: RunnableConfig, **given: Any) -> str:
@@ -73,13 +65,9 @@ def _as_tool_error(error: RedisMemoryError) -> Exception:
 
 
 def user_of(config: RunnableConfig) -> str:
-    """Names the user of a run.
+    """Names the user of a run. Returns the authenticated user, else the one whom the application names.
 
-    Returns:
-        The authenticated user, else the one whom the application names.
-
-    Raises:
-        InvalidInputError: There is none.
+    Raises `InvalidInputError`: there is none.
     """
     user = accessor_of(config)
     if not user:

@@ -26,6 +26,10 @@ _SAYS = (
     r"(?:fatal|internal|server|api|runtime|system|network|connection|timeout|authentication|validation|http|unknown)"
 )
 _NOTHING = r"(?!\s*(?:null|none|false|0|\"\"|''|\[\]|\{\})\s*[,}])"
+_UNABLE = (
+    r"(?:can(?:no|['\u2019])?t|could(?: not|n['\u2019]t)|(?:am|are|is|was|were)(?: not|n['\u2019]t) able|unable"
+    r"|failed to|unavailable|overloaded)"
+)
 _ERROR = (
     rf"^\W*(?:(?:(?!terror)[\w.]*|{_SAYS} )(?:error|exception)(?:[\"']?\s*:{_NOTHING}|\s*(?:code\b|\d|$))"
     r"|traceback \(most recent call last\)"
@@ -34,7 +38,10 @@ _ERROR = (
     r"|(?:internal server error|bad gateway|service (?:temporarily )?unavailable|gateway time-?out|too many requests)\b"
     r"|rate limit (?:reached|exceeded)|(?:request|connection|operation) timed out"
     r"|an? (?:unexpected |internal |unknown )?error (?:has )?occurred"
-    r"|(?:(?:i.?m|we.?re) )?(?:oops|sorry)[,!. ]+(?:but )?something went wrong)"
+    r"|(?:(?:i.?m|we.?re) )?(?:oops|sorry)[,!. ]+(?:but )?something went wrong"
+    rf"|[\w,'\u2019 ]{{0,60}}\b{_UNABLE}\b[^.!?\n]{{0,80}}"
+    r"(?:\bright now|\bat (?:the moment(?! (?:of|that|when))|this time)"
+    r"|[.,;!]? ?(?:please )?try (?:it |this )?again)\b)"
 )
 
 
@@ -64,6 +71,8 @@ class AdmissionPolicy:
 
     def __post_init__(self) -> None:
         check_bounds(max_bytes=self.max_bytes)
+        if self.errors is _ERROR:  # which takes 2 ms to compile: a process that only looks up needs it not
+            return
         try:
             re.compile(self.errors or "")
         except (re.error, TypeError) as error:
@@ -129,11 +138,7 @@ def _size(text: str, message: BaseMessage | None) -> int:
 
 
 def worth_keeping(value: Any) -> bool:
-    """Returns whether a chain's answer may be cached: only one that is whole, not empty, no error and calls no tool.
-
-    Returns:
-        True where it may be served to somebody else.
-    """
+    """Returns whether a chain's answer may be cached: only one that is whole, not empty, no error and calls no tool."""
     if isinstance(value, str):
         return _STRICT.refusal([Generation(text=value)]) is None
     if not isinstance(value, AIMessage) or not str(value.text).strip():

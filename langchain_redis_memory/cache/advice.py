@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from langchain_redis_memory.cache.decision_log import Decision, hit_of
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.language.classify.question_type import QuestionType
-from langchain_redis_memory.language.classify.weights import weights
-from langchain_redis_memory.language.equivalence.weights import shipped
 
 MAX_ERRORS = (0.005, 0.01, 0.02, 0.05, 0.1)
 MAX_UNSAFES = (0.001, 0.005, 0.01, 0.02, 0.05)
@@ -34,8 +31,7 @@ class AdvisedRisk(NamedTuple):
     wrong: int
 
 
-@dataclass(frozen=True)
-class Advice:
+class Advice(NamedTuple):
     """Reports what other values of `max_error` and `max_unsafe` would have done with the logged turns.
 
     The scores are those of the built-in verifier.
@@ -78,11 +74,11 @@ class MissedQuestion(NamedTuple):
 
 
 def advice_of(decisions: Sequence[Decision]) -> Advice:
-    """Computes what other risks would have given.
+    """Computes what other risks would have given, from the newest decisions on."""
+    # Only here: they are read from files.
+    from langchain_redis_memory.language.classify.weights import weights
+    from langchain_redis_memory.language.equivalence.weights import shipped
 
-    Args:
-        decisions: What was logged, the newest first.
-    """
     turns = [one for one in decisions if one.outcome in {"hit", "miss", "bypass"}]
     wrong = {one.entry for one in decisions if one.outcome == "wrong"}
     best = [_best(one) for one in turns if one.kind != "exact"]
@@ -120,15 +116,7 @@ def _probability(entry: str) -> float:
 
 
 def top_misses_of(decisions: Sequence[Decision], most: int) -> list[MissedQuestion]:
-    """Counts the questions that stand alone and were missed.
-
-    Args:
-        decisions: What was logged, the newest first.
-        most: How many questions to give.
-
-    Returns:
-        Those that were missed most often, first; only such whose words were logged.
-    """
+    """Counts the questions that stand alone and were missed, those whose words were logged, the most frequent first."""
     times: Counter[bytes] = Counter()
     last: dict[bytes, Decision] = {}
     for one in decisions:

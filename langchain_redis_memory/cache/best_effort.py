@@ -41,13 +41,7 @@ class CircuitBreaker(Protocol):
 
 
 class BestEffort:
-    """Runs flows that the caller can do without.
-
-    Args:
-        what: Names the cache, for the log.
-        tally: Its statistics.
-        breaker: The server's circuit breaker.
-    """
+    """Runs flows that the caller can do without; `what` names the cache in the log."""
 
     def __init__(self, what: str, tally: Tally, breaker: CircuitBreaker) -> None:
         self._what = what
@@ -55,14 +49,9 @@ class BestEffort:
         self._breaker = breaker
 
     def __call__(self, flow: Flow[T], *, write: bool = False) -> Flow[T]:
-        """Runs a flow.
+        """Runs a flow: each of its ops may raise `CacheUnavailable` in it, where the server is away, rests or refuses.
 
-        Args:
-            flow: The flow. Each of its ops may raise `CacheUnavailable` in it; it goes on if it catches that.
-            write: Send the counts that wait with its next trip; without it only when enough have come together.
-
-        Raises:
-            CacheUnavailable: The server is away, rests or refuses, and the flow does not catch it.
+        The flow goes on if it catches that. With a `write` counts that wait go along sooner; see `Tally.due`.
         """
         began: float = yield Now()
         try:
@@ -93,7 +82,7 @@ class BestEffort:
         began: float = yield Now()
         if not self._breaker.allows(began):
             raise self._skipped()
-        counts, sent = self.tally.take(began) if write or self.tally.due(began) else _NONE, False
+        counts, sent = self.tally.take(began) if self.tally.due(began, write=write) else _NONE, False
         try:
             if counts:
                 both = merge(_settled(op), self.tally.sends(counts))

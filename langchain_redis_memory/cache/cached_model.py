@@ -130,8 +130,8 @@ class CachedChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         key = self._key(messages, stop, kwargs)
-        if found := self.answers.lookup(*key):
-            return ChatResult(generations=_replayed(found))
+        if answer := self.answers.lookup(*key):
+            return ChatResult(generations=_replayed(answer))
         if self.model.rate_limiter:
             self.model.rate_limiter.acquire(blocking=True)
         result = self.model._generate(messages, stop, run_manager, **kwargs)
@@ -146,8 +146,8 @@ class CachedChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         key = self._key(messages, stop, kwargs)
-        if found := await self.answers.alookup(*key):
-            return ChatResult(generations=_replayed(found))
+        if answer := await self.answers.alookup(*key):
+            return ChatResult(generations=_replayed(answer))
         if self.model.rate_limiter:
             await self.model.rate_limiter.aacquire(blocking=True)
         result = await self.model._agenerate(messages, stop, run_manager, **kwargs)
@@ -165,8 +165,8 @@ class CachedChatModel(BaseChatModel):
             yield from chunks_of(self._generate(messages, stop, run_manager, **kwargs).generations[0])
             return
         key = self._key(messages, stop, kwargs)
-        if found := self.answers.lookup(*key):
-            yield from chunks_of(_replayed(found)[0])
+        if answer := self.answers.lookup(*key):
+            yield from chunks_of(_replayed(answer)[0])
             return
         if self.model.rate_limiter:
             self.model.rate_limiter.acquire(blocking=True)
@@ -190,8 +190,8 @@ class CachedChatModel(BaseChatModel):
                 yield chunk
             return
         key = self._key(messages, stop, kwargs)
-        if found := await self.answers.alookup(*key):
-            for chunk in chunks_of(_replayed(found)[0]):
+        if answer := await self.answers.alookup(*key):
+            for chunk in chunks_of(_replayed(answer)[0]):
                 yield chunk
             return
         if self.model.rate_limiter:
@@ -209,9 +209,9 @@ def _copied(chunk: ChatGenerationChunk) -> ChatGenerationChunk:
     return chunk.model_copy(update={"message": chunk.message.model_copy()})
 
 
-def _replayed(found: Sequence[Generation]) -> list[ChatGeneration]:
+def _replayed(answer: Sequence[Generation]) -> list[ChatGeneration]:
     """Makes the answers of a hit: they cost nothing, and say what they saved."""
-    return [_free(one.message if isinstance(one, ChatGeneration) else AIMessage(one.text)) for one in found]
+    return [_free(one.message if isinstance(one, ChatGeneration) else AIMessage(one.text)) for one in answer]
 
 
 def _free(message: BaseMessage) -> ChatGeneration:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from math import inf
 from typing import Any, NamedTuple
 
 from langchain_redis_memory.cache.marks import NO_MARKS, AnswerFilter, Marks, marks_from
@@ -78,8 +79,7 @@ NO_TRACE = TurnTrace()
 """Of a look-up that was no turn of a conversation, and of a report."""
 
 
-@dataclass(frozen=True)
-class Decision:
+class Decision(NamedTuple):
     """Records what became of one turn, or a report of a hit.
 
     Args:
@@ -151,12 +151,7 @@ class Decision:
 
 
 def decoded(data: bytes, line: str) -> Decision | None:
-    """Decodes what `Decision.encoded` made; None where it is something else or of another version.
-
-    Args:
-        data: The bytes.
-        line: The line's id: the server's milliseconds, a dash, a number.
-    """
+    """Decodes what `Decision.encoded` made, of a line with such an id; None for other bytes."""
     try:
         version, *texts, tokens, dependence, near, marks, traced = unpack(data, "decisions")
         if version != _VERSION or len(texts) != 8 or not all(isinstance(text, str) for text in texts):
@@ -229,25 +224,16 @@ class PendingLines:
 
     They are made when they are sent: with the next write, or once a second. So a look-up that hits pays next to
     nothing, and of a burst of hits only the newest are logged; what cannot be sent is lost.
-
-    Args:
-        key: The log.
-        log: What is logged; None for nothing.
     """
 
     def __init__(self, key: Key, log: DecisionLog | None) -> None:
         self.key: Key = key
         self.log: DecisionLog | None = log
         self._waiting: deque[tuple[Key, Callable[[], Decision]]] = deque(maxlen=_MOST_WAITING)
-        self._sent, self._due = 0.0, False
+        self._sent, self._due = -inf, False
 
     def add(self, make: Callable[[], Decision], *, soon: bool) -> None:
-        """Notes a line.
-
-        Args:
-            make: Makes it when it is sent.
-            soon: Whether the next trip that takes counts along takes it as well, however short ago the last one was.
-        """
+        """Notes a line, made when it is sent: `soon` with the next trip that takes counts, however recent."""
         if self.log is not None:
             self._waiting.append((self.key, make))
             self._due = self._due or soon
@@ -262,13 +248,9 @@ class PendingLines:
         self._waiting.extend(other._waiting)
 
     def sends(self, *, now: bool = True) -> Op[None]:
-        """Adds all that waits; a server that refuses it disturbs nothing else.
+        """Adds all that waits, `now` or where it is time; a server that refuses it disturbs nothing else.
 
-        Args:
-            now: Whether they are sent in any case; else only where it is time.
-
-        Returns:
-            An op of one trip, of none where nothing waits.
+        An op of one trip, of none where nothing waits.
         """
         by_key: dict[Key, list[Decision]] = {}
         send, self._due = now or self._due, False
@@ -299,13 +281,7 @@ DEFAULT_LOG = DecisionLog()
 
 
 def read(key: Key, most: int, cache: str = "") -> Op[list[Decision]]:
-    """Reads the newest lines, the newest first.
-
-    Args:
-        key: The log.
-        most: How many.
-        cache: Only those of this cache; "" for all.
-    """
+    """Reads the newest lines, the newest first, of one cache or of all."""
 
     def lines(replies: Sequence[Reply]) -> list[Decision]:
         found = (_line(key, one) for one in replies[0] or ())
@@ -325,8 +301,7 @@ def _line(key: Key, entry: Any) -> Decision | None:
 def forget(key: Key, decisions: Sequence[Decision], wanted: AnswerFilter) -> Op[int]:
     """Removes lines that are meant, of those that were read.
 
-    Returns:
-        An op of one trip, of none where no line is meant: how many went.
+    An op of one trip, of none where no line is meant: how many went.
     """
     names = [one.id for one in decisions if wanted.fits(one.marks)]
     return Op((("XDEL", key, *names),) if names else (), lambda replies: int(replies[0]) if replies else 0)

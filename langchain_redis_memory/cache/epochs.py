@@ -19,28 +19,18 @@ from langchain_redis_memory.redis.scripts import command, script
 
 
 def current(key: str, ttl_ms: int) -> Op[bytes]:
-    """Reads the token of an epoch, or stores a new one where there is none.
+    """Reads the token of an epoch, or stores a new one, which lives longer than what is stored under it.
 
-    Args:
-        key: The epoch, as `KeySpace.epoch` spells it.
-        ttl_ms: The longest lifetime of what is stored under the token, in milliseconds, 0 for none: the epoch lives
-            longer.
-
-    Returns:
-        An op of one trip: the token, without a `;`. The op may be sent any number of times.
+    An op of one trip: the token, without a `;`. The op may be sent any number of times.
     """
     call = script("cache/epoch_current")((key,), token_hex(8), ttl_ms)
     return Op((call,), lambda replies: bytes(replies[0]))
 
 
 def bump(*keys: str) -> Op[bool]:
-    """Ends epochs: nothing that was stored, or whose making has begun, under their tokens is ever served again.
+    """Ends epochs of one corpus: what was stored, or whose making has begun, under their tokens is never served again.
 
-    Args:
-        *keys: The epochs, at least one, all of one corpus.
-
-    Returns:
-        An op of one trip: whether there was an epoch to end. Sent again it ends none that has begun since.
+    An op of one trip: whether there was an epoch to end. Sent again it ends none that has begun since.
     """
     return Op((command("DEL", keys),), lambda replies: bool(replies[0]))
 
@@ -51,14 +41,6 @@ def sign(token: bytes, body: bytes) -> bytes:
 
 
 def signed(token: bytes, stored: bytes) -> bytes | None:
-    """Reads the body of what `sign` made, so that one of another epoch is a miss.
-
-    Args:
-        token: The current token.
-        stored: What `sign` made, or anything else.
-
-    Returns:
-        The body; None where it belongs to another epoch.
-    """
+    """Reads the body of what `sign` made; None where it belongs to another epoch, which is a miss."""
     by, mark, body = stored.partition(b";")
     return body if mark and by == token else None

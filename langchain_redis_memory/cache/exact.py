@@ -12,23 +12,21 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.caches import RETURN_VAL_TYPE
 from typing_extensions import Unpack
 
-from langchain_redis_memory.cache.admission import AdmissionPolicy
-from langchain_redis_memory.cache.adopting import AnswerAdoption
-from langchain_redis_memory.cache.decision_log import DEFAULT_LOG, DecisionLog
+from langchain_redis_memory.cache.entry_options import EntryOptions
 from langchain_redis_memory.cache.exact_flows import ExactFlows
 from langchain_redis_memory.cache.llm_cache import LLMCache
-from langchain_redis_memory.cache.semantic.explanation import Explanation
 from langchain_redis_memory.cache.sharded_entries import ShardedEntries
-from langchain_redis_memory.cache.stats import Prices
 from langchain_redis_memory.checks import check_method
 from langchain_redis_memory.errors import ConfigError
-from langchain_redis_memory.peers.adopting import AdoptFrom, AdoptLike
 from langchain_redis_memory.redis.client.connect import ClientLike, ServerOptions, connect
 from langchain_redis_memory.redis.keys import check_id
 from langchain_redis_memory.redis.ttl import WEEK_S
 
 if TYPE_CHECKING:
+    from langchain_redis_memory.cache.adoption import AnswerAdoption
+    from langchain_redis_memory.cache.semantic.explanation import Explanation
     from langchain_redis_memory.cache.sharing import AudienceClassifier
+    from langchain_redis_memory.peers.adoption import AdoptLike
 
 
 class RedisCache(LLMCache):
@@ -39,17 +37,14 @@ class RedisCache(LLMCache):
         ttl_s: Lifetime of an answer in seconds; None for no expiry.
         tenant: The tenant that it belongs to; tenants never see each other's answers.
         name: Names the cache within the tenant.
-        jitter: The largest share by which a lifetime is cut at random, so that not all expire at once.
         stale_s: For so long after its lifetime an answer is still served while one caller makes it anew.
         single_flight_s: Coalesces concurrent misses of the same answer: one caller asks the model, the others wait;
             None: each caller asks. Give it about the model's longest time: if there is no answer by then, one of the
             waiting callers asks. No caller waits for more than twice as long. A model that fails lets the others wait
             until then, unless it is called through `get_or_compute`.
-        admission: Which answers may be cached.
-        prices: Model -> what a million tokens cost (read, written), for `Stats.money_saved`.
-        log: What is logged of look-ups, for people on call; None for nothing.
         audience: Says from a question's words whether its answer may be repeated; `classify_audience` for None. See
             `QuestionOptions`.
+        entries: Which answers are kept, and what is counted and logged of them.
         adopt: "langchain-redis" or "langchain-community", or an `AdoptFrom`: an answer that is not here is then taken
             over from that package's exact cache, where it is removed.
         **server: `redis_url`, `url` or `redis_client` instead of `client`.
@@ -76,13 +71,10 @@ class RedisCache(LLMCache):
         ttl_s: float | None = WEEK_S,
         tenant: str = "",
         name: str = "llm",
-        jitter: float = 0.1,
         stale_s: float | None = None,
         single_flight_s: float | None = None,
-        admission: AdmissionPolicy | None = None,
-        prices: Prices | None = None,
-        log: DecisionLog | None = DEFAULT_LOG,
         audience: AudienceClassifier | None = None,
+        entries: EntryOptions | None = None,
         adopt: AdoptLike = None,
         **server: Unpack[ServerOptions],
     ) -> None:
@@ -90,19 +82,23 @@ class RedisCache(LLMCache):
         self._name = check_id(name, "name")
         if audience is not None:
             check_method(audience, "__call__", "audience", ConfigError)
+        options = entries or EntryOptions()
         self._flows: ExactFlows = ExactFlows(
             self._client,
-            ShardedEntries(self._client, tenant, "exact", name, log),
+            ShardedEntries(self._client, tenant, "exact", name, options.log),
             stale_s,
-            AnswerAdoption(self._client, adopted) if (adopted := AdoptFrom.of(adopt)) is not None else None,
+            None if adopt is None else self._adoption(adopt),
             audience,
             ttl_s=ttl_s,
-            jitter=jitter,
             single_flight_s=single_flight_s,
-            admission=admission,
-            prices=prices,
-            log=log,
+            options=options,
         )
+
+    def _adoption(self, adopt: AdoptLike) -> AnswerAdoption | None:
+        from langchain_redis_memory.cache.adoption import AnswerAdoption
+        from langchain_redis_memory.peers.adoption import AdoptFrom
+
+        return None if (adopted := AdoptFrom.of(adopt)) is None else AnswerAdoption(self._client, adopted)
 
     def __repr__(self) -> str:
         return f"RedisCache({self._client!r}, name={self._name!r})"

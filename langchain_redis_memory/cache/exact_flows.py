@@ -6,7 +6,7 @@ import json
 import logging
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,31 +14,34 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from langchain_core.caches import RETURN_VAL_TYPE
 
 from langchain_redis_memory.cache import decision_log, generations
-from langchain_redis_memory.cache.adopting import AnswerAdoption
 from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
 from langchain_redis_memory.cache.decision_log import VERY_SAME, Decision
-from langchain_redis_memory.cache.llm_flows import LLMCacheFlows
+from langchain_redis_memory.cache.entry_options import EntryOptions
+from langchain_redis_memory.cache.llm_flows import LLMCacheFlows, QuickLookup
 from langchain_redis_memory.cache.marks import NO_MARKS, AnswerFilter, Marks, marks_of
 from langchain_redis_memory.cache.prompts import digest_of, model_of, parse_prompt
-from langchain_redis_memory.cache.semantic.candidate import Candidate
-from langchain_redis_memory.cache.semantic.explanation import Explanation
 from langchain_redis_memory.cache.sharded_entries import ShardedEntries
 from langchain_redis_memory.cache.switchable import SWITCHED_OFF
-from langchain_redis_memory.cache.warming import asked_of
 from langchain_redis_memory.checks import check_text
-from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
+from langchain_redis_memory.errors import CorruptDataError, InvalidInputError, RedisMemoryError
 from langchain_redis_memory.language.classify.question_type import QuestionType
+from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 from langchain_redis_memory.ops import Emit, Flow, Now, Op, ask, merge
 from langchain_redis_memory.redis import expiring_hash
 from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.client.clock import monotonic
 from langchain_redis_memory.redis.expiring_hash import Item, NewItem
 from langchain_redis_memory.redis.ttl import milliseconds
 
 if TYPE_CHECKING:
+    from langchain_redis_memory.cache.adoption import AnswerAdoption
+    from langchain_redis_memory.cache.semantic.explanation import Explanation
     from langchain_redis_memory.cache.sharing import AudienceClassifier
 
 _log = logging.getLogger(__name__)
 
+_Found = Sequence[Item | None]
+"""What a look-up reads: the entry and the switch."""
 _MODEL_BYTES = 12
 _NAME_BYTES = 28
 
@@ -53,13 +56,8 @@ class ExactQuery(NamedTuple):
 class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
     """The flows of `RedisCache`.
 
-    Args:
-        client: The server's client.
-        entries: The answers.
-        stale_s: How long after its lifetime an answer may be served while it is made anew, in seconds.
-        adoption: Takes over answers that are not here; None: nobody does.
-        audience: Says whether an answer may be repeated; None for the words alone.
-        **options: See `LLMCacheFlows`.
+    For `stale_s` after its lifetime an answer may be served while it is made anew. `adoption` takes over answers that
+    are not here; without an `audience` the words alone say whether an answer may be repeated.
     """
 
     def __init__(
@@ -67,11 +65,14 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
         client: Client,
         entries: ShardedEntries,
         stale_s: float | None,
-        adoption: AnswerAdoption | None = None,
-        audience: AudienceClassifier | None = None,
-        **options: Any,
+        adoption: AnswerAdoption | None,
+        audience: AudienceClassifier | None,
+        *,
+        ttl_s: float | None,
+        single_flight_s: float | None,
+        options: EntryOptions,
     ) -> None:
-        super().__init__(client, **options)
+        super().__init__(client, ttl_s, single_flight_s, options)
         self.entries: ShardedEntries = entries
         self.best_effort: BestEffort = entries.best_effort
         self._adoption, self._audience = adoption, audience
@@ -92,37 +93,63 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
         """Returns the key of the lease of an answer that is being made."""
         return self.entries.lease(query.name)
 
-    def lookup_flow(self, prompt: str, llm_string: str) -> Flow[RETURN_VAL_TYPE | None]:
+    def quick(self, prompt: str, llm_string: str) -> QuickLookup | None:
+        """Looks an answer up by one op and nothing else, which most look-ups need no more than."""
+        began = monotonic()
+        if not self.client.breaker.closed or self.tally.due(began):
+            return None
+        query = self.query(prompt, llm_string)
+
+        def served(found: _Found) -> tuple[RETURN_VAL_TYPE | None] | None:
+            item, off = found
+            further = self._is_stale(item) if item else self._flights or self._adoption is not None
+            if further and not off:
+                return None
+            self._off = off is not None
+            return (self._looked_up(query, prompt, llm_string, item, began),)
+
+        def failed(error: RedisMemoryError) -> None:
+            self.best_effort.noted(error, began, monotonic())
+            self._looked_up(query, prompt, llm_string, None, began)
+
+        look = self.entries.look(query.name)
+        return QuickLookup(Op(look.commands, look.decode, best_effort=True), served, failed)
+
+    def lookup_flow(self, prompt: str, llm_string: str, seen: _Found | None = None) -> Flow[RETURN_VAL_TYPE | None]:
         """Looks up an answer, and counts."""
         began: float = yield Now()
         query = self.query(prompt, llm_string)
         adoption = self._adoption
         try:
-            item = yield from self.best_effort(self._find_flow(query))
+            item = yield from self.best_effort(self._find_flow(query, seen))
         except CacheUnavailable:
             item, adoption = None, None
-        if self._off:
-            self.tally.add("bypasses", kind=SWITCHED_OFF)
-            self.tally.lines.add(partial(_decision, "bypass", prompt, llm_string, ""), soon=True)
-            return None
-        if item is None and adoption is not None:
+        if item is None and adoption is not None and not self._off:
             item = yield from self._adopt_flow(adoption, query, prompt, llm_string)
+        return self._looked_up(query, prompt, llm_string, item, began)
+
+    def _looked_up(
+        self, query: ExactQuery, prompt: str, llm_string: str, item: Item | None, began: float
+    ) -> RETURN_VAL_TYPE | None:
+        """Decodes what was found, and counts; a damaged answer is a miss."""
+        tally = self.tally
+        if self._off:
+            tally.add("bypasses", kind=SWITCHED_OFF)
+            tally.lines.add(partial(_decision, "bypass", prompt, llm_string, ""), soon=True)
+            return None
         found = None if item is None else self._decode(item.body, query.name)
-        tally, outcome = self.tally, "miss" if found is None else "hit"
-        tally.add("misses" if found is None else "hits", model=query.model)
-        entry = "" if found is None else query.name.hex()
-        tally.lines.add(partial(_decision, outcome, prompt, llm_string, entry), soon=found is None)
-        if found is not None and item is not None:
-            read, written = _tokens(item.body)
-            tally.add("tokens_read", read, model=query.model)
-            tally.add("tokens_written", written, model=query.model)
-        ended: float = yield Now()
-        tally.timed(ended - began, model=query.model)
+        if item is None or found is None:
+            tally.lines.add(partial(_decision, "miss", prompt, llm_string, ""), soon=True)
+            tally.looked_up("misses", monotonic() - began, query.model)
+        else:
+            tally.lines.add(partial(_decision, "hit", prompt, llm_string, query.name.hex()), soon=False)
+            tally.looked_up("hits", monotonic() - began, query.model, _tokens(item.body))
         return found
 
-    def _find_flow(self, query: ExactQuery) -> Flow[Item | None]:
+    def _find_flow(self, query: ExactQuery, seen: _Found | None) -> Flow[Item | None]:
         """Finds the entry that may be served, also one that another caller makes meanwhile; none while it is off."""
-        item, self._off = yield from ask(self.entries.look(query.name))
+        item, off = seen or (yield from ask(self.entries.look(query.name)))
+        self._off = off is not None
         if self._off:
             return None
         read = self.entries.get_one(query.name)
@@ -153,10 +180,13 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
 
     def explain_flow(self, prompt: Any, model: Any) -> Flow[Explanation[RETURN_VAL_TYPE]]:
         """Explains what a look-up would do."""
-        asked, llm_string = asked_of(prompt, model)
+        from langchain_redis_memory.cache.semantic.candidate import Candidate
+        from langchain_redis_memory.cache.semantic.explanation import Explanation
+
+        asked, llm_string = _asked_of(prompt, model)
         name, others, cursor = self.query(asked, llm_string).name, list[Candidate](), 0
         item, off = yield from ask(self.entries.look(name))
-        if off:
+        if off is not None:
             log = yield from self.log_lines_flow(AnswerFilter(question=_question_of(asked)))
             return Explanation(None, "", (), SWITCHED_OFF, (), None, log=log)
         found = None if item is None else self._decode(item.body, name)
@@ -188,7 +218,7 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
             raise InvalidInputError(msg)
         names = [] if hit_id is None else [_name(hit_id)]
         if prompt is not None:
-            names.append(self.query(*asked_of(prompt, model)).name)
+            names.append(self.query(*_asked_of(prompt, model)).name)
         deleted = sum((yield from ask(merge(*map(self.entries.delete, names)))))
         if question is not None:
             mark = AnswerFilter(question=question)
@@ -273,7 +303,7 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
             if off_s:
                 yield from ask(self.switch(off_s, on=False))
             return
-        mark = digest_of(asked_of("", model)[1])
+        mark = digest_of(_asked_of("", model)[1])
         yield from self._remove_flow(lambda name, _body: name.startswith(mark))
 
     def export_flow(self) -> Flow[None]:
@@ -320,12 +350,19 @@ def _marks(body: bytes) -> Marks:
     return NO_MARKS._replace(question=bytes.fromhex(found[3].decode()) if found else b"")
 
 
-_TOKENS = re.compile(rb"(\d{1,12}) (\d{1,12}) ([0-9a-f]{16});")
+_TOKENS = lazy_pattern(rb"(\d{1,12}) (\d{1,12}) ([0-9a-f]{16});")
 
 
 def _question_of(prompt: str) -> str:
     """Finds the user's last words; for what is no conversation all of the prompt."""
     return parse_prompt(prompt).question or prompt
+
+
+def _asked_of(prompt: Any, model: Any) -> tuple[str, str]:
+    """Computes what LangChain passes to a cache; what explains and removes needs it, no look-up does."""
+    from langchain_redis_memory.cache.warming import asked_of
+
+    return asked_of(prompt, model)
 
 
 def _name(hit_id: str) -> bytes:

@@ -20,7 +20,7 @@ from langchain_core.runnables.base import RunnableBindingBase
 from langchain_redis_memory.cache.prompts import parse_prompt
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
 from langchain_redis_memory.redis.codec.envelope import seal, unseal
-from langchain_redis_memory.redis.codec.messages import decode_message, encode_nested
+from langchain_redis_memory.redis.codec.messages import decode_nested, encode_nested
 from langchain_redis_memory.redis.codec.values import pack, unpack
 
 _DEFLATE_FROM_BYTES = 128
@@ -36,13 +36,9 @@ class Tokens(NamedTuple):
 
 
 def as_generations(answer: Any) -> list[Generation]:
-    """Converts an answer to generations, the form that LangChain's caches keep.
+    """Converts a text, a message, a generation or a list of generations to the form that LangChain's caches keep.
 
-    Args:
-        answer: A text, a message, a generation, or a list of generations.
-
-    Raises:
-        InvalidInputError: It is none of these.
+    Raises `InvalidInputError`: it is none of these.
     """
     if isinstance(answer, str):
         return [Generation(text=answer)]
@@ -57,17 +53,9 @@ def as_generations(answer: Any) -> list[Generation]:
 
 
 def for_model(answer: Any, model: Any) -> list[Generation]:
-    """Converts an answer to the generations that the model itself would return.
+    """Converts an answer to the generations that a model, or the string that describes one, would itself return.
 
-    Args:
-        answer: See `as_generations`.
-        model: A LangChain model, or a string that describes one.
-
-    Returns:
-        The generations; for a chat model a text is the text of its message.
-
-    Raises:
-        InvalidInputError: The answer is of another type.
+    For a chat model a text is the text of its message. Raises `InvalidInputError`: the answer is of another type.
     """
     while isinstance(model, RunnableBindingBase):
         model = model.bound
@@ -77,11 +65,9 @@ def for_model(answer: Any, model: Any) -> list[Generation]:
 
 
 def encode(generations: Sequence[Generation]) -> bytes:
-    """Generations as bytes.
+    """Encodes generations as bytes. Raises `InvalidInputError`: one is no generation of langchain-core.
 
-    Raises:
-        InvalidInputError: One is no generation of langchain-core.
-        UnserialisableError: One holds a value that cannot be stored without losing its type.
+    Raises `UnserialisableError`: one holds a value that cannot be stored without losing its type.
     """
     parts = [_parts(generation) for generation in generations]
     return seal(pack(parts, "the answer"), deflate_from=_DEFLATE_FROM_BYTES)
@@ -96,22 +82,14 @@ def _parts(generation: Generation) -> list[Any]:
     message = generation.message
     if isinstance(message, BaseMessageChunk):
         message = message_chunk_to_message(message)
-    record = encode_nested(message.model_copy(update={"id": None}))
+    record = encode_nested(message, named=False)
     return [kind, record, generation.generation_info, message.id is not None]
 
 
 def decode(data: bytes, where: str) -> list[Generation]:
-    """Generations from bytes.
+    """Decodes generations from bytes that were read from `where`; messages that had an id have a new one.
 
-    Args:
-        data: What `encode` made.
-        where: The key that it was read from, for the error.
-
-    Returns:
-        Equal generations; messages that had an id have a new one.
-
-    Raises:
-        CorruptDataError: The bytes are something else.
+    Raises `CorruptDataError`: the bytes are something else.
     """
     try:
         if not (parts := unpack(unseal(data, where), where)):
@@ -129,7 +107,7 @@ def _generation(kind: str, body: Any, info: Any, named: bool = False) -> Generat
         return Generation(text=body, generation_info=info)
     if kind != "chat":
         raise ValueError(f"no kind of generation: {kind!r}")
-    message = decode_message(body)
+    message = decode_nested(body)
     if named:
         message.id = str(uuid4())
     return ChatGeneration(message=message, generation_info=info)
@@ -141,12 +119,7 @@ def text_of(generations: Sequence[Generation]) -> str:
 
 
 def tokens_of(generations: Sequence[Generation], prompt: str) -> Tokens:
-    """Counts the tokens of an answer, as its model reported them, else by an estimate.
-
-    Args:
-        generations: The answer.
-        prompt: What the model was asked, as LangChain hands it to a cache.
-    """
+    """Counts the tokens of an answer to a prompt, as its model reported them, else by an estimate."""
     read = written = 0
     for generation in generations:
         usage = getattr(getattr(generation, "message", None), "usage_metadata", None)
@@ -154,6 +127,8 @@ def tokens_of(generations: Sequence[Generation], prompt: str) -> Tokens:
             read, written = read + int(usage["input_tokens"]), written + int(usage["output_tokens"])
     if read or written:
         return Tokens(read, written)
-    found = parse_prompt(prompt)
-    asked = sum(map(len, found.system)) + sum(len(said.text) for said in found.history) + len(found.question or "")
+    prompted = parse_prompt(prompt)
+    asked = (
+        sum(map(len, prompted.system)) + sum(len(said.text) for said in prompted.history) + len(prompted.question or "")
+    )
     return Tokens(-(-asked // _CHARACTERS), -(-len(text_of(generations)) // _CHARACTERS))

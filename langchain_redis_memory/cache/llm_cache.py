@@ -12,8 +12,9 @@ from typing import Any
 from langchain_core.caches import RETURN_VAL_TYPE, BaseCache
 
 from langchain_redis_memory.cache.llm_flows import LLMCacheFlows
-from langchain_redis_memory.cache.logged import LoggedCache
+from langchain_redis_memory.cache.logged_cache import LoggedCache
 from langchain_redis_memory.cache.switchable import Switchable
+from langchain_redis_memory.errors import RedisMemoryError
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.connect import ClientOwner
 
@@ -45,16 +46,35 @@ class LLMCache(LoggedCache, Switchable, ClientOwner, BaseCache):
         **Keys:** `entries`; for a search by meaning also `entry_expiries`, `entry_uses`, `entry_reports` and the
             partition's vectors; at times `tally`.
         **Trips:** `RedisCache`: 1, and with `stale_s` one more for an answer that is over its lifetime.
-            `RedisSemanticCache`: none for a bypass; 1 for the very same question; else 2 for a miss and 3 for a hit,
-            one more where the policy is in doubt of a near question (2 with a judge), and one for each candidate whose
-            answer is gone. Exact search takes one more for each 4,000 vectors not read. Both, with `single_flight_s`:
-            one more for a miss, and one for each look while another caller makes the answer.
+            `RedisSemanticCache`: none for a bypass; 1 for the very same question; else 2 for a miss or a hit, one more
+            for each candidate that is read besides the nearest one (on a cluster and by exact search for that one too),
+            for a judge's verdict, and for a candidate whose answer is gone. Exact search takes one more for each 4,000
+            vectors not read. Both, with `single_flight_s`: one more for a miss, and one for each look while another
+            caller makes the answer.
         """
-        return self._client.drive(self._flows.lookup_flow(prompt, llm_string))
+        flows = self._flows
+        if (quick := flows.quick(prompt, llm_string)) is None:
+            return self._client.drive(flows.lookup_flow(prompt, llm_string))
+        try:
+            seen = self._client.run(quick.op)
+        except RedisMemoryError as error:
+            return quick.failed(error)
+        if (done := quick.served(seen)) is not None:
+            return done[0]
+        return self._client.drive(flows.lookup_flow(prompt, llm_string, seen))
 
     async def alookup(self, prompt: str, llm_string: str) -> RETURN_VAL_TYPE | None:
         """Looks up the answer to a prompt; see `lookup`."""
-        return await self._client.adrive(self._flows.lookup_flow(prompt, llm_string))
+        flows = self._flows
+        if (quick := flows.quick(prompt, llm_string)) is None:
+            return await self._client.adrive(flows.lookup_flow(prompt, llm_string))
+        try:
+            seen = await self._client.arun(quick.op)
+        except RedisMemoryError as error:
+            return quick.failed(error)
+        if (done := quick.served(seen)) is not None:
+            return done[0]
+        return await self._client.adrive(flows.lookup_flow(prompt, llm_string, seen))
 
     def update(self, prompt: str, llm_string: str, return_val: RETURN_VAL_TYPE) -> None:
         """Stores an answer, if it may be cached; nothing is raised if not.

@@ -13,25 +13,24 @@ from contextlib import suppress
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from langchain_core.caches import RETURN_VAL_TYPE
 
-from langchain_redis_memory.cache import generations, prompts, warming
+from langchain_redis_memory.cache import generations, prompts
 from langchain_redis_memory.cache.admission import AdmissionPolicy
-from langchain_redis_memory.cache.advice import top_misses_of
 from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
-from langchain_redis_memory.cache.decision_log import DEFAULT_LOG, DecisionLog
+from langchain_redis_memory.cache.decision_log import DecisionLog
+from langchain_redis_memory.cache.entry_options import EntryOptions
 from langchain_redis_memory.cache.logged_flows import LoggedFlows
 from langchain_redis_memory.cache.marks import AnswerFilter
 from langchain_redis_memory.cache.single_flight import SingleFlight, making
 from langchain_redis_memory.cache.stats import Prices, Tally
-from langchain_redis_memory.checks import check_number
-from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
+from langchain_redis_memory.errors import CorruptDataError, InvalidInputError, RedisMemoryError
 from langchain_redis_memory.ops import Flow, Invoke, Op, ask
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.codec.cipher.key import Key
-from langchain_redis_memory.redis.ttl import WEEK_S, jittered, milliseconds
+from langchain_redis_memory.redis.ttl import jittered, milliseconds
 
 _log = logging.getLogger(__name__)
 
@@ -44,22 +43,26 @@ class Query(Protocol):
         """The model's short name, for the statistics."""
 
 
+class QuickLookup(NamedTuple):
+    """A look-up without a flow.
+
+    Args:
+        op: What is run.
+        served: Gives the answer, or None for a miss, in a tuple; None where only the flow can tell.
+        failed: Notes that the op failed, which is a miss.
+    """
+
+    op: Op[Any]
+    served: Callable[[Any], tuple[RETURN_VAL_TYPE | None] | None]
+    failed: Callable[[RedisMemoryError], None]
+
+
 QueryT = TypeVar("QueryT", bound=Query)
 EntryT = TypeVar("EntryT")
 
 
 class LLMCacheFlows(LoggedFlows, Generic[QueryT, EntryT]):
-    """The flows of a cache of model answers.
-
-    Args:
-        client: The server's client.
-        ttl_s: Lifetime of an answer in seconds; None for no expiry.
-        jitter: The largest share by which a lifetime is cut at random.
-        single_flight_s: How long a lease of single flight lasts, in seconds; None: no coalescing.
-        admission: Which answers may be cached.
-        prices: Model -> what a million tokens cost (read, written).
-        log: What is logged of look-ups; None for nothing.
-    """
+    """The flows of a cache of model answers; without `single_flight_s` nothing is coalesced."""
 
     batch = 500
     best_effort: BestEffort
@@ -67,21 +70,17 @@ class LLMCacheFlows(LoggedFlows, Generic[QueryT, EntryT]):
     def __init__(
         self,
         client: Client,
-        *,
-        ttl_s: float | None = WEEK_S,
-        jitter: float = 0.1,
-        single_flight_s: float | None = None,
-        admission: AdmissionPolicy | None = None,
-        prices: Prices | None = None,
-        log: DecisionLog | None = DEFAULT_LOG,
+        ttl_s: float | None,
+        single_flight_s: float | None,
+        options: EntryOptions,
     ) -> None:
         self.client = client
         self._ttl_ms = milliseconds(ttl_s)
-        self._jitter = check_number(jitter, "jitter")
+        self._jitter = options.jitter
         self._flights = SingleFlight(milliseconds(single_flight_s, "single_flight_s"))
-        self._admission = admission or AdmissionPolicy()
-        self.prices = prices
-        self.log = log
+        self._admission = options.admission or AdmissionPolicy()
+        self.prices: Prices | None = options.prices
+        self.log: DecisionLog | None = options.log
 
     @property
     def tally(self) -> Tally:
@@ -95,9 +94,13 @@ class LLMCacheFlows(LoggedFlows, Generic[QueryT, EntryT]):
 
     # --- what a cache adds --------------------------------------------------------------------------------------------
 
+    def quick(self, prompt: str, llm_string: str) -> QuickLookup | None:
+        """Looks an answer up by one op and nothing else; None where there is more to do, as `lookup_flow` does it."""
+        return None
+
     @abstractmethod
-    def lookup_flow(self, prompt: str, llm_string: str) -> Flow[RETURN_VAL_TYPE | None]:
-        """Looks up an answer, and counts."""
+    def lookup_flow(self, prompt: str, llm_string: str, seen: Any = None) -> Flow[RETURN_VAL_TYPE | None]:
+        """Looks up an answer, and counts; `seen` is what a quick look-up has just read."""
 
     @abstractmethod
     def query_flow(self, prompt: str, llm_string: str, *, after_lookup: bool = False) -> Flow[QueryT | None]:
@@ -204,6 +207,8 @@ class LLMCacheFlows(LoggedFlows, Generic[QueryT, EntryT]):
         self, answers: Iterable[Any] | str | Path, model: Any, progress: Callable[[int], None] | None
     ) -> Flow[int]:
         """Stores answers in batches, those that may be cached."""
+        from langchain_redis_memory.cache import warming
+
         stored, pairs = 0, warming.rows(answers)
         while batch := list(islice(pairs, self.batch)):
             entries = []
@@ -220,6 +225,9 @@ class LLMCacheFlows(LoggedFlows, Generic[QueryT, EntryT]):
 
     def warm_misses_flow(self, model: Any, most: int) -> Flow[int]:
         """Asks the model the prompts that it was asked most often in vain, and stores its answers."""
+        from langchain_redis_memory.cache import warming
+        from langchain_redis_memory.cache.advice import top_misses_of
+
         llm_string, asked = warming.asked_of("", model)[1], warming.uncached(model)
         decisions, wanted = (yield from self.decisions_flow()), AnswerFilter(scope=llm_string)
         stored = 0

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
 
 from langchain_redis_memory.cache import decision_log
-from langchain_redis_memory.cache.advice import Advice, MissedQuestion, advice_of, top_misses_of
 from langchain_redis_memory.cache.decision_log import DEFAULT_LOG, Decision, DecisionLog
 from langchain_redis_memory.cache.marks import AnswerFilter
 from langchain_redis_memory.cache.stats import Prices, Stats, Tally, read_stats_flow, reported_flow
 from langchain_redis_memory.ops import Flow, Op, ask, merge
 from langchain_redis_memory.redis.codec.cipher.key import Key
+
+if TYPE_CHECKING:
+    from langchain_redis_memory.cache.advice import Advice, MissedQuestion
 
 
 class LoggedFlows(ABC):
@@ -40,8 +43,8 @@ class LoggedFlows(ABC):
 
     def stats_flow(self, prices: Prices | None = None) -> Flow[Stats]:
         """Reads the statistics."""
-        (found,) = yield from read_stats_flow([self.tally], prices or self.prices)
-        return found
+        (stats,) = yield from read_stats_flow([self.tally], prices or self.prices)
+        return stats
 
     def report_flow(self, hit_id: str, *, correct: bool) -> Flow[bool]:
         """Notes whether a hit was right, counts it and logs it."""
@@ -56,15 +59,19 @@ class LoggedFlows(ABC):
         """Reads the newest lines of the log, all for None, with those that this process has not sent yet."""
         every = (self.log or DEFAULT_LOG).most
         read = decision_log.read(self.log_key, every if self.logged_as else most or every, self.logged_as)
-        _, found = yield from ask(merge(self.tally.lines.sends(), read))
-        return found[:most]
+        _, decisions = yield from ask(merge(self.tally.lines.sends(), read))
+        return decisions[:most]
 
     def top_misses_flow(self, most: int) -> Flow[list[MissedQuestion]]:
         """Counts what was missed."""
+        from langchain_redis_memory.cache.advice import top_misses_of
+
         return top_misses_of((yield from self.decisions_flow()), most)
 
     def advise_flow(self) -> Flow[Advice]:
         """Computes what other risks would have given."""
+        from langchain_redis_memory.cache.advice import advice_of
+
         return advice_of((yield from self.decisions_flow()))
 
     def forget_flow(self, wanted: AnswerFilter) -> Flow[list[str]]:

@@ -6,12 +6,12 @@ answers "is it this one?" and gives away nothing. Marks are no part of any key t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 from langchain_redis_memory.redis.key_groups import mark_of
 
 _BYTES = 8
@@ -44,16 +44,14 @@ NO_MARKS = Marks(b"", b"", b"", b"")
 def marks_of(question: Any, session: str, scope: str) -> Marks:
     """Computes the marks of an answer, by which it is found again to be removed.
 
-    Args:
-        question: A text, or the parts of a message.
-        session: The conversation, "" where nobody says.
-        scope: The chain's scope: its name, a colon and a digest; behind a slash, what it calls the question.
+    The question is a text or the parts of a message. The scope is its name, a colon and a digest; behind a slash, what
+    it calls the question.
     """
     whole = _CALLED.sub("", scope)
     return Marks(mark_of(_plain(question)), mark_of(session), mark_of(whole), mark_of(whole.rpartition(":")[0]))
 
 
-_CALLED = re.compile(r"(?<=:[0-9a-f]{40})/[^/:]*$")
+_CALLED = lazy_pattern(r"(?<=:[0-9a-f]{40})/[^/:]*$")
 
 
 def marks_from(stored: bytes) -> Marks:

@@ -32,6 +32,7 @@ from langchain_redis_memory.errors import (
 from langchain_redis_memory.ops import Flow, Now, Op, Reply, ask, merge
 from langchain_redis_memory.redis import expiring_hash
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
+from langchain_redis_memory.redis.codec.elements import check_elements
 from langchain_redis_memory.redis.codec.envelope import seal, unseal
 from langchain_redis_memory.redis.codec.nesting import check_nesting
 from langchain_redis_memory.redis.expiring_hash import NewItem
@@ -161,8 +162,8 @@ class RedisNodeCache(ClientOwner, BaseCache[ValueT]):
             spell_namespace(namespace)
             wanted.setdefault(tuple(namespace), {})[check_id(key, "key")] = None
         reads = merge(*(self._read(namespace, list(items)) for namespace, items in wanted.items()))
-        found = yield from self._best_effort_flow(reads)
-        return {full: value for part in found or () for full, value in part.items()}
+        values = yield from self._best_effort_flow(reads)
+        return {full: value for part in values or () for full, value in part.items()}
 
     def _best_effort_flow(self, op: Op[T]) -> Flow[T | None]:
         """Runs an op; gives None where the server is away, or has just been and rests behind its circuit breaker."""
@@ -186,15 +187,15 @@ class RedisNodeCache(ClientOwner, BaseCache[ValueT]):
             if isinstance(replies[0], ServerError):
                 _log.warning("the cache of node %r is not read: %s", namespace, replies[0])
                 return {}
-            found: dict[FullKey, ValueT] = {}
+            values: dict[FullKey, ValueT] = {}
             for item, kept in zip(items, get.read(replies), strict=True):
                 if kept is None:
                     continue
                 try:
-                    found[namespace, item] = self._decode(kept.body)
+                    values[namespace, item] = self._decode(kept.body)
                 except Exception as error:  # noqa: BLE001 - a serialiser's errors are of any type
                     _log.warning("item %r of %r in the cache of nodes counts as absent: %s", item, namespace, error)
-            return found
+            return values
 
         get = expiring_hash.get(self._space.nodes(namespace), items)
         return Op(get.commands, read, tolerant=True)
@@ -211,6 +212,7 @@ class RedisNodeCache(ClientOwner, BaseCache[ValueT]):
         if "+" not in kind and isinstance(self.serde, EncryptedSerializer):  # which would read it, whoever wrote it
             raise DecryptionError("it is not encrypted")
         if kind == "msgpack":
+            check_elements(data)
             check_nesting(data)
         with _watched() as blocked:
             value = self.serde.loads_typed((kind, data))

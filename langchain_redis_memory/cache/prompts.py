@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from string import Formatter
@@ -18,8 +17,9 @@ from typing import Any, NamedTuple
 from langchain_core.load import dumps
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
-from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.errors import ConfigError, CorruptDataError
 from langchain_redis_memory.language.lazy_pattern import lazy_pattern
+from langchain_redis_memory.redis.codec.elements import check_json
 
 _ROLES = {
     "HumanMessage": "human",
@@ -57,8 +57,7 @@ class PromptMessage(NamedTuple):
 _CALLS_TOOL = lazy_pattern('"(?:(?:invalid_)?tool_calls|function_call|tool_use|tool_call)"')
 
 
-@dataclass(frozen=True)
-class Prompt:
+class Prompt(NamedTuple):
     """A prompt taken apart.
 
     Args:
@@ -79,13 +78,15 @@ class Prompt:
         return [kinds[said.role](said.text) for said in self.history if said.role in kinds]
 
 
+@lru_cache(maxsize=16)
 def parse_prompt(prompt: str) -> Prompt:
-    """Takes a prompt apart."""
+    """Takes a prompt apart; a miss and what is then stored ask for the same one several times."""
     if not prompt.startswith("[{") or '"lc"' not in prompt[:40]:
         return Prompt((), (), prompt if prompt.strip() else None)
     try:
+        check_json(prompt)
         said = [_said(part) for part in json.loads(prompt)]
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+    except (CorruptDataError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return Prompt((), (), None)
     systems = [one for one in said if one.role == "system"]
     system, more = tuple(one.text for one in systems), tuple(one.more for one in systems)
@@ -98,8 +99,7 @@ def parse_prompt(prompt: str) -> Prompt:
 def asked_again(prompt: str) -> Any:
     """Rebuilds what a model was asked, to ask it again; no object is built from names in the prompt.
 
-    Returns:
-        A text or messages of which LangChain makes that very prompt; None where that is not sure.
+    Returns a text or messages of which LangChain makes that very prompt; None where that is not sure.
     """
     parsed = parse_prompt(prompt)
     if not prompt.startswith("[{"):
@@ -150,8 +150,7 @@ _TEXT_BLOCK = {"type", "text", "id", "index"}
 def model_of(llm_string: str) -> str:
     """Finds a short name for the model that a string of LangChain's describes.
 
-    Returns:
-        The model's own name where it is in there, else a digest.
+    Returns the model's own name where it is in there, else a digest.
     """
     if not llm_string:
         return ""

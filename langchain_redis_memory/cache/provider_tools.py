@@ -16,14 +16,7 @@ _OURS = {"tool_call", "function_call", "custom_tool_call", "invalid_tool_call"}
 
 
 def provider_tools(message: BaseMessage) -> set[str]:
-    """Names the tools that a provider ran for a message: as the message names them, else by their kind.
-
-    Args:
-        message: What the model said.
-
-    Returns:
-        Names such as "web_search"; empty for none.
-    """
+    """Names the tools that a provider ran for a message, such as "web_search": as it names them, else by their kind."""
     told = message.additional_kwargs.get("tool_outputs")
     content = message.content if isinstance(message.content, list) else []
     names = {_name(block) for block in (*content, *(told if isinstance(told, list) else ())) if isinstance(block, dict)}

@@ -51,11 +51,7 @@ class ReplayModel(BaseChatModel):
 
 
 def chunks_of(generation: ChatGeneration) -> Iterator[ChatGenerationChunk]:
-    """Splits an answer into the chunks of a stream, a line each; what belongs to the whole comes with the last.
-
-    Yields:
-        Its chunks.
-    """
+    """Splits an answer into the chunks of a stream, a line each; what belongs to the whole comes with the last."""
     message, info = generation.message, generation.generation_info
     fields, content = message.model_dump(exclude={"type", "content"}), message.content
     parts = content.splitlines(keepends=True) if isinstance(content, str) else []

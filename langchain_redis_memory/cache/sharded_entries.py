@@ -27,15 +27,9 @@ NameT = TypeVar("NameT", bound=Name)
 
 
 class ShardedEntries:
-    """The entries of one cache.
+    """The entries of one cache; `use` is what they are, one word of this package's.
 
-    Args:
-        client: The server's client.
-        tenant: The tenant that they belong to.
-        use: What they are: one word of this package's.
-        name: The cache's name within the tenant.
-        log: What is logged of look-ups; None for nothing.
-        owner: Whose entries they are: then they are one shard, which is erased with the owner. None for everybody's.
+    Those of an `owner` are one shard, which is erased with the owner; None for everybody's.
     """
 
     def __init__(
@@ -51,6 +45,7 @@ class ShardedEntries:
         everybodys = [f"{number}/{name}" for number in range(SHARDS)]
         named = everybodys if owner is None else [f"of {len(owner)}:{owner}{name}"]
         self._shards = [space.entries(use, one) for one in named]
+        self._read = expiring_hash.get if client._topology.cluster else expiring_hash.glance
         self.tally: Tally = Tally(space.tally(use, name), (space.decisions(f"{use}/{name}"), log))
         self.best_effort: BestEffort = BestEffort(f"the cache {name!r} ({use})", self.tally, client.breaker)
 
@@ -69,52 +64,36 @@ class ShardedEntries:
     def get_one(self, name: Name) -> Op[Item | None]:
         """Reads one entry: what nearly every look-up does, so it does no more than that.
 
-        Returns:
-            An op of one trip: the entry, None where there is none.
+        An op of one trip: the entry, None where there is none.
         """
-        return expiring_hash.get(self.shard(name), [name]).map(lambda found: found[0])
+        return self._read(self.shard(name), [name]).map(lambda found: found[0])
 
-    def look(self, name: Name) -> Op[tuple[Item | None, bool]]:
+    def look(self, name: Name) -> Op[list[Item | None]]:
         """Reads one entry, and whether the cache is switched off.
 
-        Returns:
-            An op of one trip: the entry, None where there is none; whether the switch is off.
+        An op of one trip: the entry, None where there is none; the switch, None where it is on.
         """
-        read = expiring_hash.get(self.shard(name), [name, SWITCH])
-        return read.map(lambda found: (found[0], found[1] is not None))
+        return self._read(self.shard(name), [name, SWITCH])
 
     def switch(self, for_s: float, *, on: bool) -> Op[None]:
-        """Switches the cache off for a time, or on again, in every shard.
-
-        Args:
-            for_s: For how many seconds it is off.
-            on: Whether it is on.
-        """
+        """Switches the cache off for so many seconds, or on again, in every shard."""
         item = NewItem(SWITCH, milliseconds(for_s, "for_s"), b"" if on else SWITCH)
         return merge(*(expiring_hash.put(keys, [item]) for keys in self._shards)).map(lambda _done: None)
 
     def off_for(self) -> Op[float]:
-        """Reads for how many seconds the cache is still off.
-
-        Returns:
-            An op of one trip: 0 where it is on.
-        """
-        read = expiring_hash.get(self._shards[0], [SWITCH])
+        """Reads for how many seconds the cache is still off. An op of one trip: 0 where it is on."""
+        read = self._read(self._shards[0], [SWITCH])
         return read.map(lambda found: found[0].left_ms / 1000 if found[0] and found[0].left_ms else 0.0)
 
     def get(self, names: Sequence[NameT]) -> Op[list[Item | None]]:
-        """Reads entries.
+        """Reads entries by their digests, each once.
 
-        Args:
-            names: Their digests, each once.
-
-        Returns:
-            An op of one trip: an entry for each name, None where there is none.
+        An op of one trip: an entry for each name, None where there is none.
         """
         by_shard: dict[EntryKeys, list[NameT]] = {}
         for name in names:
             by_shard.setdefault(self.shard(name), []).append(name)
-        reads = merge(*(expiring_hash.get(keys, some) for keys, some in by_shard.items()))
+        reads = merge(*(self._read(keys, some) for keys, some in by_shard.items()))
 
         def in_order(pages: tuple[list[Item | None], ...]) -> list[Item | None]:
             read = [name for some in by_shard.values() for name in some]
@@ -131,27 +110,15 @@ class ShardedEntries:
         return merge(*(expiring_hash.put(keys, some) for keys, some in by_shard.items())).map(lambda _done: None)
 
     def delete(self, name: Name) -> Op[bool]:
-        """Deletes one entry.
-
-        Returns:
-            An op of one trip: whether there was one.
-        """
+        """Deletes one entry. An op of one trip: whether there was one."""
         return expiring_hash.remove(self.shard(name), [name]).map(bool)
 
     def clear(self) -> Op[int]:
-        """Deletes every entry.
-
-        Returns:
-            An op of one trip: how many there were.
-        """
+        """Deletes every entry. An op of one trip: how many there were."""
         return expiring_hash.clear(self._shards)
 
     def count(self) -> Op[int]:
-        """Counts the entries.
-
-        Returns:
-            An op of one trip, with those that have expired and were not removed yet.
-        """
+        """Counts the entries. An op of one trip, with those that have expired and were not removed yet."""
         switches = Op(tuple(("HEXISTS", keys.items, SWITCH) for keys in self._shards), sum)
         return merge(expiring_hash.count(self._shards), switches).map(lambda counted: counted[0] - counted[1])
 
@@ -164,10 +131,7 @@ class ShardedEntries:
         return dict.fromkeys(self._shards, 0)
 
     def pages_flow(self, cursors: dict[EntryKeys, int]) -> Flow[list[tuple[EntryKeys, ItemPage]]]:
-        """Reads a page of each shard that is not read to its end, and moves the cursors on.
-
-        Args:
-            cursors: Where to go on; a shard that has been read to its end is taken out.
+        """Reads a page of each shard that is not read to its end, and moves the cursors on; a finished shard goes.
 
         **Trips:** 1.
         """

@@ -12,17 +12,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, NamedTuple, Protocol, get_args
 
 from langchain_redis_memory.checks import check_word
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.audience.linguistic import classify_audience
 from langchain_redis_memory.language.audience.verdict import Audience, AudienceVerdict
 from langchain_redis_memory.language.lazy_pattern import lazy_pattern
-from langchain_redis_memory.language.need.need import without_politeness
+from langchain_redis_memory.language.need.politeness import without_politeness
 from langchain_redis_memory.redis.ttl import milliseconds
 
 Share = Literal["auto", "user", "tenant", "none"]
@@ -43,23 +43,12 @@ class AudienceClassifier(Protocol):
     """
 
     def __call__(self, turn: str, /, *, opaque: bool) -> AudienceVerdict:
-        """Judges one question.
-
-        Args:
-            turn: What the user said.
-            opaque: Whether the chain may see who asks.
-        """
+        """Judges one question; `opaque` says whether the chain may see who asks."""
         ...
 
 
-@dataclass(frozen=True)
-class Asker:
-    """The user who asks, and the conversation.
-
-    Args:
-        users: The user's ids, as the config spells them; empty where nobody is named.
-        session: The conversation's id.
-    """
+class Asker(NamedTuple):
+    """The user who asks, by the ids that the config spells, empty where nobody is named; and the conversation."""
 
     users: tuple[str, ...]
     session: str
@@ -72,7 +61,7 @@ class Asker:
     @property
     def name(self) -> str:
         """Names the asker in keys: by every id of the user, else by the conversation."""
-        return f"user:{list(self.users)}" if self.users else f"session:{self.session}"
+        return f"user:{list(self.users)}" if self.users else f"conversation:{self.session}"
 
     @property
     def place(self) -> str:
@@ -109,8 +98,7 @@ NOT_KEPT = Lifetimes()
 """What is the asker's own and what changes by itself is asked each time."""
 
 
-@dataclass(frozen=True)
-class SharingRule:
+class SharingRule(NamedTuple):
     """Decides with whom the answer to one turn may be shared, besides what the model is shown.
 
     Args:
@@ -120,6 +108,7 @@ class SharingRule:
         share: What the application chose for the chain.
         judge: Says the same of another text, such as the question that a dependent one continues.
         lifetimes: How long answers are kept that do not stay true.
+        barred: Why no key can hold all that the chain could use; "" where one can.
     """
 
     asker: Asker
@@ -128,11 +117,14 @@ class SharingRule:
     share: Share = "auto"
     judge: Callable[[str], AudienceVerdict] | None = None
     lifetimes: Lifetimes = NOT_KEPT
+    barred: str = ""
 
     def bypass(self) -> str:
         """Returns the reason why the answer may be served to nobody, "" where it may be to somebody."""
         if self.share == "none":
             return "its answers are shared with nobody"
+        if self.barred:
+            return self.barred
         if self.words.effect:
             return "asks for something to be done"
         if self.words.vary:
@@ -156,13 +148,10 @@ class SharingRule:
         """Returns the reason why the answer to a question that continues others may be served to nobody, else "".
 
         "What about Berlin?" asks for the weather where that was asked before, "the kitchen as well" for another lamp.
-        "How long does a refund take?" asks for no effect, whatever the user wanted to be done before.
-
-        Args:
-            texts: What the user said before, as far as the question depends on it, and what the question means.
-            question: The question.
-            earlier: What he said before that, which the question may go on with all the same; only what is clear of it
-                counts, as most questions do not.
+        "How long does a refund take?" asks for no effect, whatever the user wanted to be done before. `texts` is what
+        the user said before, as far as the question depends on it, and what the question means. Of what he said
+        `earlier`, which the question may go on with all the same, only what is clear of it counts, as most questions do
+        not.
         """
         if self.judge is None:
             return ""
@@ -173,13 +162,9 @@ class SharingRule:
         return next((f"continues what {why.removeprefix('its answer ')}" for why in continued if why), "")
 
     def audience_key(self, *, dependent: bool) -> str | None:
-        """Decides for whom the answer may be kept, as a part of its key.
+        """Decides for whom the answer may be kept, as a part of its key; the words of a dependent question do not tell.
 
-        Args:
-            dependent: Whether the question depends on its conversation: whose "it" is cannot be told from its words.
-
-        Returns:
-            "" for everybody of the tenant, the asker's name for the asker alone, None for nobody.
+        Returns "" for everybody of the tenant, the asker's name for the asker alone, None for nobody.
         """
         if self.bypass():
             return None
@@ -196,8 +181,7 @@ def _clearly(words: AudienceVerdict, *, asks: bool) -> AudienceVerdict:
     """What words said before mean for a question: only what is clear of them."""
     clear = _clear(words)
     own = words.here or words.p_personal >= LIKELY
-    return replace(
-        words,
+    return words._replace(
         audience=words.audience if own else Audience.EVERYONE,
         volatile="volatile" in clear,
         effect="effect" in clear and not asks,
@@ -229,8 +213,7 @@ def unrepeatable(text: str, audience: AudienceClassifier = classify_audience) ->
 
     LangChain's caches take any text, so only clear signs count, and doubt (another language) does not.
 
-    Returns:
-        "effect", "vary" or "volatile" as a word of statistics; None where the answer may be repeated.
+    Returns "effect", "vary" or "volatile" as a word of statistics; None where the answer may be repeated.
     """
     return next(iter(_clear(audience(text, opaque=False))), None)
 
@@ -241,8 +224,7 @@ def asks_for_anybody(text: str, audience: AudienceClassifier = classify_audience
     "How long does a refund take?" is, whoever asks; "What should I cook?" is not, of a model that was told of an
     allergy; and in "How do I reset my phone?" what was told says which phone.
 
-    Returns:
-        False also where it cannot be told.
+    Returns False also where it cannot be told.
     """
     if _ADVICE.search(text):
         return False
@@ -266,8 +248,14 @@ def instructs(text: str) -> bool:
 _INSTRUCTS = lazy_pattern(
     r"\bfrom now on\b|\b(?:answer|respond|reply|talk|speak)(?: \w+){0,3} (?:in|like|as|with|without|only)\b"
     r"|\byou(?:'re| are)(?: now)? (?:a|an|my|the)\b|\bin (?:one|two|a few|\d+) (?:words?|sentences?)\b"
+    r"|\b(?:all|each|every)(?: of)?(?: your)? (?:answers?|repl(?:y|ies)|responses?)\b"
+    r"|\bi(?:'d)? (?:would )?(?:(?:only|just|mostly|always) (?:speak|read|understand|want|use)|prefer"
+    r"|(?:don't|do not|can't|cannot) (?:speak|read|understand))\b"
     r"|(?:^|[.!?,;:] *|\b(?:please|and|but) )"
-    r"(?:always|never|use|avoid|act|pretend|assume|suppose|imagine|keep|write|explain"
+    r"(?:always|never|use|avoid|act|pretend|assume|suppose|imagine|keep|write|explain|limit|stick to|call me|address me"
+    r"|(?:don't|do not) (?:use|mention|include|say|write|call|add|give|show|tell|repeat|explain|apologi[sz]e)"
+    r"|stop \w+ing|no more than|at most|switch to (?!(?:the|my|an?|this|that)\b)\w+"
+    r"|(?:answer|respond|reply|talk|speak) \w+ly"
     r"|be (?:brief|concise|short|polite|rude|funny|formal|honest|more|less|as))\b",
     re.IGNORECASE,
 )
@@ -278,10 +266,6 @@ LIKELY = 0.85
 
 
 def check_share(share: Any, grounding: Any) -> None:
-    """Refuses a choice that does not exist.
-
-    Raises:
-        ConfigError: It is none of the words.
-    """
+    """Refuses a choice that does not exist. Raises `ConfigError`: it is none of the words."""
     check_word(share, "share", get_args(Share), ConfigError)
     check_word(grounding, "grounding", get_args(Grounding), ConfigError)

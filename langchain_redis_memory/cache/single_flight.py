@@ -38,8 +38,7 @@ _mine: ContextVar[dict[str, _Lease] | None] = ContextVar("leases of this thread 
 class SingleFlight:
     """The computations of one cache that only one caller should do at a time.
 
-    Args:
-        ttl_ms: How long a lease lasts, and half of the longest wait; 0: no coalescing.
+    `ttl_ms` is how long a lease lasts, and half of the longest wait; 0: no coalescing.
     """
 
     def __init__(self, ttl_ms: int) -> None:
@@ -49,14 +48,9 @@ class SingleFlight:
         return bool(self._ttl_ms)
 
     def join_flow(self, key: str, look: Op[T | None]) -> Flow[T | None]:
-        """Takes the lead, or waits for the caller that has it.
+        """Takes the lead and gives None, or waits for the caller that has it and gives what that one made.
 
-        Args:
-            key: The lease; with the hash tag of what is looked for, so that both are read in order.
-            look: Looks for the result.
-
-        Returns:
-            What another caller made meanwhile; None where this one is to make it.
+        The lease `key` has the hash tag of what is looked for, so that both are read in order.
         """
         began: float = yield Now()
         mine = _held(began)
@@ -84,10 +78,8 @@ class SingleFlight:
         For results that may turn out not to be shared: had each who waits to take the lead, they would make them one
         after the other.
 
-        Returns:
-            What the leader stored; None where it gave the lease back without, was followed by another, or took longer
-            than one lease lasts.
-
+        Returns what the leader stored; None where it gave the lease back without, was followed by another, or took
+        longer than one lease lasts.
         **Trips:** 1 for each look.
         """
         began: float = yield Now()
@@ -109,8 +101,7 @@ class SingleFlight:
     def refresh_flow(self, key: str, old: T, look: Op[T | None], is_stale: Callable[[T], bool]) -> Flow[T | None]:
         """Decides which caller makes a stale result anew; the others do not wait.
 
-        Returns:
-            What may be served, stale or made meanwhile; None where the caller is to make it.
+        Returns what may be served, stale or made meanwhile; None where the caller is to make it.
         """
         now: float = yield Now()
         mine, ttl_ms = _held(now), self._ttl_ms or _REFRESH_MS
@@ -142,8 +133,7 @@ class SingleFlight:
     def leave(self, key: str) -> Op[bool]:
         """Gives the lease back, if this thread or task has it.
 
-        Returns:
-            An op of one trip, of none where there is nothing to give back.
+        An op of one trip, of none where there is nothing to give back.
         """
         mine = _mine.get() or {}
         if key not in mine:
@@ -170,15 +160,8 @@ def making(
 ) -> Invoke:
     """Builds a step that makes a result, and gives the lease back where that fails, so that the next caller tries.
 
-    Args:
-        compute: Makes it; may be a coroutine function in async calls.
-        read: What it made, as it is to be returned.
-        give_back: Gives the lease back.
-        driver: Runs that.
-
-    Returns:
-        The step. A flow is closed when its caller is interrupted or cancelled, and asks nothing more; so the lease is
-        given back from in here.
+    In async calls `compute` may be a coroutine function; `read` makes the result of what it gave. A flow is closed when
+    its caller is interrupted or cancelled, and asks nothing more; so the lease is given back from in here, by `driver`.
     """
 
     def made() -> T:

@@ -1,8 +1,8 @@
 """Statistics of a cache, counted in Redis by hour.
 
-A `Tally` collects what happens in this process and sends it along with trips that are made anyway: with each write, and
-with a read when enough has come together. So counting costs no trip of its own, and a read by a script of statistics
-costs one. What was counted is only lost with the process, a second's worth at most.
+A `Tally` collects what happens in this process and sends it along with trips that are made anyway: with the first of
+many writes, and with a read when enough has come together. So counting costs no trip of its own, and a read by a script
+of statistics costs one. What was counted is only lost with the process, a second's worth at most.
 
 A count is named by model, type of question and metric; `Stats` sums them up by any of these, or by hour.
 """
@@ -12,14 +12,14 @@ from __future__ import annotations
 import re
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
-from math import frexp
+from math import frexp, inf
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from langchain_redis_memory.cache.decision_log import DecisionLog, PendingLines
+from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 from langchain_redis_memory.ops import Arg, Flow, Now, Op, Reply, ask, merge, pure
 from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.keys import escape
@@ -30,7 +30,7 @@ KEEP_HOURS = 30 * 24
 _ENOUGH = 256
 _MOST = 4096
 _MODELS = 200
-_LONG_S = 1.0
+_LONG_S, _SOON_S = 1.0, 0.1
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 Prices = Mapping[str, tuple[float, float]]
@@ -63,45 +63,57 @@ _NO_LOG: tuple[Key, None] = (Key(""), None)
 
 
 class Tally:
-    """Counts of one cache that wait to be sent, and lines of its log.
-
-    Args:
-        key: Where they go.
-        log: The key of its log, and what is logged; None for nothing.
-    """
+    """Counts of one cache that wait to be sent to a key, and lines of its log: the key, and what is logged."""
 
     def __init__(self, key: str, log: tuple[Key, DecisionLog | None] = _NO_LOG) -> None:
         self._key = key
         self.lines: PendingLines = PendingLines(*log)
         self._waiting: deque[tuple[Count, int]] = deque()
         self._models: set[str] = set()
-        self._sent = 0.0
+        self._sent = -inf
 
     def add(self, metric: str, n: int = 1, *, model: str = "", kind: str = "") -> None:
         """Counts something; what waits stays bounded, however long the server is away, and so do the models."""
-        if model not in self._models:
-            if len(self._models) >= _MODELS:
-                model = "other models"
-            else:
-                self._models.add(model)
-        self._waiting.append((_count(metric, model, kind), n))
+        self._waiting.append((_count(metric, self._known(model), kind), n))
         if len(self._waiting) >= _MOST:
             self.put_back(self.take(self._sent))
+
+    def _known(self, model: str) -> str:
+        """Returns the name that a model is counted under."""
+        if model not in self._models:
+            if len(self._models) >= _MODELS:
+                return "other models"
+            self._models.add(model)
+        return model
 
     def timed(self, seconds: float, *, model: str = "") -> None:
         """Counts a lookup's duration in a histogram whose buckets double: `us:10` is 512 to 1023 microseconds."""
         self.add(_BUCKETS[max(0, frexp(seconds * 1e6)[1])], model=model)
 
-    def looked_up(self, metric: str, seconds: float) -> None:
-        """Counts a lookup where models play no part, with its duration; the same as `add` and `timed`, in less time."""
+    def looked_up(self, metric: str, seconds: float, model: str = "", tokens: tuple[int, int] | None = None) -> None:
+        """Counts a lookup, its duration and the tokens that it saved; the same as `add` and `timed`, in less time."""
+        if model:
+            model = self._known(model)
         bucket = _BUCKETS[max(0, frexp(seconds * 1e6)[1])]
-        self._waiting.extend(((_count(metric, "", ""), 1), (_count(bucket, "", ""), 1)))
+        self._waiting.extend(((_count(metric, model, ""), 1), (_count(bucket, model, ""), 1)))
+        if tokens is not None:
+            read, written = tokens
+            saved = (_count("tokens_read", model, ""), read), (_count("tokens_written", model, ""), written)
+            self._waiting.extend(saved)
         if len(self._waiting) >= _MOST:
             self.put_back(self.take(self._sent))
 
-    def due(self, now: float) -> bool:
-        """Decides whether the next read sends the waiting counts along: they are many, or wait for long."""
-        return bool(self._waiting) and (len(self._waiting) >= _ENOUGH or now - self._sent >= _LONG_S)
+    def due(self, now: float, *, write: bool = False) -> bool:
+        """Decides whether the next trip sends the waiting counts along: they are many, or wait for long.
+
+        Args:
+            now: The process's monotonic time.
+            write: Whether it is a write, which takes them along sooner: most often a model was asked before it.
+        """
+        waits_s = now - self._sent
+        return bool(self._waiting) and (
+            len(self._waiting) >= _ENOUGH or waits_s >= _LONG_S or (write and waits_s >= _SOON_S)
+        )
 
     def take(self, now: float) -> Counter[Count]:
         """Takes the waiting counts; the caller sends them or puts them back."""
@@ -129,12 +141,8 @@ class Tally:
     def sends(self, counts: Counter[Count]) -> Op[bool]:
         """Adds counts in Redis, and the lines that wait.
 
-        Args:
-            counts: What `take` gave.
-
-        Returns:
-            An op of one trip, of none for no counts: whether they were added. A server that refuses it disturbs
-            nothing else.
+        An op of one trip, of none for no counts: whether they were added. A server that refuses it disturbs nothing
+        else.
         """
         if not counts:
             return pure(True)
@@ -178,7 +186,7 @@ class Row(NamedTuple):
     n: int
 
 
-_NAME = re.compile(rb"(\d{1,7})/([^/]*)/([^/]*)/(us:\d{1,2}|[a-z][a-z_]*)")
+_NAME = lazy_pattern(rb"(\d{1,7})/([^/]*)/([^/]*)/(us:\d{1,2}|[a-z][a-z_]*)")
 
 
 def _row(pair: tuple[bytes, bytes]) -> Row | None:
@@ -189,8 +197,7 @@ def _row(pair: tuple[bytes, bytes]) -> Row | None:
     return Row(_EPOCH + timedelta(hours=int(hour)), unquote(model), unquote(kind), metric, int(pair[1]))
 
 
-@dataclass(frozen=True)
-class Stats:
+class Stats(NamedTuple):
     """Holds what a cache has counted.
 
     Args:
@@ -326,8 +333,7 @@ class Stats:
 def read_stats_flow(tallies: Sequence[Tally], prices: Prices | None = None) -> Flow[list[Stats]]:
     """Reads statistics, and sends the counts of this process first.
 
-    Returns:
-        A flow of one trip, of two where something waited, that gives the statistics of each.
+    A flow of one trip, of two where something waited, that gives the statistics of each.
     """
     now: float = yield Now()
     waiting = [(tally, tally.take(now)) for tally in tallies]

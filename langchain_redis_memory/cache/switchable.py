@@ -21,20 +21,15 @@ SWITCHED_OFF = "switched_off"
 
 
 def off_for(space: KeySpace, name: str) -> Op[float]:
-    """Reads for how many seconds a cache of answers is still off; 0 where it is on.
+    """Reads for how many seconds a cache of answers is still off; 0 where it is on. **Keys:** `switch`.
 
-    **Keys:** `switch`.
     **Trips:** none.
     """
     return Op((("PTTL", space.switch(name)),), lambda replies: max(0, int(replies[0])) / 1000)
 
 
 def switched(space: KeySpace, name: str, for_s: float, *, on: bool) -> Op[None]:
-    """Switches a cache of answers off for a time, or on again.
-
-    **Keys:** `switch`.
-    **Trips:** none.
-    """
+    """Switches a cache of answers off for a time, or on again. **Keys:** `switch`. **Trips:** none."""
     key, off_ms = space.switch(name), milliseconds(for_s, "for_s")
     call = command("DEL", (key,)) if on else command("SET", (key,), "", "PX", off_ms)
     return Op((call,), lambda _replies: None)

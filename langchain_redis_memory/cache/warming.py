@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from langchain_core.language_models import BaseChatModel, BaseLLM
+from langchain_core.language_models import BaseChatModel, BaseLanguageModel
 from langchain_core.load import dumps
 from langchain_core.messages import BaseMessage, convert_to_messages
 from langchain_core.prompt_values import ChatPromptValue, PromptValue, StringPromptValue
@@ -23,18 +23,12 @@ from langchain_redis_memory.errors import InvalidInputError
 def asked_of(question: Any, model: Any) -> tuple[str, str]:
     """Computes what LangChain passes to a cache, so that a warmed answer is found by the call it is meant for.
 
-    Args:
-        question: A text, a message, a list of messages (also as pairs or dicts, as LangChain takes them), or a prompt
-            value.
-        model: The model that will be asked (also with what is bound to it, such as tools), or the string that describes
-            it; with a string the question must be the prompt as the cache will see it.
-
-    Returns:
-        The prompt and the string that describes the model.
-
-    Raises:
-        InvalidInputError: One of them is something else.
+    The question is a text, a message, messages as LangChain takes them, or a prompt value; the model is one with what
+    is bound to it, or the string that describes it: then the question must be the prompt as the cache will see it.
+    Returns the prompt and the model's string. Raises `InvalidInputError`: one of them is something else.
     """
+    from langchain_core.language_models import BaseLLM  # only here: it takes longer to import than all of this room
+
     given: dict[str, Any] = {}
     while isinstance(model, RunnableBindingBase):
         given, model = {**model.kwargs, **given}, model.bound
@@ -61,15 +55,11 @@ def asked_of(question: Any, model: Any) -> tuple[str, str]:
 def uncached(model: Any) -> Any:
     """Returns the same model without LangChain's cache, which the answers of warming must not pass through.
 
-    Args:
-        model: A LangChain model, also with what is bound to it.
-
-    Raises:
-        InvalidInputError: It is something else.
+    Raises `InvalidInputError`: it is no LangChain model.
     """
     if isinstance(model, RunnableBindingBase):
         return model.model_copy(update={"bound": uncached(model.bound)})
-    if isinstance(model, BaseChatModel | BaseLLM):
+    if isinstance(model, BaseLanguageModel):
         return model.model_copy(update={"cache": False})
     raise InvalidInputError(f"model must be a LangChain model, which is asked, not {type(model).__name__}")
 
@@ -94,18 +84,10 @@ def _asked(question: Any) -> PromptValue:
 
 
 def rows(source: Iterable[Any] | str | Path) -> Iterator[tuple[Any, Any]]:
-    """Questions with their answers.
+    """Yields questions with answers, from pairs, mappings with "prompt" (or "question") and "answer", or a file.
 
-    Args:
-        source: Pairs (question, answer), mappings with "prompt" (or "question") and "answer", or the path of a file
-            with such a mapping in each line (JSON Lines).
-
-    Yields:
-        Pairs.
-
-    Raises:
-        InvalidInputError: A row is something else; its number is in the message.
-        OSError: The file cannot be read.
+    The file has such a mapping in each line (JSON Lines). Raises `InvalidInputError`: a row is something else; its
+    number is in the message. Raises `OSError`: the file cannot be read.
     """
     if isinstance(source, str | Path):
         with Path(source).open(encoding="utf-8-sig") as lines:

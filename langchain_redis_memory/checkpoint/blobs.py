@@ -34,12 +34,14 @@ from langchain_redis_memory.errors import (
 )
 from langchain_redis_memory.redis.codec.cipher.key import ENCRYPTED, without_cipher
 from langchain_redis_memory.redis.codec.compression import deflate, inflate
+from langchain_redis_memory.redis.codec.elements import SMALL_BYTES, check_elements, check_json
 from langchain_redis_memory.redis.codec.nesting import check_nesting
 
 DIGEST_BYTES = 16
 LARGEST_BYTES = 500_000_000  # a Redis string holds 512 MiB
 _LETTERS = {"msgpack": b"m", "null": b"n", "bytes": b"b", "bytearray": b"a"}
 _TYPES = {letter: name for name, letter in _LETTERS.items()}
+_CHECKS = {"msgpack": check_elements, "json": check_json}
 _OTHER = b"x"
 _SMALL = (bool, int, float, type(None))
 _WORTH_BYTES = 64
@@ -106,7 +108,7 @@ class Blobs:
 
         Raises:
             UnserialisableError: The serde refuses it.
-            InvalidInputError: It is larger than Redis can keep.
+            InvalidInputError: It is larger than Redis can keep, or has more elements than could be read.
         """
         try:
             kind, data = self.serde.dumps_typed(value)
@@ -115,6 +117,8 @@ class Blobs:
         if len(data) > LARGEST_BYTES:
             msg = f"a value of type {type(value).__name__} takes {len(data)} bytes; Redis keeps at most {LARGEST_BYTES}"
             raise InvalidInputError(msg)
+        if kind == "msgpack" and len(data) > SMALL_BYTES:
+            _check_readable(data, value)
         letter = _LETTERS.get(kind)
         head = letter if letter is not None else _OTHER + kind.encode() + b"\0"
         data = bytes(data)
@@ -135,12 +139,9 @@ class Blobs:
         """
         try:
             kind, data = _typed(blob)
-            if kind == "msgpack" and self._hook is not None:
-                return ormsgpack.unpackb(data, ext_hook=self._hook, option=ormsgpack.OPT_NON_STR_KEYS)
-            check_encrypted(self.serde, kind)
-            if kind == "msgpack":
-                check_nesting(data)
-            return self.serde.loads_typed((kind, data))
+            if len(data) > SMALL_BYTES and kind in _CHECKS:
+                _CHECKS[kind](data)
+            return self._load(kind, data)
         except DecryptionError:
             raise
         except Exception as error:
@@ -148,6 +149,14 @@ class Blobs:
                 raise UnknownKeyError(without_cipher("a thread")) from None
             msg = f"a stored value cannot be read ({type(error).__name__}: {error}); is it the same serde?"
             raise CorruptDataError(msg) from error
+
+    def _load(self, kind: str, data: bytes) -> Any:
+        if kind == "msgpack" and self._hook is not None:
+            return ormsgpack.unpackb(data, ext_hook=self._hook, option=ormsgpack.OPT_NON_STR_KEYS)
+        check_encrypted(self.serde, kind)
+        if kind == "msgpack":
+            check_nesting(data)
+        return self.serde.loads_typed((kind, data))
 
     def divide(self, value: Any, before: DividedList | None = None) -> Division | None:
         """Splits a list that is worth it into its elements.
@@ -198,7 +207,11 @@ class Blobs:
             kind, data = self.serde.dumps_typed([item])
         except (TypeError, ValueError, RecursionError) as error:
             raise UnserialisableError(f"a value of type {type(item).__name__} cannot be stored: {error}") from error
-        return bytes(data[1:]) if kind == "msgpack" and data[:1] == b"\x91" else None
+        if kind != "msgpack" or data[:1] != b"\x91":
+            return None
+        if len(data) > SMALL_BYTES:
+            _check_readable(data, item)
+        return bytes(data[1:])
 
     def encode(self, element: Element) -> bytes:
         """Encodes an element.
@@ -227,10 +240,20 @@ class Blobs:
             if self._reader is not None:
                 return self._reader.read(elements, _bytes_of)
             parts = list(map(_bytes_of, elements))
+            for part in parts:
+                check_elements(part)
+            value: list[Any] = self._load("msgpack", array_of(parts))
+            return value
         except Exception as error:
             raise CorruptDataError(f"a stored element cannot be read ({type(error).__name__}: {error})") from error
-        value: list[Any] = self.unpack(b"m" + array_of(parts))
-        return value
+
+
+def _check_readable(data: bytes, value: Any) -> None:
+    """Refuses to store what could not be read."""
+    try:
+        check_elements(data)
+    except CorruptDataError as error:
+        raise InvalidInputError(f"a value of type {type(value).__name__} cannot be stored: {error}") from None
 
 
 def check_encrypted(serde: SerializerProtocol, kind: str) -> None:

@@ -14,17 +14,12 @@ from typing import Any, NamedTuple
 
 import ormsgpack
 from langchain_core.documents import Document
-from langchain_core.messages import (
-    AIMessage,
-    FunctionMessage,
-    HumanMessage,
-    SystemMessage,
-    ToolMessage,
-)
+from langchain_core.messages import AIMessage, FunctionMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails
 from langgraph.checkpoint.serde.jsonplus import EXT_PYDANTIC_V2, JsonPlusSerializer
 from pydantic import BaseModel
 
+from langchain_redis_memory.redis.codec.elements import SMALL_BYTES, check_elements
 from langchain_redis_memory.redis.codec.nesting import check_nesting
 
 Hook = Callable[[int, bytes], Any]
@@ -146,6 +141,8 @@ class MessageReader:
 
     def _read(self, stored: bytes, inflated: Callable[[bytes], bytes]) -> Any:
         data = inflated(stored)
+        if len(data) > SMALL_BYTES:
+            check_elements(data)
         found = ormsgpack.unpackb(data, ext_hook=self._hook, option=ormsgpack.OPT_NON_STR_KEYS)
         self.note(stored, found, data)
         return found

@@ -20,7 +20,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from typing_extensions import Unpack
 
-from langchain_redis_memory.checkpoint.adopting import ThreadAdoption
+from langchain_redis_memory.checkpoint.adoption import ThreadAdoption
 from langchain_redis_memory.checkpoint.blobs import Blobs
 from langchain_redis_memory.checkpoint.flows import SaverFlows
 from langchain_redis_memory.checkpoint.prune import PruneReport
@@ -28,7 +28,7 @@ from langchain_redis_memory.checkpoint.thread_reader import ThreadReader
 from langchain_redis_memory.checkpoint.versions import ForkSafeVersions
 from langchain_redis_memory.checks import check_bounds
 from langchain_redis_memory.errors import ConfigError
-from langchain_redis_memory.peers.adopting import AdoptFrom, AdoptLike
+from langchain_redis_memory.peers.adoption import AdoptFrom, AdoptLike
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.key_groups import Id
 from langchain_redis_memory.redis.ttl import FromSettings, Lifetime, lifetime, milliseconds

@@ -13,7 +13,7 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
-from langchain_redis_memory.cli.audited import audited
+from langchain_redis_memory.cli.audit import audited
 from langchain_redis_memory.cli.base import (
     CHANGE,
     NOT_WELL,
@@ -126,11 +126,11 @@ def _lines(file: Path) -> Iterator[dict[str, Any]]:
         with gzip.open(file, "rt", encoding="utf-8") if file.suffix == ".gz" else file.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, 1):
                 try:
-                    found = json.loads(line)
+                    row = json.loads(line)
                 except ValueError as error:
                     raise InvalidInputError(f"line {number} of {file} is no JSON") from error
-                if not isinstance(found, dict):
+                if not isinstance(row, dict):
                     raise InvalidInputError(f"line {number} of {file} is no object")
-                yield found
+                yield row
     except (OSError, EOFError) as error:
         raise ConfigError(f"{file} cannot be read: {error}") from error

@@ -112,7 +112,7 @@ def waiting(text: str) -> Iterator[None]:
 
 def show_json(value: Any) -> None:
     """Prints a result as JSON."""
-    from langchain_redis_memory.operate.plain import plain
+    from langchain_redis_memory.operate.as_json import plain
 
     typer.echo(json.dumps(plain(value), indent=1, ensure_ascii=False))
 
@@ -149,16 +149,8 @@ def size(count: float) -> str:
 def loaded(spelled: str, what: str, redis: str | None = None) -> Any:
     """Imports an object that is named as MODULE:NAME, from the working directory too; calls it if it makes one.
 
-    Args:
-        spelled: Its module and its name.
-        what: What it must be, for the error.
-        redis: The server that its module finds in the environment; None for what is there.
-
-    Returns:
-        The object; what a function without arguments returns.
-
-    Raises:
-        ConfigError: It cannot be imported.
+    Its module finds the server `redis` in the environment. Raises `ConfigError`: it cannot be imported; `what` says
+    what it must be.
     """
     import sys
     from importlib import import_module
@@ -173,8 +165,8 @@ def loaded(spelled: str, what: str, redis: str | None = None) -> Any:
     if redis is not None:
         os.environ["REDIS_URL"] = redis
     try:
-        found = getattr(import_module(module), name)
-        return found() if isfunction(found) else found
+        value = getattr(import_module(module), name)
+        return value() if isfunction(value) else value
     except Exception as error:  # an application's own code runs
         raise ConfigError(f"{what} {spelled!r} cannot be imported: {type(error).__name__}: {error}") from error
     finally:

@@ -52,12 +52,12 @@ def top_misses(
     from langchain_redis_memory.operate.caches import RedisCaches
 
     with opened(redis, prefix) as client:
-        found = RedisCaches(client, tenant=tenant).top_misses(cache, limit)
+        misses = RedisCaches(client, tenant=tenant).top_misses(cache, limit)
     if as_json:
-        show_json(found)
+        show_json(misses)
         return
-    rows = [(one.times, one.question or "(not logged)") for one in found]
-    show_table(f"{len(found):,} questions without an answer in the cache", "times", "question", rows=rows)
+    rows = [(one.times, one.question or "(not logged)") for one in misses]
+    show_table(f"{len(misses):,} questions without an answer in the cache", "times", "question", rows=rows)
 
 
 @app.command(rich_help_panel=LOOK)
@@ -81,13 +81,13 @@ def explain(
         if _is_memory_desk(asked):
             configurable = {"session_id": session, "thread_id": session} if session else {}
             config = {"configurable": configurable, "metadata": {"user_id": user} if user else {}}
-            found = asked.explain(question, config, answers)
+            explanation = asked.explain(question, config, answers)
         else:
-            found = asked.explain(question, answers)
+            explanation = asked.explain(question, answers)
     if as_json:
-        show_json(found)
+        show_json(explanation)
     else:
-        say(str(found))
+        say(str(explanation))
 
 
 @app.command(rich_help_panel=CHANGE)
@@ -122,19 +122,19 @@ def warm(
 
 def _desk(given: Any, method: str, tenant: str | None) -> Any:
     """Returns the desk of a memory, or the cache itself, for a tenant."""
-    found = getattr(given, "answers", given)
-    if not hasattr(found, method):
+    desk = getattr(given, "answers", given)
+    if not hasattr(desk, method):
         msg = f"--cache must name a ConversationMemory, an AnswerCacheMiddleware or a cache that can {method}"
         raise ConfigError(f"{msg}, not {type(given).__name__}")
     if tenant is None:
-        return found
-    if not hasattr(found, "bind"):
+        return desk
+    if not hasattr(desk, "bind"):
         msg = f"{type(given).__name__} is of one tenant: leave --tenant out, or name one that is of {tenant!r}"
         raise ConfigError(msg)
-    return found.bind(tenant=tenant)
+    return desk.bind(tenant=tenant)
 
 
-def _is_memory_desk(found: Any) -> bool:
+def _is_memory_desk(desk: Any) -> bool:
     from langchain_redis_memory.conversation.turn_desk import TurnDesk
 
-    return isinstance(found, TurnDesk)
+    return isinstance(desk, TurnDesk)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from langchain_redis_memory.cli.audited import AuditNote, audited
+from langchain_redis_memory.cli.audit import AuditNote, audited
 from langchain_redis_memory.cli.base import (
     CHANGE,
     LOOK,
@@ -64,9 +64,9 @@ def sessions(
             return operations.sessions(**how, limit=_SEARCHED if search else min(limit, 200), cursor=cursor)
 
         with waiting("looking for conversations"):
-            found, more = _pages(page, limit)
+            matches, more = _pages(page, limit)
     if as_json:
-        show_json({"sessions": [{**vars(one.session), "title": one.title} for one in found], "more": more})
+        show_json({"sessions": [{**one.session._asdict(), "title": one.title} for one in matches], "more": more})
         return
     rows = [
         (
@@ -78,7 +78,7 @@ def sessions(
             "never" if one.session.ttl_s is None else f"{one.session.ttl_s / 3600:,.1f} h",
             *([one.title] if content else []),
         )
-        for one in found
+        for one in matches
     ]
     columns = (
         "session",
@@ -89,22 +89,22 @@ def sessions(
         "expires in",
         *(["title"] if content else []),
     )
-    show_table(f"{len(found):,} conversations", *columns, rows=rows)
+    show_table(f"{len(matches):,} conversations", *columns, rows=rows)
     if more:
         say("there are more: see --limit", "yellow")
 
 
 def _pages(page: Callable[[str | None], SessionMatches], limit: int) -> tuple[list[SessionMatch], bool]:
     """Reads pages until enough is found; the second value is whether there is more."""
-    found: list[SessionMatch] = []
+    sessions: list[SessionMatch] = []
     cursor = None
     for _ in range(_MOST_PAGES):
         matches = page(cursor)
-        found += matches.matches
+        sessions += matches.matches
         cursor = matches.cursor
-        if cursor is None or len(found) >= limit:
+        if cursor is None or len(sessions) >= limit:
             break
-    return found[:limit], len(found) > limit or cursor is not None
+    return sessions[:limit], len(sessions) > limit or cursor is not None
 
 
 @app.command(rich_help_panel=LOOK)
@@ -125,17 +125,17 @@ def inspect(
     from langchain_redis_memory.operate.operations import RedisOperations
 
     with opened(redis, prefix) as client:
-        found = RedisOperations(client, tenant=tenant).inspect(name, agent=agent)
+        inspections = RedisOperations(client, tenant=tenant).inspect(name, agent=agent)
     if as_json:
-        show_json(found)
-    for one in found if not as_json else []:
+        show_json(inspections)
+    for one in inspections if not as_json else []:
         _show(one)
-    if not found:
+    if not inspections:
         errors.print(f"there is no key, conversation or thread {name!r}", markup=False, highlight=False)
         raise typer.Exit(NOT_WELL)
 
 
-def _show(found: Inspection) -> None:
+def _show(inspection: Inspection) -> None:
     rows = [
         (
             key.key,
@@ -145,10 +145,12 @@ def _show(found: Inspection) -> None:
             "" if key.bytes is None else size(key.bytes),
             "never" if key.ttl_s is None else f"{key.ttl_s:,.0f} s",
         )
-        for key in found.keys
+        for key in inspection.keys
     ]
-    show_table(f"{found.what} {found.name}", "key", "kind", "type", "length", "memory", "expires in", rows=rows)
-    for name, value in found.facts.items():
+    show_table(
+        f"{inspection.what} {inspection.name}", "key", "kind", "type", "length", "memory", "expires in", rows=rows
+    )
+    for name, value in inspection.facts.items():
         say(f"{name}: {value}")
 
 

@@ -50,14 +50,9 @@ class LoadReport:
 
 
 def load(client: Client, users: int, seconds: float, size: int, progress: Callable[[], object]) -> LoadReport:
-    """Loads a server.
+    """Loads a server by users who talk at once, under a client's prefix that nothing else uses.
 
-    Args:
-        client: A client of a prefix that nothing else uses.
-        users: How many talk at once.
-        seconds: For how long.
-        size: Letters of a message.
-        progress: Called after each turn.
+    A message has `size` letters; `progress` is called after each turn.
     """
     from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
 

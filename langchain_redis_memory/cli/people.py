@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from langchain_redis_memory.cli.audited import AuditNote, audited
+from langchain_redis_memory.cli.audit import AuditNote, audited
 from langchain_redis_memory.cli.base import (
     CHANGE,
     NOT_WELL,
@@ -122,15 +122,15 @@ def _check_one(user: str | None, agent: str | None, everything: bool) -> None:
 @contextmanager
 def _people(redis: str | None, prefix: str | None, tenant: str, spelled: str) -> Iterator[RedisUsers]:
     """Opens the application's own `RedisUsers`, or one that knows what can be known without the application."""
-    from langchain_redis_memory.operate.named import answer_caches_flow, desk_of
+    from langchain_redis_memory.operate.caches_by_name import answer_caches_flow, desk_of
     from langchain_redis_memory.operate.users import RedisUsers
     from langchain_redis_memory.store.redis_store import RedisStore
 
     if spelled:
-        found = loaded(spelled, "--people")
-        if not isinstance(found, RedisUsers):
-            raise ConfigError(f"--people must name a RedisUsers, not {type(found).__name__}")
-        yield found
+        people = loaded(spelled, "--people")
+        if not isinstance(people, RedisUsers):
+            raise ConfigError(f"--people must name a RedisUsers, not {type(people).__name__}")
+        yield people
         return
     with opened(redis, prefix) as client:
         named = client.drive(answer_caches_flow(client.keys(tenant)))

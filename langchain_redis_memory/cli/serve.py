@@ -67,7 +67,7 @@ def loadtest(
 
 def _clear(client: Client) -> None:
     """Removes all keys under a client's prefix."""
-    from langchain_redis_memory.operate.erase import erase_keys_flow
+    from langchain_redis_memory.operate.erase_keys import erase_keys_flow
 
     client.drive(erase_keys_flow(client.keys(), f"{client.keys().prefix}:{{*"))
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from langchain_redis_memory.cli.audited import audited
+from langchain_redis_memory.cli.audit import audited
 from langchain_redis_memory.cli.base import (
     CHANGE,
     NOT_WELL,
@@ -44,7 +44,7 @@ def settings(
 
     Example: langchain-redis-memory settings --off answers/exact --for-s 600
     """
-    from langchain_redis_memory.operate.named import switchable
+    from langchain_redis_memory.operate.caches_by_name import switchable
     from langchain_redis_memory.ops import Op
 
     with opened(redis, prefix) as client:

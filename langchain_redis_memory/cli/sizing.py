@@ -13,10 +13,10 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 def _seconds(text: str) -> float:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text.strip())
-    if found is None:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text.strip())
+    if match is None:
         raise typer.BadParameter(f"{text!r} is no time such as 12h or 30d")
-    return float(found[1]) * _SECONDS[found[2]]
+    return float(match[1]) * _SECONDS[match[2]]
 
 
 @app.command(rich_help_panel=SET_UP)
@@ -63,14 +63,14 @@ def size(
             node_bytes=node_gib * 2**30,
             replicas=replicas,
         )
-        found = sized(load)
+        sizing = sized(load)
     if as_json:
-        show_json({**found.__dict__, "bytes": found.bytes})
+        show_json({**sizing.__dict__, "bytes": sizing.bytes})
         return
-    rows = [(part.name, round(part.count), round(part.each), f"{part.bytes / 2**30:,.1f}") for part in found.parts]
-    show_table(f"Memory: {found.bytes / 2**30:,.1f} GiB", "of", "count", "bytes of one", "GiB", rows=rows)
-    say(f"Peak: {found.turns_per_s:,.0f} turns a second, {found.trips_per_s:,.0f} round trips")
-    masters = max(found.nodes_for_memory, found.nodes_for_work)
-    why = "memory" if found.nodes_for_memory >= found.nodes_for_work else "work"
-    say(f"Nodes: {found.nodes} ({masters} masters, for their {why}, each with {replicas} replicas)")
-    say(f"Connections to a node: {found.connections}")
+    rows = [(part.name, round(part.count), round(part.each), f"{part.bytes / 2**30:,.1f}") for part in sizing.parts]
+    show_table(f"Memory: {sizing.bytes / 2**30:,.1f} GiB", "of", "count", "bytes of one", "GiB", rows=rows)
+    say(f"Peak: {sizing.turns_per_s:,.0f} turns a second, {sizing.trips_per_s:,.0f} round trips")
+    masters = max(sizing.nodes_for_memory, sizing.nodes_for_work)
+    why = "memory" if sizing.nodes_for_memory >= sizing.nodes_for_work else "work"
+    say(f"Nodes: {sizing.nodes} ({masters} masters, for their {why}, each with {replicas} replicas)")
+    say(f"Connections to a node: {sizing.connections}")

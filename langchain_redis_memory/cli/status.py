@@ -58,22 +58,22 @@ def status(
         client.server()  # what is wrong with it is an error
         client.ping()  # what forbids it is an error
         with waiting("looking for caches"):
-            found = RedisCaches(client, tenant=tenant).status(parse_targets(target), enough=enough)
-    health = found.health
+            state = RedisCaches(client, tenant=tenant).status(parse_targets(target), enough=enough)
+    health = state.health
     if as_json:
         caches = [
             {"tenant": one.tenant, "namespace": one.namespace, "hits": one.stats.hits, "misses": one.stats.misses}
             | {"bypasses": one.stats.bypasses, "hit_rate": one.stats.hit_rate, "wrong": one.stats.wrong_hits}
             | {"tokens_saved": one.stats.tokens_saved, "seconds_saved": one.stats.seconds_saved, "off_s": one.off_s}
-            for one in found.caches
+            for one in state.caches
         ]
-        show_json({"well": found.well, "health": health, "caches": caches, "below": found.below})
+        show_json({"well": state.well, "health": health, "caches": caches, "below": state.below})
     else:
         console.print(f"{escape(health.url)}: {health.flavour} {health.version}", highlight=False)
         say(f"vectors are searched by: {health.engine}")
         say(f"maxmemory-policy: {health.eviction or 'unknown'}")
         say(f"round trip: {1000 * (health.round_trip_s or 0):.2f} ms")
-        for cache in found.caches:
+        for cache in state.caches:
             say(f"{_named(cache.tenant, cache.namespace)}: {cache.stats}")
             if cache.off_s:
                 say(
@@ -82,10 +82,10 @@ def status(
                 )
         for warning in health.warnings:
             say(warning, "yellow")
-        for one in found.below:
+        for one in state.below:
             name = _named(one.tenant, one.namespace)
             say(f"{name}: hit rate {one.hit_rate:.0%} of {one.lookups:,} is below {one.target:.0%}", "bold red")
-    if found.below:
+    if state.below:
         raise typer.Exit(NOT_WELL)
 
 
@@ -114,21 +114,23 @@ def doctor(
     with opened(redis, prefix) as client:
         client.server()
         with waiting("looking at keys"):
-            found = RedisOperations(client, tenant=tenant).doctor(sample=sample, most=most)
+            diagnosis = RedisOperations(client, tenant=tenant).doctor(sample=sample, most=most)
     if as_json:
-        show_json({"status": found.status, "url": found.url, "checks": found.checks, "conf": found.conf})
+        show_json(
+            {"status": diagnosis.status, "url": diagnosis.url, "checks": diagnosis.checks, "conf": diagnosis.conf}
+        )
     else:
-        for check in found.checks:
+        for check in diagnosis.checks:
             colour = _COLOURS[check.status]
             line = f"[{colour}]{check.status:>7}[/] {check.name}: {escape(check.found)}"
             console.print(line, highlight=False, soft_wrap=True)
             if check.advice:
                 say(f"        {check.advice}")
-        if found.conf:
+        if diagnosis.conf:
             say("\nredis.conf:", "bold")
-            for line in found.conf:
+            for line in diagnosis.conf:
                 say(f"  {line}")
-    if found.status == "fail" or (strict and found.status == "warn"):
+    if diagnosis.status == "fail" or (strict and diagnosis.status == "warn"):
         raise typer.Exit(NOT_WELL)
 
 
@@ -150,17 +152,17 @@ def stats(
     from langchain_redis_memory.operate.operations import RedisOperations
 
     with opened(redis, prefix) as client, waiting("looking at keys"):
-        found = RedisOperations(client, tenant=tenant).memory_stats(sample=sample, most=most)
+        counts = RedisOperations(client, tenant=tenant).memory_stats(sample=sample, most=most)
     if as_json:
-        show_json({"keys": found.keys, "bytes": found.bytes, **vars(found)})
+        show_json({"keys": counts.keys, "bytes": counts.bytes, **vars(counts)})
         return
-    rows = [(name, one.keys, size(one.bytes), one.immortal) for name, one in found.kinds.items()]
-    show_table(f"{found.keys:,} keys, {size(found.bytes)}", "kind", "keys", "memory", "no lifetime", rows=rows)
-    say(f"{found.sessions:,} conversations, {found.threads:,} threads")
-    if len(found.tenants) > 1 or (tenant is None and any(found.tenants)):
-        named = [(name or "(default)", count) for name, count in list(found.tenants.items())[:20]]
-        show_table(f"{len(found.tenants):,} tenants", "tenant", "keys", rows=named)
-    for name in found.immortal:
+    rows = [(name, one.keys, size(one.bytes), one.immortal) for name, one in counts.kinds.items()]
+    show_table(f"{counts.keys:,} keys, {size(counts.bytes)}", "kind", "keys", "memory", "no lifetime", rows=rows)
+    say(f"{counts.sessions:,} conversations, {counts.threads:,} threads")
+    if len(counts.tenants) > 1 or (tenant is None and any(counts.tenants)):
+        named = [(name or "(default)", count) for name, count in list(counts.tenants.items())[:20]]
+        show_table(f"{len(counts.tenants):,} tenants", "tenant", "keys", rows=named)
+    for name in counts.immortal:
         say(f"no lifetime: {name}", "yellow")
-    if not found.complete:
+    if not counts.complete:
         say(f"not all keys were looked at: --most is {most:,}", "yellow")

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 from uuid import uuid4
 
-from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, SystemMessage
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.utils import AddableDict
 
 from langchain_redis_memory.cache.sharing import Grounding, SharingRule
 from langchain_redis_memory.conversation.chain_shape import QUESTION_KEYS, ChainShape
-from langchain_redis_memory.conversation.graph_stream import GraphStream
 from langchain_redis_memory.conversation.output import OutputForm, Raw
 from langchain_redis_memory.conversation.tool_watch import ToolWatch, watched
 from langchain_redis_memory.conversation.turn import ModelInput, TurnReport, words_of
 from langchain_redis_memory.ops import Invoke, StreamResult
 
 if TYPE_CHECKING:
+    from langchain_core.documents import Document
+
+    from langchain_redis_memory.conversation.graph_stream import GraphStream
     from langchain_redis_memory.conversation.turn_input import TurnQuestion
 
 _log = logging.getLogger(__name__)
@@ -30,8 +30,7 @@ _log = logging.getLogger(__name__)
 _GROUNDED = "Answer the question from the context below. If the context does not hold the answer, say so.\n\nContext:\n"
 
 
-@dataclass(frozen=True)
-class WrappedChain:
+class WrappedChain(NamedTuple):
     """A chain as it was wrapped.
 
     Args:
@@ -46,6 +45,8 @@ class WrappedChain:
         pure_tools: Tools that only look things up.
         keep_partial: Whether what was said is kept when a stream breaks off.
         single_flight_ms: How long an equal question waits for the first one's answer; 0: not at all.
+        selectors: What chooses its prompts' examples somewhere, where documents are not trusted.
+        warned: The retrievers inside of the chain that a warning has named.
     """
 
     chain: Runnable[Any, Any]
@@ -59,8 +60,8 @@ class WrappedChain:
     pure_tools: frozenset[str]
     keep_partial: bool
     single_flight_ms: int
-    warned: set[str] = field(default_factory=set, compare=False)
-    """The retrievers inside of the chain that a warning has named."""
+    selectors: frozenset[str]
+    warned: set[str]
 
     def question_key(self, said: str | None) -> str:
         """Returns the name under which the chain gets the question."""
@@ -74,13 +75,7 @@ class WrappedChain:
 class Call:
     """One call of a chain; see `turn.Chain`.
 
-    Args:
-        outer: The chain.
-        said: What came in.
-        config: The run's config.
-        kwargs: What is passed on to the chain.
-        sharing: With whom the answer may be shared.
-        private: Whether the input cannot be a part of a key: such an answer is for this call alone.
+    The answer to a `private` input, which cannot be a part of a key, is its own alone.
     """
 
     def __init__(
@@ -103,6 +98,7 @@ class Call:
         self._config = config
         self._kwargs = kwargs
         self._watch = ToolWatch(outer.pure_tools, trusting=outer.grounding != "check")
+        self._watch.retrievers |= outer.selectors  # what chooses examples searches, and no callback tells
         self._streamed: GraphStream | None = None
         self._raw: Raw | None = None
         self.scope: str = f"private:{uuid4()}" if private else outer.scope
@@ -132,6 +128,8 @@ class Call:
         )
 
     def _generate_graph(self, chain: Runnable[Any, Any], given: Any, config: RunnableConfig) -> Invoke:
+        from langchain_redis_memory.conversation.graph_stream import GraphStream
+
         def seen() -> GraphStream:
             self._streamed = GraphStream(self._kwargs, self._outer.shape.stream_mode)
             return self._streamed
@@ -151,7 +149,7 @@ class Call:
             self._key: words_of(shown.question),
             "history": [*self._said.lead, *shown.memory],
             "context": _joined(shown.documents),
-            "documents": list(shown.documents),
+            "documents": list(map(_own, shown.documents)),
         }
         if shape.graph or shape.takes == "state":  # a graph warns of names that are none of its own
             fields = {name: value for name, value in fields.items() if name in shape.fields}
@@ -161,7 +159,7 @@ class Call:
     def _messages(self, shown: ModelInput) -> list[BaseMessage]:
         adds_documents = shown.documents and "context" not in self._outer.shape.fields
         grounded = [SystemMessage(_GROUNDED + _joined(shown.documents))] if adds_documents else []
-        return [*self._said.lead, *grounded, *shown.memory, shown.question]
+        return [*self._said.lead, *grounded, *shown.memory, shown.question.model_copy()]
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
@@ -218,6 +216,8 @@ class Call:
     def chunks_of(self, report: TurnReport) -> list[Any]:
         """Returns a cached answer as the chunks of a stream, as the chain would have streamed it."""
         if self._outer.shape.graph:
+            from langchain_redis_memory.conversation.graph_stream import GraphStream
+
             return GraphStream(self._kwargs, self._outer.shape.stream_mode).served(report.output)
         if self._outer.output_key is not None:
             return [AddableDict({name: _as_chunk(value) for name, value in report.output.items()})]
@@ -235,6 +235,11 @@ def _is_text(part: Any) -> bool:
 
 def _joined(documents: Sequence[Document]) -> str:
     return "\n\n".join(document.page_content for document in documents)
+
+
+def _own(document: Document) -> Document:
+    """Copies a document for the chain: what it notes there (a score) is no part of what was found."""
+    return document.model_copy(update={"metadata": dict(document.metadata)})
 
 
 def _as_chunk(output: Any) -> Any:

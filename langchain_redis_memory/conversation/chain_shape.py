@@ -5,26 +5,25 @@ It is read once, when a chain is wrapped, from what LangChain says of it: what i
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, is_dataclass
-from typing import Any, Literal, get_args, get_type_hints
+from dataclasses import is_dataclass
+from typing import Any, Literal, NamedTuple, get_args, get_type_hints
 
 from langchain_core.language_models import BaseLanguageModel
 from langchain_core.output_parsers.transform import BaseCumulativeTransformOutputParser
-from langchain_core.runnables import Runnable, RunnableSequence, RunnableWithFallbacks
+from langchain_core.runnables import Runnable, RunnableSequence
 from langchain_core.runnables.base import RunnableBindingBase
-from langchain_core.runnables.configurable import DynamicRunnable
 from pydantic import BaseModel
 
 from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.extras import loaded
+from langchain_redis_memory.redis.codec.fingerprint import is_configurable_model
 
 QUESTION_KEYS = ("question", "input", "messages")
 """Where a question is looked for in a dict, in this order, where the caller named no key."""
 
 
-@dataclass(frozen=True)
-class ChainShape:
+class ChainShape(NamedTuple):
     """The input and the output of a chain.
 
     Args:
@@ -49,14 +48,9 @@ class ChainShape:
 
 
 def shape_of(chain: Runnable[Any, Any], input_key: str | None = None) -> ChainShape:
-    """Reads what a chain takes and gives.
+    """Reads what a chain takes and gives; where the caller says `messages` for the question, it takes a state.
 
-    Args:
-        chain: The chain.
-        input_key: What the caller says of where the question is: `messages` says that the chain takes a state.
-
-    Raises:
-        ConfigError: It is a graph that keeps its conversations itself.
+    Raises `ConfigError`: it is a graph that keeps its conversations itself.
     """
     first, last, whole = _core(chain, "first"), _core(chain, "last"), _core(chain, None)
     if _is_graph(first) and getattr(first, "checkpointer", None):
@@ -64,11 +58,11 @@ def shape_of(chain: Runnable[Any, Any], input_key: str | None = None) -> ChainSh
             "the graph has a checkpointer, so it would be shown the conversation twice: by its checkpointer and by "
             "this memory. Wrap a graph that was compiled without one (checkpointer=False)"
         )
-    fields = frozenset() if isinstance(first, BaseLanguageModel) else frozenset(_fields_of(chain))
+    fields = frozenset() if _takes_messages(first) else frozenset(_fields_of(chain))
     graph = _is_graph(whole)
     key = next((key for key in QUESTION_KEYS[:2] if key in fields), QUESTION_KEYS[0])
     takes: Literal["messages", "state", "fields"] = "fields"
-    if isinstance(first, BaseLanguageModel):
+    if _takes_messages(first):
         takes = "messages"
     elif input_key == "messages" or ("messages" in fields and not fields.intersection({*QUESTION_KEYS[:2], input_key})):
         takes = "state"
@@ -86,7 +80,12 @@ def shape_of(chain: Runnable[Any, Any], input_key: str | None = None) -> ChainSh
 
 def is_model(chain: Any) -> bool:
     """Returns whether a runnable is a language model, also bound, retried, configurable or before a parser."""
-    return isinstance(_core(chain, "first"), BaseLanguageModel)
+    return _takes_messages(_core(chain, "first"))
+
+
+def _takes_messages(first: Any) -> bool:
+    """Whether a part is a model, also one that LangChain's `init_chat_model` makes for each call."""
+    return isinstance(first, BaseLanguageModel) or is_configurable_model(first)
 
 
 def is_rebuildable(kind: Any) -> bool:
@@ -101,9 +100,9 @@ def _core(chain: Any, end: Literal["first", "last"] | None) -> Any:
     while True:
         if isinstance(chain, RunnableBindingBase):
             chain = chain.bound
-        elif isinstance(chain, RunnableWithFallbacks):
+        elif isinstance(chain, loaded("langchain_core.runnables.fallbacks", "RunnableWithFallbacks")):
             chain = chain.runnable
-        elif isinstance(chain, DynamicRunnable):
+        elif isinstance(chain, loaded("langchain_core.runnables.configurable", "DynamicRunnable")):
             chain = chain.default
         elif isinstance(chain, RunnableSequence) and end is not None:
             chain = getattr(chain, end)
@@ -112,13 +111,18 @@ def _core(chain: Any, end: Literal["first", "last"] | None) -> Any:
 
 
 def _is_graph(chain: Any) -> bool:
-    """Whether a runnable is a compiled graph; where LangGraph was never imported nothing is."""
-    return isinstance(chain, getattr(sys.modules.get("langgraph.pregel"), "Pregel", ()))
+    """Whether a runnable is a compiled graph."""
+    return isinstance(chain, loaded("langgraph.pregel", "Pregel"))
 
 
 def _fields_of(chain: Runnable[Any, Any]) -> Iterator[str]:
     """The names of what a chain takes; none for one that cannot say."""
+    state = getattr(getattr(_core(chain, "first"), "builder", None), "input_schema", None)
     try:
+        if isinstance(state, type) and not issubclass(state, BaseModel):
+            # A graph's own, as pydantic refuses `typing.TypedDict` before Python 3.12.
+            yield from get_type_hints(state)
+            return
         schema = chain.get_input_schema()
         fields = getattr(schema, "model_fields", {})
         # A graph's state is a class of its own, a TypedDict as a rule, as the root of a model.

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from hashlib import blake2b
-from types import NoneType
 from typing import TYPE_CHECKING, NamedTuple
 
 from langchain_core.messages import BaseMessage, HumanMessage
@@ -21,18 +21,16 @@ from langchain_redis_memory.errors import ConfigError, ServerError
 from langchain_redis_memory.history.read_through import UserCallback, load_flow
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.history.turns import exchanges
-from langchain_redis_memory.history.write_behind import WriteBehind
 from langchain_redis_memory.language.turn_state import PastTurn, TurnState
 from langchain_redis_memory.ops import Background, Flow, Op, Reply, pure
-from langchain_redis_memory.redis import cas_record
-from langchain_redis_memory.state import state_record, summary
-from langchain_redis_memory.state.model import ConversationState, Search, StateDelta, apply_delta, delta_of
-from langchain_redis_memory.state.summary import RollingSummary, Summary
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what keeps states, summaries and copies is loaded by who keeps them
     from langchain_core.documents import Document
 
     from langchain_redis_memory.conversation.turn import Plan
+    from langchain_redis_memory.history.write_behind import WriteBehind
+    from langchain_redis_memory.state.model import ConversationState, StateDelta
+    from langchain_redis_memory.state.summary import RollingSummary, Summary
 
 _log = logging.getLogger(__name__)
 
@@ -59,64 +57,66 @@ class StoredContext(NamedTuple):
     def turn_state(self, history: Sequence[BaseMessage]) -> TurnState:
         """Returns what classifier, selector and contextualiser are given.
 
-        Args:
-            history: The loaded messages; the summary tells of older ones where there are more turns than these hold.
+        The summary tells of older messages where there are more turns than the loaded history holds.
         """
-        state = self.state if self.state is not None and self.state.turns else ConversationState()
         held = sum(isinstance(message, HumanMessage) for message in history)
-        return TurnState(
+        known = TurnState(
+            summary=self.summary.text if self.summary else "",
+            truncated=self.summary is not None and self.turns > held,
+            elsewhere=self.elsewhere,
+        )
+        if (state := self.state) is None or not state.turns:
+            return known
+        return replace(
+            known,
             turns=state.turns,
             topic=state.topic,
             entities=tuple(entity.name for entity in state.entities),
             last_query=state.search.query if state.search else None,
             language=state.language,
-            summary=self.summary.text if self.summary else "",
-            truncated=self.summary is not None and self.turns > held,
             fields=state.fields,
-            elsewhere=self.elsewhere,
         )
 
     def after(self, delta: StateDelta | None) -> StoredContext:
         """Returns what is stored after a turn if no other process writes meanwhile."""
-        state = apply_delta(self.state, delta) if self.state is not None and delta else self.state
+        state = self.state
+        if state is not None and delta:
+            from langchain_redis_memory.state.model import apply_delta
+
+            state = apply_delta(state, delta)
         return self._replace(state=state, turns=self.turns + 1 if self.turns else 0)
 
 
 class TurnContext:
-    """Reads and writes the context of conversations.
+    """Reads and writes the context of conversations: state, rolling summary, and the user's own database.
 
-    Args:
-        state: Whether a state is kept.
-        rolling: Makes summaries; None for none.
-        loader: Loads conversations that Redis does not have; None for none.
-        writer: Writes turns to the user's own database; None for none.
-
-    Raises:
-        ConfigError: `rolling` is no `RollingSummary`.
+    Raises `ConfigError`: `rolling` is no `RollingSummary`.
     """
 
     def __init__(
         self, *, state: bool, rolling: RollingSummary | None, loader: UserCallback | None, writer: UserCallback | None
     ) -> None:
-        check_type(rolling, (RollingSummary, NoneType), "summary", "a RollingSummary", ConfigError)
+        if rolling is not None:
+            from langchain_redis_memory.state.summary import RollingSummary
+
+            check_type(rolling, RollingSummary, "summary", "a RollingSummary", ConfigError)
         self._state = state
         self.rolling: RollingSummary | None = rolling
         self.loader: UserCallback | None = loader
-        self._mirror = None if writer is None else WriteBehind(writer)
+        self._write_behind: WriteBehind | None = None
+        if writer is not None:
+            from langchain_redis_memory.history.write_behind import WriteBehind
+
+            self._write_behind = WriteBehind(writer)
 
     def read(self, transcript: Transcript, *, alone: bool) -> Op[StoredContext]:
-        """Reads the context of a conversation.
-
-        Args:
-            transcript: The conversation.
-            alone: Whether nothing else is read in this trip; the state alone is not worth one.
-
-        Returns:
-            An op of one trip, or of none.
-        """
+        """Reads the context of a conversation, an op of one trip or of none: state `alone` is not worth a trip."""
         counts = self.rolling is not None or self.loader is not None
         if not counts and (alone or not self._state):
             return pure(StoredContext())
+        from langchain_redis_memory.redis import cas_record
+        from langchain_redis_memory.state import state_record, summary
+
         keys = transcript.keys
         fields = (state_record.FIELD, f"{state_record.FIELD}+", summary.FIELD)
         commands = (("HMGET", keys.state, *fields), ("HMGET", keys.meta, "created", "turns", "tokens"))
@@ -159,33 +159,29 @@ class TurnContext:
         """Returns what a turn contributes to the state; None where none is kept."""
         if not self._state or known.state is None:
             return None
+        from langchain_redis_memory.state.model import Search, delta_of
+
         search = Search(plan.query, tuple(map(_name, documents))) if plan.rule.search and documents else None
         return delta_of(text, str(said[-1].text), plan.verdict, search)
 
     def write(self, transcript: Transcript, known: StoredContext, delta: StateDelta | None) -> Op[None]:
-        """Stores what a turn contributes to the state.
+        """Stores what a turn contributes to the state, None for nothing.
 
-        Args:
-            transcript: The conversation.
-            known: The context before it.
-            delta: What it contributes; None for nothing.
-
-        Returns:
-            An op of one trip. A server that refuses it is logged; the turn is stored all the same.
+        An op of one trip. A server that refuses it is logged; the turn is stored all the same.
         """
         if delta is None:
             return pure(None)
+        from langchain_redis_memory.state import state_record
+
         return _logged(state_record.add_deltas(transcript.keys, known.state, [delta], transcript.ttl_ms), transcript)
 
     def write_late(self, transcript: Transcript, messages: list[BaseMessage]) -> Op[None]:
-        """Stores what turns contribute to the state that waited in the outbox.
-
-        Args:
-            transcript: The conversation.
-            messages: Its messages, in order.
-        """
+        """Stores what turns contribute to the state that waited in the outbox."""
         if not self._state:
             return pure(None)
+        from langchain_redis_memory.state import state_record
+        from langchain_redis_memory.state.model import delta_of
+
         deltas = [delta_of(turn.user, turn.assistant) for turn in exchanges(messages)]
         ids = blake2b("\n".join(message.id or "" for message in messages).encode(), digest_size=8).digest()
         return _logged(state_record.add_deltas(transcript.keys, None, deltas, transcript.ttl_ms, ids), transcript)
@@ -194,8 +190,8 @@ class TurnContext:
         self, transcript: Transcript, known: StoredContext, said: Sequence[BaseMessage], *, stored: bool
     ) -> Flow[None]:
         """Writes a turn to the user's own database, and makes a summary where one is due."""
-        if self._mirror is not None:
-            yield from self._mirror.write_flow(transcript, said)
+        if self._write_behind is not None:
+            yield from self._write_behind.write_flow(transcript, said)
         if self.rolling is None or not stored:
             return
         tokens = known.tokens + count_tokens_approximately(said)
@@ -208,8 +204,8 @@ class TurnContext:
 
     def flush_flow(self) -> Flow[None]:
         """Writes the messages that wait for the user's own database."""
-        if self._mirror is not None:
-            yield from self._mirror.flush_flow()
+        if self._write_behind is not None:
+            yield from self._write_behind.flush_flow()
 
 
 def _logged(op: Op[None], transcript: Transcript) -> Op[None]:

@@ -17,29 +17,22 @@ from langchain_core.messages import AIMessage, BaseMessage
 
 from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion
 from langchain_redis_memory.cache.answers.switch import was_off
-from langchain_redis_memory.conversation.answering import answer_flow
+from langchain_redis_memory.conversation.answer_flow import answer_flow
 from langchain_redis_memory.conversation.context import TurnContext
-from langchain_redis_memory.conversation.guarded import Driver, guarded
-from langchain_redis_memory.conversation.measured import measured_flow
+from langchain_redis_memory.conversation.guarded_step import Driver, guarded
 from langchain_redis_memory.conversation.planner import Planner
-from langchain_redis_memory.conversation.recent import RecentConversation, RecentConversations
-from langchain_redis_memory.conversation.reporting import report_of, tell_flow
-from langchain_redis_memory.conversation.select import user_recall
-from langchain_redis_memory.conversation.turn import (
-    Chain,
-    TurnInput,
-    TurnReport,
-    also_given,
-    with_id,
-    words_of,
-)
+from langchain_redis_memory.conversation.recent import NOTHING_SEEN, RecentConversation, RecentConversations
+from langchain_redis_memory.conversation.turn import Chain, TurnInput, TurnReport, also_given, with_id, words_of
 from langchain_redis_memory.conversation.turn_cache import NOTHING, TurnCache, TurnLookup, leave
+from langchain_redis_memory.conversation.turn_cost import measured_flow
 from langchain_redis_memory.conversation.turn_record import TurnRecorder
+from langchain_redis_memory.conversation.turn_report import report_of, tell_flow
 from langchain_redis_memory.conversation.turn_steps import (
     AnsweredTurn,
     LoadedTurn,
     PlannedTurn,
     StoredTurn,
+    TurnProgress,
     TurnRequest,
 )
 from langchain_redis_memory.errors import DurabilityError, RedisMemoryError, ServerError, UnavailableError
@@ -86,18 +79,10 @@ class TurnFlows:
         on_turn: Callable[[TurnReport], object] | None,
         learning: Flow[object] | None = None,
     ) -> Flow[TurnReport]:
-        """Runs a whole turn.
+        """Runs a whole turn, and the flow that learns of the user in the background.
 
-        Args:
-            transcript: The conversation.
-            incoming: The turn as it came in.
-            chain: How to retrieve and generate.
-            on_turn: Called with the report, before what follows the turn; also with that of a turn that fails or is
-                interrupted.
-            learning: Learns of the user in the background.
-
-        Returns:
-            The report; it counts the round trips up to the storing of the turn.
+        `on_turn` gets the report before what follows the turn, also that of a turn that fails or is interrupted. The
+        report counts the round trips up to the storing of the turn.
         """
         started: float = yield Now()
         turn = self._request(transcript, incoming, chain)
@@ -133,7 +118,7 @@ class TurnFlows:
             also_given(incoming),
             session=str(incoming.session_id),
         )
-        return TurnRequest(incoming, chain, transcript, words_of(question), asked)
+        return TurnRequest(incoming, chain, transcript, words_of(question), asked, TurnProgress())
 
     def _steps_flow(self, turn: TurnRequest, started: float) -> Flow[StoredTurn]:
         loaded = yield from self.load_flow(turn)
@@ -153,7 +138,7 @@ class TurnFlows:
         try:
             if said and progress.planned is not None:
                 value = AIMessage(said, response_metadata={"partial": True})
-                planned = replace(progress.planned, plan=replace(progress.planned.plan, asked=None))
+                planned = progress.planned._replace(plan=progress.planned.plan._replace(asked=None))
                 done = yield from self.store_flow(turn, planned, AnsweredTurn(value, 0, "off"))
                 yield from self.context.follow_up_flow(
                     turn.transcript, planned.context, done.messages, stored=done.stored
@@ -177,13 +162,13 @@ class TurnFlows:
         alone = self.planner.opening(turn.asked, turn.chain.sharing)
         looked_up = alone if plan is None else plan.reads
         lookup = self.cache.lookup(looked_up, turn.chain.single_flight_ms)
-        loaded = yield from self._read_flow(turn.transcript, lookup, seen or RecentConversation())
+        loaded = yield from self._read_flow(turn.transcript, lookup, seen or NOTHING_SEEN)
         unchanged = (
             seen is not None
             and loaded.history == seen.messages
             and loaded.context.turn_state(loaded.history) == seen.context.turn_state(seen.messages)
         )
-        return replace(loaded, looked_up=looked_up, plan=plan if unchanged else None)
+        return loaded._replace(looked_up=looked_up, plan=plan if unchanged else None)
 
     def _read_flow(self, transcript: Transcript, lookup: Op[TurnLookup], seen: RecentConversation) -> Flow[LoadedTurn]:
         """Reads all in one trip, after the messages of this conversation that wait were stored."""
@@ -195,14 +180,14 @@ class TurnFlows:
         waiting = self.outbox.messages(transcript)
         try:
             yield from self.outbox.store_flow(transcript)
-            messages, found, known = yield from ask(wanted)
+            messages, looked_up, known = yield from ask(wanted)
             if self.context.is_missing(known):
                 yield from self.context.load_flow(transcript)
-                messages, found, known = yield from ask(wanted)
+                messages, looked_up, known = yield from ask(wanted)
         except AWAY as error:
             _log.warning("the turn goes on with what this process remembers: %s", error)
             return LoadedTurn(seen.messages or waiting, seen.context, reachable=False)
-        return LoadedTurn(messages, known, found=found)
+        return LoadedTurn(messages, known, found=looked_up)
 
     # --- plan ---------------------------------------------------------------------------------------------------------
 
@@ -210,8 +195,8 @@ class TurnFlows:
         """Decides what is done with the question, and looks for a cached answer where the plan allows one.
 
         **Keys:** `messages`; `answer`.
-        **Trips:** none where the plan from before the first trip stands; 1 to load the whole conversation; 1 to read
-            the user's other ones; 1 to ask the cache under another key; those of a search by meaning.
+        **Trips:** none where the plan from before the first trip stands; 1 to load the whole conversation; 1 to
+            read the user's other ones; 1 to ask the cache under another key; those of a search by meaning.
         """
         history, context, plan = loaded.history, loaded.context, loaded.plan
         if plan is None:
@@ -224,10 +209,10 @@ class TurnFlows:
             known = context._replace(elsewhere=past)
             plan = yield from self.planner.plan(turn.text, history, turn.asked, known, turn.chain.sharing, verdict)
         if not loaded.reachable:
-            plan = replace(plan, asked=None)
+            plan = plan._replace(asked=None)
         answer = None if plan.reads is None else (yield from self._cached_flow(turn, plan.reads, loaded))
         if was_off(turn.asked):
-            plan = replace(plan, asked=None)
+            plan = plan._replace(asked=None)
         return PlannedTurn(history, context, loaded.reachable, plan, answer, self.cache.cache is not None)
 
     def _read_all_flow(
@@ -237,6 +222,8 @@ class TurnFlows:
 
         The verdict's places are shifted to where they are in the whole.
         """
+        from langchain_redis_memory.conversation.select import user_recall
+
         wanted = transcript.read() if len(newest) >= self.planner.reach else pure(newest)
         index = user_recall.noted(transcript.space, transcript.user if self.planner.recalls_elsewhere else "")
         try:
@@ -252,23 +239,22 @@ class TurnFlows:
 
     def _cached_flow(self, turn: TurnRequest, asked: CacheQuestion, loaded: LoadedTurn) -> Flow[Answer | None]:
         """Returns the cached answer: of the first trip if its key was right, else by one more; then by other ways."""
-        found, lease_ms = loaded.found, turn.chain.single_flight_ms
+        lookup, lease_ms = loaded.found, turn.chain.single_flight_ms
         if loaded.looked_up is None or asked.key() != loaded.looked_up.key():
             try:
-                found = yield from ask(self.cache.lookup(asked, lease_ms, found.flight))
+                lookup = yield from ask(self.cache.lookup(asked, lease_ms, lookup.flight))
             except UnavailableError as error:
                 _log.warning("the cache is bypassed: %s", error)
-                found = NOTHING
-            turn.progress.flight = found.flight
-        return (yield from self.cache.find_flow(asked, found, lease_ms))
+                lookup = NOTHING
+            turn.progress.flight = lookup.flight
+        return (yield from self.cache.find_flow(asked, lookup, lease_ms))
 
     # --- answer -------------------------------------------------------------------------------------------------------
 
     def answer_flow(self, turn: TurnRequest, planned: PlannedTurn, started: float = 0.0) -> Flow[AnsweredTurn]:
-        """Serves the cached answer, or retrieves and generates; see `answering`.
+        """Serves the cached answer, or retrieves and generates; see `answer_flow`. Returns the answered turn.
 
-        Returns:
-            The answered turn. What the retriever or the model raises passes through.
+        What the retriever or the model raises passes through.
         """
         return answer_flow(turn, planned, started, lambda step: self._guarded(turn, step))
 
@@ -284,9 +270,7 @@ class TurnFlows:
     def store_flow(self, turn: TurnRequest, planned: PlannedTurn, answered: AnsweredTurn) -> Flow[StoredTurn]:
         """Stores the turn's messages, its answer in the cache and its part of the state, in one trip.
 
-        Returns:
-            The stored turn; where the server is away its messages wait in the outbox.
-
+        Returns the stored turn; where the server is away its messages wait in the outbox.
         **Keys:** `messages`, `ids`, `meta`, `state`; `sessions`, `expiries`; `answer`; `tally`, `decisions`.
         **Trips:** 1; none while the server is away.
         """

@@ -19,14 +19,9 @@ NODE = "cache"
 
 
 class GraphStream:
-    """One stream of a graph.
+    """One stream of a graph, with what the caller passes on to `stream`, and the mode where that names none.
 
-    Args:
-        kwargs: What the caller passes on to the graph's `stream`.
-        mode: The mode where the caller names none.
-
-    Raises:
-        InvalidInputError: The caller asks for another format than LangGraph's first.
+    Raises `InvalidInputError`: the caller asks for another format than LangGraph's first.
     """
 
     def __init__(self, kwargs: Mapping[str, Any], mode: Any) -> None:

@@ -21,15 +21,9 @@ from langchain_redis_memory.conversation.options import AnswerOptions, HistoryOp
 from langchain_redis_memory.conversation.parts import Conversations
 from langchain_redis_memory.conversation.planner import Planner
 from langchain_redis_memory.conversation.runnable import RememberingRunnable, WrapOptions
-from langchain_redis_memory.conversation.select import user_recall
 from langchain_redis_memory.conversation.select.memory import MemorySelector
 from langchain_redis_memory.conversation.select.window import Selector
-from langchain_redis_memory.conversation.turn import (
-    Chain,
-    TurnInput,
-    TurnReport,
-    words_of,
-)
+from langchain_redis_memory.conversation.turn import Chain, TurnInput, TurnReport, words_of
 from langchain_redis_memory.conversation.turn_cache import TurnCache
 from langchain_redis_memory.conversation.turn_record import TurnRecorder
 from langchain_redis_memory.errors import ConfigError
@@ -42,8 +36,6 @@ from langchain_redis_memory.ops import Flow, ask
 from langchain_redis_memory.redis.client.connect import ClientLike, ServerOptions, connect
 from langchain_redis_memory.redis.key_groups import Id, text_of
 from langchain_redis_memory.redis.ttl import FromSettings, lifetime, milliseconds
-from langchain_redis_memory.state.profile_extractors import Extractor
-from langchain_redis_memory.state.summary import RollingSummary
 
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
@@ -51,6 +43,8 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from langchain_redis_memory.conversation.answers import MemoryAnswers
+    from langchain_redis_memory.state.profile_extractors import Extractor
+    from langchain_redis_memory.state.summary import RollingSummary
 
 
 _log = logging.getLogger(__name__)
@@ -283,10 +277,12 @@ class ConversationMemory(Conversations):
         return await self.client.adrive(self._recall_flow(user, question, limit, tenant))
 
     def _recall_flow(self, user: Id, question: str, limit: int, tenant: str) -> Flow[list[PastTurn]]:
+        from langchain_redis_memory.conversation.select import user_recall
+
         check_whole(limit, "limit")
         space = self.client.keys(tenant or self._tenant)
-        found = yield from ask(user_recall.noted(space, text_of(user, "user")))
-        turns = yield from user_recall.read_flow(space, found)
+        stored = yield from ask(user_recall.noted(space, text_of(user, "user")))
+        turns = yield from user_recall.read_flow(space, stored)
         meaning = getattr(self._flows.planner.selector, "meaning", None)
         return (yield from user_recall.ranked_flow(question, turns, meaning, limit))
 

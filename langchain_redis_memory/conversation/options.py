@@ -7,17 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from langchain_redis_memory.cache.decision_log import DEFAULT_LOG, DecisionLog
 from langchain_redis_memory.cache.sharing import NOT_KEPT, AudienceClassifier, Lifetimes
 from langchain_redis_memory.checks import check_bounds, check_method, check_type
 from langchain_redis_memory.conversation.policy import Policy, check_policy
 from langchain_redis_memory.errors import ConfigError
-from langchain_redis_memory.history.outbox import Outbox
-from langchain_redis_memory.history.read_through import LoaderLike, WriterLike
 from langchain_redis_memory.language.audience.linguistic import classify_audience
-from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser
-from langchain_redis_memory.language.contextualise.local import LocalContextualiser
+
+if TYPE_CHECKING:
+    from langchain_redis_memory.history.outbox import Outbox
+    from langchain_redis_memory.history.read_through import LoaderLike, WriterLike
+    from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class QuestionOptions:
     """Configures how questions are understood, besides by the classifier.
 
     Args:
-        contextualiser: Rewrites dependent questions for the retriever; `LocalContextualiser()` by default.
+        contextualiser: Rewrites dependent questions for the retriever; None for `LocalContextualiser()`.
         policy: What to do with each type of question; types left out keep their default rule.
         audience: Says from a question's words for whom its answer is; see `language.audience`.
 
@@ -34,12 +36,13 @@ class QuestionOptions:
         InvalidInputError: A lifetime of the policy is not positive.
     """
 
-    contextualiser: Contextualiser = field(default_factory=LocalContextualiser)
+    contextualiser: Contextualiser | None = None
     policy: Policy = field(default_factory=dict)
     audience: AudienceClassifier = classify_audience
 
     def __post_init__(self) -> None:
-        check_method(self.contextualiser, "contextualise", "contextualiser", ConfigError)
+        if self.contextualiser is not None:
+            check_method(self.contextualiser, "contextualise", "contextualiser", ConfigError)
         check_type(self.policy, Mapping, "policy", "a dict from QuestionType to Rule", ConfigError)
         object.__setattr__(self, "policy", check_policy(self.policy))
         check_method(self.audience, "__call__", "audience", ConfigError)

@@ -42,24 +42,14 @@ class _Unfit(Exception):
 
 
 class Raw(NamedTuple):
-    """What a chain returned or streamed.
-
-    Args:
-        value: The whole output.
-        sure: Whether it is known to be whole: chunks of unknown kinds may not add up.
-    """
+    """What a chain returned or streamed; whether it is sure to be whole: chunks of unknown kinds may not add up."""
 
     value: Any
     sure: bool = True
 
 
 class OutputForm:
-    """Reads and rebuilds the outputs of one chain.
-
-    Args:
-        shape: What the chain gives.
-        key: Where the answer is in a dict; None where the output is the answer.
-    """
+    """Reads and rebuilds the outputs of one chain, whose answer is under a key, or is the output."""
 
     def __init__(self, shape: ChainShape, key: str | None) -> None:
         self._shape = shape
@@ -75,11 +65,7 @@ class OutputForm:
     # --- whole --------------------------------------------------------------------------------------------------------
 
     def joined(self, chunks: Sequence[Any]) -> Raw:
-        """Returns the output that was streamed.
-
-        Raises:
-            InvalidInputError: There are none, or they are patches.
-        """
+        """Returns the output that was streamed. Raises `InvalidInputError`: there are none, or they are patches."""
         if not chunks or self._shape.patches:
             msg = "the chain's parser streams JSON patches (diff=True)" if chunks else "the chain streamed nothing"
             raise InvalidInputError(msg)
@@ -94,8 +80,7 @@ class OutputForm:
     def answer(self, output: Any) -> str | BaseMessage:
         """Returns the answer in an output, as the conversation is to show it: structured ones as JSON.
 
-        Raises:
-            InvalidInputError: There is none.
+        Raises `InvalidInputError`: there is none.
         """
         if self._is_state(output):
             return _last_answer(output["messages"])
@@ -118,11 +103,7 @@ class OutputForm:
     # --- kept ---------------------------------------------------------------------------------------------------------
 
     def keep(self, raw: Raw) -> tuple[bool, Mapping[str, Any] | None]:
-        """Returns an output as plain data.
-
-        Returns:
-            Whether it would come back as it was; and all of it but the answer, None where there is nothing else.
-        """
+        """Returns whether an output would come back as it was, and all but the answer as plain data, if any."""
         output = _unchunked(raw.value)
         try:
             if not raw.sure:
@@ -144,15 +125,9 @@ class OutputForm:
     def build(
         self, value: str | BaseMessage, kept: Mapping[str, Any] | None, shown: Sequence[BaseMessage]
     ) -> tuple[bool, Any]:
-        """Builds the output that a cached answer stands for.
+        """Builds the output that a cached answer stands for, from what `keep` made and the messages `shown` to a graph.
 
-        Args:
-            value: The answer as it is served.
-            kept: What `keep` made.
-            shown: The messages that a graph would have been given.
-
-        Returns:
-            Whether it can be built here, and the output.
+        Returns whether it can be built here, and the output.
         """
         try:
             return True, self._built(value, kept, shown)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_redis_memory.conversation.options import HistoryOptions
-from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
 from langchain_redis_memory.history.read_through import as_callback, check_scope
-from langchain_redis_memory.history.sessions import RedisSessions
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.client.connect import ClientOwner
-from langchain_redis_memory.state.agent_state import RedisAgentState
-from langchain_redis_memory.state.profile_extractors import Extractor
-from langchain_redis_memory.state.session_data import RedisSessionData
-from langchain_redis_memory.state.token_streams import RedisTokenStreams
-from langchain_redis_memory.state.user_profile import UserProfile
+
+if TYPE_CHECKING:  # each is loaded when it is opened: a turn needs none of them
+    from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
+    from langchain_redis_memory.history.sessions import RedisSessions
+    from langchain_redis_memory.state.agent_state import RedisAgentState
+    from langchain_redis_memory.state.profile_extractors import Extractor
+    from langchain_redis_memory.state.session_data import RedisSessionData
+    from langchain_redis_memory.state.token_streams import RedisTokenStreams
+    from langchain_redis_memory.state.user_profile import UserProfile
 
 
 class Conversations(ClientOwner):
@@ -70,6 +72,8 @@ class Conversations(ClientOwner):
             InvalidIdError: An id is not acceptable.
             ConfigError: The loader or the writer cannot tell the agent's or tenant's conversation from another's.
         """
+        from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
+
         check_scope(tenant, agent, self._loader, self._writer)
         return RedisChatMessageHistory(
             session_id,
@@ -96,6 +100,8 @@ class Conversations(ClientOwner):
         Raises:
             InvalidIdError: An id is not acceptable.
         """
+        from langchain_redis_memory.state.session_data import RedisSessionData
+
         whose = tenant or self._tenant
         return RedisSessionData(session_id, self.client, ttl_s=self._ttl_s, tenant=whose, agent=agent)
 
@@ -112,6 +118,8 @@ class Conversations(ClientOwner):
         Raises:
             InvalidIdError: An id is not acceptable.
         """
+        from langchain_redis_memory.state.agent_state import RedisAgentState
+
         return RedisAgentState(agent, self.client, ttl_s=self._ttl_s, tenant=tenant or self._tenant)
 
     def profile(self, user: str, tenant: str = "") -> UserProfile:
@@ -127,11 +135,15 @@ class Conversations(ClientOwner):
         Raises:
             InvalidIdError: An id is not acceptable.
         """
+        from langchain_redis_memory.state.user_profile import UserProfile
+
         return UserProfile(user, self.client, tenant=tenant or self._tenant, extractor=self._extractor)
 
     @property
     def streams(self) -> RedisTokenStreams:
         """The streams of tokens of this memory's tenant: a reader that was cut off goes on where it was."""
+        from langchain_redis_memory.state.token_streams import RedisTokenStreams
+
         return RedisTokenStreams(self.client, tenant=self._tenant)
 
     def sessions(self, tenant: str = "") -> RedisSessions:
@@ -146,4 +158,6 @@ class Conversations(ClientOwner):
         Raises:
             InvalidIdError: The tenant is not acceptable.
         """
+        from langchain_redis_memory.history.sessions import RedisSessions
+
         return RedisSessions(self.client, tenant=tenant or self._tenant)

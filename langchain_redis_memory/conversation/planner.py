@@ -8,8 +8,9 @@ opening question that points at something unsaid ("Where was he born?") is share
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from langchain_core.messages import BaseMessage
 
@@ -19,18 +20,18 @@ from langchain_redis_memory.conversation.context import StoredContext
 from langchain_redis_memory.conversation.options import AnswerOptions, QuestionOptions
 from langchain_redis_memory.conversation.select.window import Selector
 from langchain_redis_memory.conversation.turn import Plan
-from langchain_redis_memory.language.audience.correction import corrected
 from langchain_redis_memory.language.classify import Classifier, Verdict, points_outside
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.classify.standalone import continued, spoken
-from langchain_redis_memory.language.contextualise.contextualiser import resolved, search_query
 from langchain_redis_memory.ops import Flow, settled
+
+if TYPE_CHECKING:
+    from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser
 
 _FIRST_LOOK = 30
 """Messages that the first trip loads for a selector that always wants all of them."""
 
 
-@dataclass(frozen=True)
 class Planner:
     """Plans turns.
 
@@ -42,11 +43,16 @@ class Planner:
         answers: Which answers are kept and shared.
     """
 
-    classifier: Classifier
-    selector: Selector
-    cached: bool
-    questions: QuestionOptions
-    answers: AnswerOptions
+    def __init__(
+        self,
+        classifier: Classifier,
+        selector: Selector,
+        cached: bool,
+        questions: QuestionOptions,
+        answers: AnswerOptions,
+    ) -> None:
+        self.classifier, self.selector, self.cached = classifier, selector, cached
+        self.questions, self.answers = questions, answers
 
     @cached_property
     def reach(self) -> int:
@@ -54,21 +60,25 @@ class Planner:
         reaches = [self.selector.reach(replace(rule, whole=False)) for rule in self.questions.policy.values()]
         return max(_FIRST_LOOK if reach is None else reach for reach in reaches)
 
+    @cached_property
+    def contextualiser(self) -> Contextualiser:
+        """Rewrites dependent questions; the default one is loaded with the first of them."""
+        if self.questions.contextualiser is not None:
+            return self.questions.contextualiser
+        from langchain_redis_memory.language.contextualise.local import LocalContextualiser
+
+        return LocalContextualiser()
+
     @property
     def opens_with_cache(self) -> bool:
         """Whether the cache is asked before the conversation is loaded."""
         return self.cached and self.questions.policy[QuestionType.NEW_TOPIC].read_cache
 
     def opening(self, asked: CacheQuestion, sharing: SharingRule) -> CacheQuestion | None:
-        """Returns how the cache is asked before anything is known of the conversation; None where it is not.
-
-        Args:
-            asked: How the cache would see the question by itself.
-            sharing: With whom the answer may be shared.
-        """
+        """Returns how the cache is asked before anything is known of the conversation; None where it is not."""
         if not self.opens_with_cache:
             return None
-        audience = replace(sharing, lifetimes=self.answers.lifetimes).audience_key(dependent=False)
+        audience = sharing._replace(lifetimes=self.answers.lifetimes).audience_key(dependent=False)
         return None if audience is None else replace(asked, audience=audience)
 
     def wants_all(self, plan: Plan) -> bool:
@@ -91,16 +101,8 @@ class Planner:
     ) -> Flow[Plan]:
         """Plans a turn.
 
-        Without a verdict the history is only the newest messages. Where the selector wants the whole conversation, the
-        plan then selects nothing; with the whole history and that verdict it is made again.
-
-        Args:
-            text: The question.
-            history: The conversation as far as it is loaded.
-            asked: How the cache would see the question by itself.
-            known: What else is stored of the conversation.
-            sharing: With whom the answer may be shared.
-            verdict: The classifier's verdict; None to ask it.
+        Without a verdict the classifier is asked, and the history is only the newest messages. Where the selector wants
+        the whole conversation, the plan then selects nothing; with the whole history and that verdict it is made again.
         """
         only_newest = verdict is None
         state = known.turn_state(history)
@@ -112,9 +114,11 @@ class Planner:
         if verdict.audience is None:
             words = sharing.words
             if verdict.said_of_audience is not None:
+                from langchain_redis_memory.language.audience.correction import corrected
+
                 words = corrected(words, verdict.said_of_audience)
             verdict = replace(verdict, audience=words)
-        sharing = replace(sharing, words=verdict.audience or sharing.words, lifetimes=self.answers.lifetimes)
+        sharing = sharing._replace(words=verdict.audience or sharing.words, lifetimes=self.answers.lifetimes)
         shares = self.cached and (rule.read_cache or rule.write_cache)
         alone = verdict.type is QuestionType.NEW_TOPIC
         if shares and (why := sharing.bypass()):
@@ -139,8 +143,10 @@ class Planner:
         if not alone and verdict.standalone is not None:
             query = meant = verdict.standalone
         elif not alone and rule.search and not _likely_alone(verdict):
+            from langchain_redis_memory.language.contextualise.contextualiser import resolved, search_query
+
             # What the retriever is asked follows from what the model is shown, as the answer must.
-            rewrite = yield from settled(self.questions.contextualiser.contextualise(text, shown, state))
+            rewrite = yield from settled(self.contextualiser.contextualise(text, shown, state))
             query = search_query(text, rewrite, shown)
             meant = resolved(text, rewrite)
         if shares and not alone:

@@ -9,27 +9,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.conversation.context import StoredContext
 from langchain_redis_memory.history.transcript import Transcript
 
-_NOTHING = StoredContext()
+
+class RecentConversation(NamedTuple):
+    """A conversation after its last turn in this process: the newest messages, oldest first, and the rest."""
+
+    messages: list[BaseMessage]
+    context: StoredContext
 
 
-@dataclass(frozen=True)
-class RecentConversation:
-    """A conversation after its last turn in this process.
-
-    Args:
-        messages: Its newest messages, oldest first.
-        context: What else was stored of it.
-    """
-
-    messages: list[BaseMessage] = field(default_factory=list)
-    context: StoredContext = _NOTHING
+NOTHING_SEEN = RecentConversation([], StoredContext())
 
 
 class RecentConversations:
@@ -45,14 +40,7 @@ class RecentConversations:
         return self._known.get(transcript.keys.messages)
 
     def put(self, transcript: Transcript, messages: Sequence[BaseMessage], reach: int, context: StoredContext) -> None:
-        """Remembers a conversation.
-
-        Args:
-            transcript: The conversation.
-            messages: Its newest messages, oldest first.
-            reach: How many of them a turn loads.
-            context: What else is stored of it.
-        """
+        """Remembers a conversation by its newest messages, a turn's `reach` of them, and what else is stored."""
         key = transcript.keys.messages
         with self._lock:
             self._known.pop(key, None)

@@ -19,20 +19,15 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.base import coerce_to_runnable
 from langchain_core.runnables.utils import ConfigurableFieldSpec, add
 
-from langchain_redis_memory.cache.sharing import (
-    Asker,
-    AudienceClassifier,
-    Grounding,
-    Share,
-    SharingRule,
-)
+from langchain_redis_memory.cache.sharing import Asker, AudienceClassifier, Grounding, Share, SharingRule
 from langchain_redis_memory.conversation.call import Call, WrappedChain
 from langchain_redis_memory.conversation.chain_shape import shape_of
+from langchain_redis_memory.conversation.chain_threads import keeps_conversations
 from langchain_redis_memory.conversation.output import OutputForm
-from langchain_redis_memory.conversation.reporting import EVENT, event_of
 from langchain_redis_memory.conversation.tool_watch import note_cache
 from langchain_redis_memory.conversation.turn import TurnInput, TurnReport, TurnRunner, words_of
 from langchain_redis_memory.conversation.turn_input import read_input
+from langchain_redis_memory.conversation.turn_report import EVENT, event_of
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.redis.codec.fingerprint import Description, deciding_settings, describable, describe
 from langchain_redis_memory.redis.key_groups import text_of
@@ -83,14 +78,10 @@ class RememberingRunnable(Runnable[Any, Any]):
         )
         self._audience = audience
         self._share = options.share
-        # What lets answers in is part of their key: a tool that is pure no more would still be served from before.
-        allowed = [options.grounding, sorted(options.pure_tools)]
-        described = describe([self.chain, self.retriever, *(allowed if allowed != ["check", []] else ())])
-        self._computed = described.computed
-        # Where documents are trusted unseen, the retriever decides what is served, so its view counts as the chain's.
-        trusted = self.retriever if options.grounding != "check" else None
-        self._acts = describe([self.chain, trusted]).acts
-        self.scope: str = self._scope(options.scope, described)
+        self._barred = self._warned_of_threads() if options.share != "none" else ""
+        self._options = options
+        self._private = f"private:{uuid4()}"
+        self._read_chain()
         # What the chain itself is configured by decides its answers, whatever the setting is called.
         self._own_settings = {spec.id for spec in self.chain.config_specs}
         shape = shape_of(chain, options.input_key)
@@ -106,22 +97,48 @@ class RememberingRunnable(Runnable[Any, Any]):
             options.pure_tools,
             options.keep_partial,
             options.single_flight_ms,
+            self._selectors,
+            warned=set(),
         )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.memory!r}, {type(self.chain).__name__})"
 
-    @staticmethod
-    def _scope(scope: str | None, described: Description) -> str:
+    def _warned_of_threads(self) -> str:
+        """Says why no answer is shared of a chain that has conversations of its own, "" where it has none."""
+        name = keeps_conversations(self.chain)
+        if name is None:
+            return ""
+        _log.warning(
+            "answers are not cached: %s inside of the chain keeps conversations of its own, which no key covers; "
+            "compile it without a checkpointer (this memory adds the conversation), or say share='none'",
+            name,
+        )
+        return "the chain keeps conversations of its own"
+
+    def _read_chain(self) -> None:
+        """Describes the chain as it is now: what names its answers, and what it may see and do."""
+        options = self._options
+        # What lets answers in is part of their key: a tool that is pure no more would still be served from before.
+        allowed = [options.grounding, sorted(options.pure_tools)]
+        described = describe([self.chain, self.retriever, *(allowed if allowed != ["check", []] else ())])
+        self._computed, self._live = described.computed, described.live
+        trusting = options.grounding != "check"
+        self._selectors = frozenset() if trusting else described.selectors - options.pure_tools
+        # Where documents are trusted unseen, the retriever decides what is served, so its view counts as the chain's.
+        self._acts = describe([self.chain, self.retriever if trusting else None]).acts
+        self.scope: str = self._scope(described)
+
+    def _scope(self, described: Description) -> str:
         """Names the chain in keys: what the user calls it, and all of it that can be described."""
-        if scope is None and described.opaque:
-            _log.warning(
-                "%s cannot be described, so cached answers serve only this one object and end with its process; "
-                "share them across processes with wrap(..., scope='a-name-and-version')",
-                " and ".join(described.opaque),
-            )
-            return f"private:{uuid4()}"
-        return f"{scope or ''}:{described.digest}"
+        if self._options.scope is not None or not described.opaque:
+            return f"{self._options.scope or ''}:{described.digest}"
+        _log.warning(
+            "%s cannot be described, so cached answers serve only this one object and end with its process; "
+            "share them across processes with wrap(..., scope='a-name-and-version')",
+            " and ".join(described.opaque),
+        )
+        return f"{self._private}:{described.digest}"
 
     @property
     def config_specs(self) -> list[ConfigurableFieldSpec]:
@@ -251,12 +268,16 @@ class RememberingRunnable(Runnable[Any, Any]):
         private = not describable(deciding)
         note_cache(config)
         session_id = text_of(named, "session_id")
+        if any(part.changed() for part in self._live):
+            self._read_chain()
+            self._wrapped = self._wrapped._replace(scope=self.scope)
         config = self._entered(
             config, str(configurable.get("tenant", "")), str(configurable.get("agent", "")), session_id
         )
         asker = Asker(users_of(config), session_id)
         judge = partial(self._audience, opaque=self._acts)
-        sharing = SharingRule(asker, judge(words_of(said.question)), self._acts, self._share, judge)
+        barred = "it is given what no key can hold" if private else self._barred
+        sharing = SharingRule(asker, judge(words_of(said.question)), self._acts, self._share, judge, barred=barred)
         incoming = TurnInput(
             session_id=session_id,
             agent=configurable.get("agent", ""),

@@ -24,10 +24,8 @@ _log = logging.getLogger(__name__)
 class ToolWatch(BaseCallbackHandler):
     """Notes the tools, retrievers and answer caches inside of a chain, and whether anything failed there.
 
-    Args:
-        pure: Names of tools and retrievers that only look things up and find the same for everybody; neither they nor
-            the retrievers that such a tool runs are noted.
-        trusting: Whether documents are trusted, so that no retriever is noted.
+    Tools and retrievers that are `pure` only look things up and find the same for everybody; neither they nor the
+    retrievers that such a tool runs are noted. Where documents are trusted no retriever is.
     """
 
     run_inline = True
@@ -84,10 +82,9 @@ class ToolWatch(BaseCallbackHandler):
         self.on_chain_error(error)
 
     def forbids_caching(self, warned: set[str]) -> bool:
-        """Returns whether the run's answer is not to be cached, and says why; of retrievers once, as it is a setting.
+        """Returns whether the run's answer is not to be cached, and says why.
 
-        Args:
-            warned: The retrievers that were warned of, to be added to.
+        Of retrievers it is said once, as it is a setting: they are added to `warned`.
         """
         if self.tools:
             _log.debug("not cached, because tools ran: %s", ", ".join(sorted(self.tools)))
@@ -110,11 +107,7 @@ def _name(serialized: Mapping[str, Any] | None, kwargs: Mapping[str, Any], other
 
 
 def watched(config: RunnableConfig, watch: BaseCallbackHandler) -> RunnableConfig:
-    """Adds a watch to a run.
-
-    Returns:
-        The config, with the watch among its callbacks and those of every run inside.
-    """
+    """Adds a watch to a run. Returns the config, with the watch among its callbacks and those of every run inside."""
     callbacks = config.get("callbacks")
     if isinstance(callbacks, BaseCallbackManager):
         manager = callbacks.copy()
@@ -124,11 +117,7 @@ def watched(config: RunnableConfig, watch: BaseCallbackHandler) -> RunnableConfi
 
 
 def note_cache(config: Mapping[str, Any]) -> None:
-    """Tells the chains that a run is a part of that an answer cache of its own decides in it.
-
-    Args:
-        config: The run's config.
-    """
+    """Tells the chains that a run is a part of that an answer cache of its own decides in it."""
     callbacks = config.get("callbacks")
     for handler in getattr(callbacks, "handlers", callbacks) or ():
         if isinstance(handler, ToolWatch):

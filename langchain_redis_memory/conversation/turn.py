@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from uuid import uuid4
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.redis.client.client import Client
 
 
-@dataclass(frozen=True)
-class TurnReport:
+class TurnReport(NamedTuple):
     """Reports what happened in one turn; of a turn that failed, what had happened until then.
 
     Args:
@@ -97,8 +95,7 @@ class TurnReport:
         return "conversation_turn"
 
 
-@dataclass(frozen=True)
-class ModelInput:
+class ModelInput(NamedTuple):
     """What a chain gets for one turn."""
 
     question: HumanMessage
@@ -107,8 +104,7 @@ class ModelInput:
     query: str
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """What to do with a question: `asked` is how the cache may see it, None where it must not."""
 
     verdict: Verdict
@@ -182,8 +178,7 @@ class Chain(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class TurnInput:
+class TurnInput(NamedTuple):
     """One turn as it comes in.
 
     Args:

@@ -9,7 +9,6 @@ nobody needs: another turn waits for it at worst until that one's answer is stor
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -25,13 +24,7 @@ _log = logging.getLogger(__name__)
 
 
 class Flight(NamedTuple):
-    """A turn's part in a single flight.
-
-    Args:
-        key: The lease.
-        token: The turn's own.
-        leads: Whether the turn has it; None where that could not be told.
-    """
+    """A turn's part in a single flight: the lease, its own token, and whether it leads, if that is known."""
 
     key: str
     token: str
@@ -39,12 +32,7 @@ class Flight(NamedTuple):
 
 
 class TurnLookup(NamedTuple):
-    """The result of looking for a turn's answer.
-
-    Args:
-        answer: The cached answer; None for none.
-        flight: The lease that was asked for in the same trip; None where none was.
-    """
+    """The result of looking for a turn's answer, None for none, with the lease that was asked for in the same trip."""
 
     answer: Answer | None = None
     flight: Flight | None = None
@@ -53,15 +41,11 @@ class TurnLookup(NamedTuple):
 NOTHING = TurnLookup()
 
 
-@dataclass(frozen=True)
 class TurnCache:
-    """The answer cache as a turn uses it.
+    """The answer cache as a turn uses it; None for none."""
 
-    Args:
-        cache: The cache; None for none.
-    """
-
-    cache: AnswerCache | None
+    def __init__(self, cache: AnswerCache | None) -> None:
+        self.cache = cache
 
     @cached_property
     def _switch(self) -> str | None:
@@ -79,13 +63,7 @@ class TurnCache:
     def lookup(self, asked: CacheQuestion | None, lease_ms: int, held: Flight | None = None) -> Op[TurnLookup]:
         """Looks up the answer to the very same question, and asks for the lead in answering it.
 
-        Args:
-            asked: The question; None to ask nothing.
-            lease_ms: How long a lease lasts; 0: no coalescing.
-            held: The lease of another question, which is given back.
-
-        Returns:
-            An op of one trip, of none for no question.
+        The lease of another question that is `held` is given back. An op of one trip, of none for no question.
         """
         if self.cache is None or asked is None:
             return pure(NOTHING)
@@ -96,41 +74,30 @@ class TurnCache:
         taken = lease.acquire(key, token, lease_ms).optional(None)
         return merge(taken, look, leave(held)).map(lambda read: TurnLookup(read[1], Flight(key, token, read[0])))
 
-    def find_flow(self, asked: CacheQuestion, found: TurnLookup, lease_ms: int) -> Flow[Answer | None]:
+    def find_flow(self, asked: CacheQuestion, lookup: TurnLookup, lease_ms: int) -> Flow[Answer | None]:
         """Goes on where the very same question has no answer yet: searches by meaning, and waits for who leads.
 
-        Args:
-            asked: The question.
-            found: What its look-up gave.
-            lease_ms: How long is waited at most.
-
-        Returns:
-            The answer; None to ask the model.
+        Gives the answer; None to ask the model.
 
         **Trips:** those of a search by meaning; 1 for each look while waiting.
         """
         if switch.was_off(asked):
             return None
-        answer = found.answer
+        answer = lookup.answer
         if answer is None and self._searches is not None:
             answer = yield from self._searches.search(asked)
-        if answer is None and self.cache is not None and found.flight is not None and found.flight.leads is False:
+        if answer is None and self.cache is not None and lookup.flight is not None and lookup.flight.leads is False:
             look = self.cache.lookup(asked).optional(None)
             try:
-                answer = yield from SingleFlight(lease_ms).follow_flow(found.flight.key, look)
+                answer = yield from SingleFlight(lease_ms).follow_flow(lookup.flight.key, look)
             except UnavailableError as error:
                 _log.warning("asked without waiting for an equal question: %s", error)
         return answer
 
     def store_flow(self, asked: CacheQuestion | None, answer: Answer) -> Flow[Op[Any]]:
-        """Prepares the storing of an answer.
+        """Prepares the storing of an answer; without a question it is not to be cached.
 
-        Args:
-            asked: Its question; None for an answer that is not to be cached.
-            answer: The answer.
-
-        Returns:
-            An op for the trip that stores the turn, an empty one where the answer is not worth keeping.
+        Gives an op for the trip that stores the turn, an empty one where the answer is not worth keeping.
         """
         if self.cache is None or asked is None or switch.was_off(asked) or not worth_keeping(answer.value):
             return pure(None)
@@ -139,11 +106,7 @@ class TurnCache:
 
 
 def leave(held: Flight | None) -> Op[bool]:
-    """Gives a lease back.
-
-    Returns:
-        An op of one trip, of none where there is nothing to give back.
-    """
+    """Gives a lease back. An op of one trip, of none where there is nothing to give back."""
     if held is None or held.leads is False:
         return pure(False)
     return lease.release(held.key, held.token).optional(False)

@@ -28,15 +28,10 @@ class TurnQuestion(NamedTuple):
 
 
 def read_input(given: Any, named: str | None) -> TurnQuestion:
-    """Finds the question.
+    """Finds the question in a text, a message, messages of which a human one is last, or a dict with one of these.
 
-    Args:
-        given: Text, a message, a list of messages that ends with a human one, or a dict with one of them.
-        named: The key that the caller named for the question in a dict; None to look for `question`, for LangChain's
-            `input` and for a graph's `messages`.
-
-    Raises:
-        InvalidInputError: There is no question.
+    In a dict it is under the key `named`, else under `question`, LangChain's `input` or a graph's `messages`. Raises
+    `InvalidInputError`: there is no question.
     """
     if not isinstance(given, dict):
         return TurnQuestion(*_question(given), {}, None)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from langchain_redis_memory.cache.answers.answer_cache import CANDIDATES, Answer
 from langchain_redis_memory.cache.answers.records import AnswerRecords
 from langchain_redis_memory.cache.answers.switch import was_off
 from langchain_redis_memory.cache.decision_log import Decision, DecisionLog, TurnTrace
-from langchain_redis_memory.cache.semantic.candidate import Candidate
-from langchain_redis_memory.cache.semantic.explanation import logged
+from langchain_redis_memory.cache.semantic.candidate import Candidate, logged
 from langchain_redis_memory.cache.stats import Tally
 from langchain_redis_memory.cache.switchable import WHY
 from langchain_redis_memory.conversation.turn import Plan
@@ -19,14 +17,8 @@ from langchain_redis_memory.ops import Flow, Now, Op, merge, pure
 from langchain_redis_memory.redis.key_groups import mark_of
 
 
-@dataclass(frozen=True)
-class TurnRecorder:
-    """Counts and logs turns.
-
-    Args:
-        records: The entries of the cache that was asked.
-        log: What is logged; None for nothing.
-    """
+class TurnRecorder(NamedTuple):
+    """Counts and logs turns, with the entries of the cache that was asked."""
 
     records: AnswerRecords
     log: DecisionLog | None
@@ -36,9 +28,7 @@ class TurnRecorder:
     ) -> Flow[Op[Any]]:
         """Prepares what a turn leaves behind.
 
-        Returns:
-            An op that is merged into the turn's own trip; what the server refuses of it disturbs nothing else.
-
+        An op that is merged into the turn's own trip; what the server refuses of it disturbs nothing else.
         **Keys:** `tally`, `decisions`.
         **Trips:** none.
         """
@@ -59,7 +49,7 @@ class TurnRecorder:
         sends = tally.sends(counts).map(lambda sent: None if sent else tally.put_back(counts))
         if self.log is None:
             return sends
-        decision = replace(_decision(turn, planned, answered, near), cache=self.records.name)
+        decision = _decision(turn, planned, answered, near)._replace(cache=self.records.name)
         return merge(sends, self.log.append(space.decisions(), decision))
 
 

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion
 from langchain_redis_memory.conversation.context import StoredContext
-from langchain_redis_memory.conversation.measured import TurnCost
 from langchain_redis_memory.conversation.turn import Chain, ModelInput, Plan, TurnInput, as_served
 from langchain_redis_memory.conversation.turn_cache import NOTHING, Flight, TurnLookup
+from langchain_redis_memory.conversation.turn_cost import TurnCost
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.ops import Flow
 
@@ -43,8 +43,7 @@ class TurnProgress:
     interrupted: Callable[[BaseException], Flow[None]] | None = None
 
 
-@dataclass(frozen=True)
-class TurnRequest:
+class TurnRequest(NamedTuple):
     """A turn before its first step.
 
     Args:
@@ -61,11 +60,10 @@ class TurnRequest:
     transcript: Transcript
     text: str
     asked: CacheQuestion
-    progress: TurnProgress = field(default_factory=TurnProgress)
+    progress: TurnProgress
 
 
-@dataclass(frozen=True)
-class LoadedTurn:
+class LoadedTurn(NamedTuple):
     """What the first round trip of a turn read.
 
     Args:
@@ -85,8 +83,7 @@ class LoadedTurn:
     plan: Plan | None = None
 
 
-@dataclass(frozen=True)
-class PlannedTurn:
+class PlannedTurn(NamedTuple):
     """A turn whose plan is final.
 
     Args:
@@ -106,8 +103,7 @@ class PlannedTurn:
     cached: bool = True
 
 
-@dataclass(frozen=True)
-class AnsweredTurn:
+class AnsweredTurn(NamedTuple):
     """A turn with its answer.
 
     Args:
@@ -132,16 +128,9 @@ class AnsweredTurn:
 
     @classmethod
     def from_cache(cls, chain: Chain, answer: Answer, shown: ModelInput, query: str | None = None) -> Self | None:
-        """Makes a cached answer this turn's.
+        """Makes a cached answer this turn's, or gives None where the chain's output cannot be built here.
 
-        Args:
-            chain: The chain, which builds its output.
-            answer: The cached answer.
-            shown: What the chain would have been given.
-            query: What the retriever was asked; None where it was not.
-
-        Returns:
-            The answered turn; None where the chain's output cannot be built here.
+        The chain builds its output from what it would have been `shown`; `query` is what the retriever was asked.
         """
         value = as_served(answer)
         built, output = chain.restored(value, answer.output, shown)
@@ -150,8 +139,7 @@ class AnsweredTurn:
         return cls(value, answer.tokens, "hit", shown.documents, query, output, answer, answer.why)
 
 
-@dataclass(frozen=True)
-class StoredTurn:
+class StoredTurn(NamedTuple):
     """A finished turn.
 
     Args:

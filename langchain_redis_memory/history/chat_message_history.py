@@ -14,14 +14,14 @@ from typing_extensions import Unpack
 
 from langchain_redis_memory.checks import check_bounds
 from langchain_redis_memory.errors import ConfigError
-from langchain_redis_memory.history.adopting import AdoptingLoader
+from langchain_redis_memory.history.adoption import AdoptingLoader
 from langchain_redis_memory.history.flows import HistoryFlows
 from langchain_redis_memory.history.lifetime import ConversationLifetime
 from langchain_redis_memory.history.outbox import Outbox
 from langchain_redis_memory.history.read_through import LoaderLike, UserCallback, WriterLike
 from langchain_redis_memory.history.transcript import Transcript, WriteResult
 from langchain_redis_memory.history.turns import Turn
-from langchain_redis_memory.peers.adopting import AdoptFrom, AdoptLike
+from langchain_redis_memory.peers.adoption import AdoptFrom, AdoptLike
 from langchain_redis_memory.redis.client.connect import ClientLike, ServerOptions, connect
 from langchain_redis_memory.redis.codec.messages import TokenCounter
 from langchain_redis_memory.redis.key_groups import Id, text_of

@@ -11,7 +11,7 @@ from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.checks import check_text, check_whole
 from langchain_redis_memory.errors import InvalidInputError
-from langchain_redis_memory.history.adopting import AdoptingLoader
+from langchain_redis_memory.history.adoption import AdoptingLoader
 from langchain_redis_memory.history.outbox import AWAY, Outbox, deleting_flow
 from langchain_redis_memory.history.read_through import (
     LoaderLike,
@@ -24,7 +24,7 @@ from langchain_redis_memory.history.read_through import (
 )
 from langchain_redis_memory.history.transcript import Transcript, WriteResult
 from langchain_redis_memory.history.turns import Turn, exchanges, turn_messages
-from langchain_redis_memory.history.waiting import added
+from langchain_redis_memory.history.waiting_writes import added
 from langchain_redis_memory.history.write_behind import WriteBehind
 from langchain_redis_memory.language.bm25 import search
 from langchain_redis_memory.ops import Arg, Flow, Op
@@ -64,15 +64,8 @@ class HistoryFlows:
     ) -> HistoryFlows:
         """Checks the ids of a conversation and the user's callbacks, and builds the flows.
 
-        Args:
-            transcript: The conversation.
-            loader: The user's loader, or None.
-            writer: The user's writer, or None.
-            outbox: Where added messages wait, or None.
-
-        Raises:
-            InvalidIdError: An id is not acceptable.
-            ConfigError: The loader or the writer cannot be called.
+        Raises `InvalidIdError`: an id is not acceptable. Raises `ConfigError`: the loader or the writer cannot be
+        called.
         """
         transcript.keys  # noqa: B018 - validates the ids
         transcript.space.index(transcript.agent)
@@ -103,10 +96,10 @@ class HistoryFlows:
 
     def messages_flow(self) -> Flow[list[BaseMessage]]:
         """Reads all messages."""
-        found = yield from self._read_flow(self.transcript.read(), lambda messages: messages)
+        stored = yield from self._read_flow(self.transcript.read(), lambda messages: messages)
         if self.outbox is not None and not self.outbox.messages(self.transcript):
-            self.outbox.seen.put(self._key, found)
-        return found
+            self.outbox.seen.put(self._key, stored)
+        return stored
 
     def _add_flow(self, messages: Sequence[BaseMessage]) -> Flow[WriteResult]:
         parts = self.transcript.slices(self.transcript.pairs(messages))
@@ -222,14 +215,9 @@ class HistoryFlows:
 
 
 def lasting_flow(transcript: Transcript, ttl_ms: int) -> Flow[bool]:
-    """Sets the lifetime of a conversation from now, and lets the index of whomever it is live as long.
+    """Sets the lifetime of a conversation from now, 0 to pin it, and lets the index of whomever it is live as long.
 
-    Args:
-        transcript: Its ops, which may name no user: the server knows whose it is.
-        ttl_ms: The lifetime in milliseconds, 0 to pin it.
-
-    Returns:
-        Whether it exists.
+    Gives whether it exists. The transcript may name no user: the server knows whose it is.
 
     **Keys:** `messages`, `ids`, `meta`; `sessions`, `expiries`; `session_users`, `user_data`.
     **Trips:** 1, and 1 where it is noted with a user that the transcript does not name.

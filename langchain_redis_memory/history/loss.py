@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from langchain_core.messages import BaseMessage
 
-from langchain_redis_memory.history.waiting import Entry
+from langchain_redis_memory.history.waiting_writes import Entry
 
 _log = logging.getLogger(__name__)
 
@@ -34,14 +34,8 @@ class Loss(NamedTuple):
 OnLoss = Callable[[Loss], object]
 
 
-def report(lost: Sequence[Entry], why: Literal["full", "exit"], on_loss: OnLoss | None) -> None:
-    """Logs writes that are lost, and tells them.
-
-    Args:
-        lost: The writes.
-        why: See `Loss`.
-        on_loss: Called for each of them; what it raises is logged.
-    """
+def report_loss(lost: Sequence[Entry], why: Literal["full", "exit"], on_loss: OnLoss | None) -> None:
+    """Logs writes that are lost, and tells them to `on_loss`; what that raises is logged."""
     for entry in lost:
         where = entry.transcript
         _log.warning(

@@ -14,21 +14,23 @@ import random
 import threading
 from collections.abc import Sequence
 from types import NoneType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import ReferenceType, ref
 
 from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.checks import check_bounds, check_positive, check_type
 from langchain_redis_memory.errors import ConfigError, OutOfMemoryError, RedisMemoryError, UnavailableError
-from langchain_redis_memory.history.loss import OnLoss, report
+from langchain_redis_memory.history.loss import OnLoss, report_loss
 from langchain_redis_memory.history.read_through import UserCallback
-from langchain_redis_memory.history.spool import Spool, SpooledWrite
 from langchain_redis_memory.history.transcript import Transcript
-from langchain_redis_memory.history.waiting import Entry, SeenMessages, WaitingWrites
+from langchain_redis_memory.history.waiting_writes import Entry, SeenMessages, WaitingWrites
 from langchain_redis_memory.ops import Flow, Now, OneDeadline, Op, Sleep, ask, merge
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.client.outboxes import Outboxes, everywhere
+
+if TYPE_CHECKING:
+    from langchain_redis_memory.history.spool import Spool
 
 _log = logging.getLogger(__name__)
 
@@ -90,7 +92,10 @@ class Outbox:
         self._client: ReferenceType[Client] | None = None
         self._spool: Spool | None = None
         self.reset()
-        self._spool = None if spool is None else Spool(spool)
+        if spool is not None:
+            from langchain_redis_memory.history.spool import Spool
+
+            self._spool = Spool(spool)
         everywhere.add(self)
 
     def reset(self) -> None:
@@ -178,11 +183,13 @@ class Outbox:
         with self._waiting.changed:  # nobody stores it before it is spooled
             entry, lost = self._waiting.put(transcript, messages, op, loader)
             if self._spool is not None:
+                from langchain_redis_memory.history.spool import SpooledWrite
+
                 try:
                     self._spool.put(entry.number, SpooledWrite.of(transcript, op))
                 except OSError:
                     _log.exception("what waits of session %r is in this process only", transcript.session_id)
-        report(lost, "full", self.on_loss)
+        report_loss(lost, "full", self.on_loss)
         self._done(lost)
         self._start()
 
@@ -326,7 +333,7 @@ class Outbox:
         """Drops all that waits, since the process ends; a spool keeps it."""
         left = self._waiting.take()
         if self._spool is None:
-            report(left, "exit", self.on_loss)
+            report_loss(left, "exit", self.on_loss)
         else:
             self._spool.close()
 
@@ -372,8 +379,7 @@ class Outbox:
 def deleting_flow(outboxes: Outboxes, keys: Sequence[str], delete: Op[T]) -> Flow[T]:
     """Deletes conversations, and what waits of them: it was said before.
 
-    Returns:
-        A flow of one trip that gives what `delete` gives. Where it fails, what waits goes on waiting.
+    A flow of one trip that gives what `delete` gives. Where it fails, what waits goes on waiting.
     """
     taken = [(outbox, outbox.take(key)) for outbox in outboxes.all() for key in keys]
     try:

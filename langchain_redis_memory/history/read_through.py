@@ -72,14 +72,9 @@ WriterLike: TypeAlias = "Write | Writer | AsyncWriter"
 
 
 class UserCallback:
-    """A user's callback that takes a session id: a function or a method, sync, async or both.
+    """A user's callback that takes a session id: a function, or an object with a method of that name or its async twin.
 
-    Args:
-        given: A function, or an object with methods of these names.
-        name: The method's name; its async twin is `a` + name.
-
-    Raises:
-        ConfigError: It is neither.
+    Raises `ConfigError`: it is neither.
     """
 
     def __init__(self, given: Any, name: str) -> None:
@@ -105,14 +100,9 @@ class UserCallback:
         return self._any or what in self._named
 
     def step(self, transcript: Transcript, *args: Any) -> Invoke:
-        """Builds the step that calls it.
+        """Builds the step that calls it with the session's id, tenant and agent if they are taken, and the rest.
 
-        Args:
-            transcript: The conversation; its id is the first argument, tenant and agent follow if they are taken.
-            *args: Further arguments.
-
-        Returns:
-            The step. A function that is only sync runs in a thread where the driver is async.
+        A function that is only sync runs in a thread where the driver is async.
         """
         scope = {"tenant": transcript.space.tenant, "agent": transcript.agent}
         named = {name: value for name, value in scope.items() if self.takes(name)}
@@ -131,17 +121,9 @@ class UserCallback:
 
 
 def as_callback(given: LoaderLike | WriterLike | UserCallback | None, name: str) -> UserCallback | None:
-    """Wraps a user's loader or writer.
+    """Wraps a user's loader or writer, a function or an object with a method of the name; None for None.
 
-    Args:
-        given: A function, an object, or None.
-        name: The method's name.
-
-    Returns:
-        The callback; None for None.
-
-    Raises:
-        ConfigError: It cannot be called.
+    Raises `ConfigError`: it cannot be called.
     """
     return given if given is None or isinstance(given, UserCallback) else UserCallback(given, name)
 
@@ -149,13 +131,7 @@ def as_callback(given: LoaderLike | WriterLike | UserCallback | None, name: str)
 def check_scope(tenant: str, agent: str, *given: UserCallback | None) -> None:
     """Checks that the callbacks take the tenant and the agent of a conversation, which are part of its identity.
 
-    Args:
-        tenant: The tenant, "" for none.
-        agent: The agent, "" for none.
-        *given: The loader and the writer.
-
-    Raises:
-        ConfigError: One of them takes no such argument.
+    Raises `ConfigError`: one of them takes no such argument.
     """
     for what, name in (("tenant", tenant), ("agent", agent)):
         if name and any(one is not None and not one.takes(what) for one in given):
@@ -166,8 +142,7 @@ def check_scope(tenant: str, agent: str, *given: UserCallback | None) -> None:
 def load_flow(transcript: Transcript, loader: UserCallback) -> Flow[None]:
     """Loads a missing conversation, unless another process is loading it.
 
-    Returns:
-        A flow; what the loader raises passes through it, and nothing is stored then.
+    A flow; what the loader raises passes through it, and nothing is stored then.
     """
     key = transcript.space.lease("load", transcript.session_id, transcript.agent)
     token = lease.new_token()
@@ -202,16 +177,7 @@ def _with_ids(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
 
 
 def read_flow(read: Op[T], transcript: Transcript, loader: UserCallback | None) -> Flow[T]:
-    """Reads a conversation, loaded first where it is missing.
-
-    Args:
-        read: The op that reads.
-        transcript: The conversation.
-        loader: Gives its messages; None for no read-through.
-
-    Returns:
-        A flow of one trip where the conversation is there.
-    """
+    """Reads a conversation, loaded first where it is missing: a flow of one trip where it is there."""
     if loader is None:
         return (yield from ask(read))
     # Asked first: a conversation that somebody stores between the two commands is then read, not taken for empty.
@@ -225,13 +191,7 @@ def read_flow(read: Op[T], transcript: Transcript, loader: UserCallback | None) 
 def change_flow(write: Callable[[], Op[T]], transcript: Transcript, loader: UserCallback | None) -> Flow[T]:
     """Changes a conversation, loaded first where it is missing.
 
-    Args:
-        write: Builds the op that changes it.
-        transcript: The conversation.
-        loader: Gives its messages; None for no read-through.
-
-    Returns:
-        A flow of one trip without a loader, of two with one where the conversation is there.
+    A flow of one trip without a loader, of two with one where the conversation is there.
     """
     if loader is not None and not (yield from ask(transcript.exists())):
         yield from load_flow(transcript, loader)
@@ -241,15 +201,9 @@ def change_flow(write: Callable[[], Op[T]], transcript: Transcript, loader: User
 def add_flow(
     write: Callable[[str], Op[WriteResult]], transcript: Transcript, loader: UserCallback | None
 ) -> Flow[WriteResult]:
-    """Adds messages to a conversation, loaded first where it is missing.
+    """Adds messages to a conversation by `Transcript.write`, loaded first where it is missing.
 
-    Args:
-        write: Builds the op that stores them, see `Transcript.write`.
-        transcript: The conversation.
-        loader: Gives its messages; None for no read-through.
-
-    Returns:
-        A flow of one trip where the conversation is there, or without a loader.
+    A flow of one trip where the conversation is there, or without a loader.
     """
     if loader is None:
         return (yield from ask(write("add")))

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timezone
+from typing import NamedTuple
 
 from langchain_redis_memory.errors import ServerError
 from langchain_redis_memory.ops import Op, Reply, merge
@@ -23,8 +23,7 @@ from langchain_redis_memory.redis.scripts import command, script
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Session:
+class Session(NamedTuple):
     """Describes one conversation, as the index lists it.
 
     Args:
@@ -48,8 +47,7 @@ class Session:
     ttl_s: float | None
 
 
-@dataclass(frozen=True)
-class IndexEntry:
+class IndexEntry(NamedTuple):
     """A session id of the index with its place, not yet checked."""
 
     session_id: str
@@ -61,18 +59,10 @@ def _member(session_id: str) -> bytes:
 
 
 def touch(space: KeySpace, agent: str, session_id: str, ttl_ms: int, how: str) -> Op[None]:
-    """Notes that a session is alive.
+    """Notes that a session is alive; `how` is "write", "read", "set" or "pin", see `session_touch.lua`.
 
-    Args:
-        space: The tenant's key builder.
-        agent: The agent.
-        session_id: The session.
-        ttl_ms: Its lifetime from now in milliseconds, 0 for none.
-        how: "write", "read", "set" or "pin"; see `session_touch.lua`.
-
-    Returns:
-        An op of one trip. An index that the server refuses to update is logged: it is no reason to call a conversation
-        that has been stored unstored.
+    An op of one trip. An index that the server refuses to update is logged: it is no reason to call a conversation that
+    has been stored unstored.
     """
     keys = space.index(agent)
     call = script("history/session_touch")((keys.sessions, keys.expiries), _member(session_id), ttl_ms, how)
@@ -85,11 +75,7 @@ def touch(space: KeySpace, agent: str, session_id: str, ttl_ms: int, how: str) -
 
 
 def forget(space: KeySpace, agent: str, session_ids: Sequence[str]) -> Op[None]:
-    """Takes sessions out of the index.
-
-    Returns:
-        An op of one trip, of none for no sessions.
-    """
+    """Takes sessions out of the index. An op of one trip, of none for no sessions."""
     if not session_ids:
         return Op((), lambda _replies: None)
     keys = space.index(agent)
@@ -99,15 +85,7 @@ def forget(space: KeySpace, agent: str, session_ids: Sequence[str]) -> Op[None]:
 
 
 def page(space: KeySpace, agent: str, limit: int, highest: str, skip: int) -> Op[list[IndexEntry]]:
-    """Reads a page of the index, most recently active first.
-
-    Args:
-        space: The tenant's key builder.
-        agent: The agent.
-        limit: Most entries.
-        highest: Upper bound of the activity in milliseconds, as text; "+inf" for none.
-        skip: Entries to pass over from there.
-    """
+    """Reads a page of the index, most recently active first, from the activity `highest` (ms or "+inf") on."""
     key = space.index(agent).sessions
 
     def read(replies: Sequence[Reply]) -> list[IndexEntry]:
@@ -117,11 +95,7 @@ def page(space: KeySpace, agent: str, limit: int, highest: str, skip: int) -> Op
 
 
 def info(space: KeySpace, agent: str, session_id: str) -> Op[Session | None]:
-    """Reads what is known of a conversation.
-
-    Returns:
-        An op of one trip: the session, or None where it has expired.
-    """
+    """Reads what is known of a conversation. An op of one trip: the session, or None where it has expired."""
     keys = space.session(session_id, agent)
 
     def read(replies: Sequence[Reply]) -> Session | None:
@@ -152,8 +126,7 @@ def keys_of(space: KeySpace, agent: str, session_id: str) -> tuple[str, ...]:
 def erase(space: KeySpace, agent: str, session_ids: Sequence[str]) -> Op[int]:
     """Deletes conversations, every kind of key they have, and their lines in the index and in the log of turns.
 
-    Returns:
-        An op of one trip: how many of them existed.
+    An op of one trip: how many of them existed.
     """
     if not session_ids:
         return Op((), lambda _replies: 0)

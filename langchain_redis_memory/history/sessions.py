@@ -145,11 +145,11 @@ def list_flow(space: KeySpace, agent: str, limit: int, cursor: str | None) -> Fl
     if not entries:
         return SessionPage([], None)
     # A conversation that something else has written over cannot be shown; it must not hide the others.
-    found = yield from ask(merge(*(session_index.info(space, agent, e.session_id).optional(False) for e in entries)))
-    expired = [entry.session_id for entry, session in zip(entries, found, strict=True) if session is None]
+    infos = yield from ask(merge(*(session_index.info(space, agent, e.session_id).optional(False) for e in entries)))
+    expired = [entry.session_id for entry, session in zip(entries, infos, strict=True) if session is None]
     if expired:
         yield from ask(session_index.forget(space, agent, expired))
-    sessions = [session for session in found if isinstance(session, Session)]
+    sessions = [session for session in infos if isinstance(session, Session)]
     if len(entries) < limit:
         return SessionPage(sessions, None)
     # Entries of one millisecond share a score, so the next page starts at that score and skips those already given.

@@ -26,7 +26,7 @@ from langchain_redis_memory.errors import ConfigError, CorruptDataError
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.ops import Arg, Call, Op
 from langchain_redis_memory.redis.codec.messages import decode_messages
-from langchain_redis_memory.redis.codec.values import pack, parse
+from langchain_redis_memory.redis.codec.values import pack, unpack_raw
 from langchain_redis_memory.redis.codec.version import VERSION, check_version
 from langchain_redis_memory.redis.keys import KeySpace
 
@@ -137,14 +137,14 @@ class _File:
 
     def read(self) -> dict[int, SpooledWrite]:
         """Reads what is not done, and cuts a damaged end off."""
-        data, good, found = self.path.read_bytes(), 0, dict[int, SpooledWrite]()
+        data, good, writes = self.path.read_bytes(), 0, dict[int, SpooledWrite]()
         for end, body in _frames(data):
             try:
-                kind, number, *rest = parse(check_version(body, str(self.path)))
+                kind, number, *rest = unpack_raw(check_version(body, str(self.path)))
                 if kind == "put":
-                    found[number] = SpooledWrite(*rest)
+                    writes[number] = SpooledWrite(*rest)
                 else:
-                    found.pop(number, None)
+                    writes.pop(number, None)
             except CorruptDataError:
                 raise
             except Exception as error:  # noqa: BLE001 - of many kinds, where the bytes are damaged
@@ -154,8 +154,8 @@ class _File:
         if good < len(data):
             _log.warning("%d bytes at the end of %s are damaged and ignored", len(data) - good, self.path)
             os.truncate(self._fd, good)
-        self.live = set(found)
-        return found
+        self.live = set(writes)
+        return writes
 
     def empty(self, *, remove: bool) -> None:
         os.truncate(self._fd, 0)
@@ -176,13 +176,9 @@ def _frames(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 class Spool:
-    """The files of one outbox.
+    """The files of one outbox, in a folder that is made where it is missing; processes may share it.
 
-    Args:
-        folder: Where they are; made where it is missing. Processes may share it.
-
-    Raises:
-        ConfigError: It cannot be used.
+    Raises `ConfigError`: it cannot be used.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
@@ -213,8 +209,7 @@ class Spool:
     def left(self) -> Iterator[tuple[SpooledWrite, Callable[[int], None]]]:
         """Takes over what processes that have ended left, the oldest file first.
 
-        Yields:
-            The writes in order, each with what to call with the number that it gets here.
+        Yields the writes in order, each with what to call with the number that it gets here.
         """
         own = None if self._own is None else self._own.path
         for path in sorted(self._folder.glob(_FILES)):
@@ -224,10 +219,10 @@ class Spool:
                 file = _File(path)
             except OSError:  # its process lives
                 continue
-            found = file.read()
-            for place, write in sorted(found.items()):
+            writes = file.read()
+            for place, write in sorted(writes.items()):
                 yield write, partial(self._number, file, place)
-            if not found:
+            if not writes:
                 file.empty(remove=True)
 
     def _number(self, file: _File, place: int, number: int) -> None:

@@ -101,22 +101,16 @@ class Transcript:
     def add(self, messages: Sequence[BaseMessage], how: str = "add") -> Op[WriteResult]:
         """Appends messages; replaces those whose id is stored; obeys `RemoveMessage`; trims.
 
-        Args:
-            messages: In order.
-            how: "add"; "known" leaves out messages whose id is not stored; "fill" does nothing where the conversation
-                is there, "more" where it is not.
-
-        Raises:
-            NotAMessageError: One of them is not a message.
-            UnserialisableError: One of them holds a value that cannot be stored.
+        `how` is "add"; "known" leaves out messages whose id is not stored; "fill" does nothing where the conversation
+        is there, "more" where it is not. Raises `NotAMessageError`, `UnserialisableError`: one of them is no message,
+        or holds a value that cannot be stored.
         """
         return self.write(self.pairs(messages), how)
 
     def pairs(self, messages: Sequence[BaseMessage]) -> list[Arg]:
         """Encodes messages for `write`; one without an id gets a random identity, which stays with it.
 
-        Returns:
-            An identity and a record for each; no record removes the message, no identity all.
+        Returns an identity and a record for each; no record removes the message, no identity all.
         """
         pairs: list[Arg] = []
         for message in messages:
@@ -139,8 +133,7 @@ class Transcript:
     def slices(pairs: list[Arg]) -> list[list[Arg]]:
         """Cuts messages into writes that keep the server for some milliseconds only.
 
-        Returns:
-            Parts, in order: at least one.
+        Returns parts, in order: at least one.
         """
         parts, size = [list[Arg]()], 0
         for identity_, record in zip(pairs[::2], pairs[1::2], strict=True):
@@ -155,10 +148,7 @@ class Transcript:
     def write(self, pairs: list[Arg], how: str = "add", trip: str = "") -> Op[WriteResult]:
         """Stores what `pairs` encoded; see `add`.
 
-        Args:
-            pairs: The messages.
-            how: See `add`.
-            trip: The key of the trip in which this was sent before, maybe by another process; "" for a new one.
+        `trip` is the key of the trip that sent it before, maybe by another process.
         """
         call = script("history/history_add")(
             self.keys.all(), self.ttl_ms, self.max_messages, self.max_tokens, how, *pairs
@@ -178,16 +168,9 @@ class Transcript:
         return merge(touch, note).map(lambda _both: None)
 
     def remove(self, message_ids: Iterable[str]) -> Op[int]:
-        """Removes messages by id.
+        """Removes messages by id; unknown ones are skipped. An op of one trip: how many were removed.
 
-        Args:
-            message_ids: Their ids; unknown ones are skipped.
-
-        Returns:
-            An op of one trip: how many were removed.
-
-        Raises:
-            InvalidInputError: An id is not a non-empty string.
+        Raises `InvalidInputError`: an id is not a non-empty string.
         """
         pairs: list[Arg] = []
         for message_id in message_ids:
@@ -195,18 +178,10 @@ class Transcript:
         return self.write(pairs).map(lambda added: added.removed) if pairs else pure(0)
 
     def edit(self, message_id: str, message: BaseMessage) -> Op[None]:
-        """Stores another message in the place of a known one, under the same id.
+        """Stores another message in the place of a known one, under the same id, which it may leave out.
 
-        Args:
-            message_id: The id of the stored message.
-            message: What to store; without an id it gets this one.
-
-        Returns:
-            An op of one trip, which raises `MessageNotFoundError` if no stored message has that id.
-
-        Raises:
-            NotAMessageError: It is not a message.
-            InvalidInputError: It has another id.
+        An op of one trip, which raises `MessageNotFoundError` if no stored message has that id. Raises
+        `NotAMessageError`, `InvalidInputError`: it is not a message, or has another id.
         """
         _needed(message_id)
         if not isinstance(message, BaseMessage) or isinstance(message, RemoveMessage):
@@ -244,13 +219,7 @@ class Transcript:
         return Op((command, ("EXISTS", messages, ids)), read)
 
     def tail(self, *, messages: int = 0, tokens: int = 0, turns: int = 0) -> Op[list[BaseMessage]]:
-        """Reads the newest messages within bounds, oldest first.
-
-        Args:
-            messages: Most messages, 0 for no bound.
-            tokens: Most tokens, 0 for no bound.
-            turns: Most user messages, 0 for no bound; the result then starts with one.
-        """
+        """Reads the newest messages within bounds, 0 for none, oldest first; with `turns` a user's comes first."""
         key = self.keys.messages
         if messages and not tokens and not turns:
             return self._reading(self._found(("LRANGE", key, -messages, -1)))
@@ -263,8 +232,7 @@ class Transcript:
     def before(self, message_id: str, count: int) -> Op[list[BaseMessage]]:
         """Reads the messages just before a known one, oldest first.
 
-        Returns:
-            An op of one trip, which raises `MessageNotFoundError` if no stored message has that id.
+        An op of one trip, which raises `MessageNotFoundError` if no stored message has that id.
         """
         keys = self.keys
 
@@ -301,16 +269,14 @@ class Transcript:
     def expire(self, ttl_ms: int) -> Op[bool]:
         """Sets the lifetime from now; a pinned conversation is no longer pinned.
 
-        Returns:
-            An op of one trip: whether the conversation exists.
+        An op of one trip: whether the conversation exists.
         """
         return merge(self._touch("set", ttl_ms), self._lifetime("set", ttl_ms)).map(lambda both: both[1])
 
     def persist(self) -> Op[bool]:
         """Pins the conversation: it lives until it is cleared or given a lifetime again.
 
-        Returns:
-            An op of one trip: whether the conversation exists.
+        An op of one trip: whether the conversation exists.
         """
         return merge(self._touch("pin"), self._lifetime("pin", 0)).map(lambda both: both[1])
 

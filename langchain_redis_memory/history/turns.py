@@ -19,26 +19,23 @@ class Turn(NamedTuple):
 
 
 def turn_messages(user: str, assistant: str) -> list[BaseMessage]:
-    """Builds the two messages of a turn, with new ids.
-
-    Raises:
-        InvalidInputError: One of them is not a string.
-    """
+    """Builds the two messages of a turn, with new ids. Raises `InvalidInputError`: one of them is not a string."""
     for text in (user, assistant):
         check_type(text, str, "each text of add_turn", "a string; use add_messages for anything else")
     return [HumanMessage(user, id=str(uuid4())), AIMessage(assistant, id=str(uuid4()))]
 
 
 def exchanges(messages: Sequence[BaseMessage]) -> list[Turn]:
-    """Groups messages into turns.
-
-    Returns:
-        For each user message its text and the text of the last answer to it.
-    """
-    found: list[Turn] = []
+    """Groups messages into turns. Returns for each user message its text and the text of the last answer to it."""
+    turns: list[Turn] = []
     for message in messages:
         if isinstance(message, HumanMessage):
-            found.append(Turn(str(message.text), ""))
-        elif isinstance(message, AIMessage) and found:
-            found[-1] = Turn(found[-1].user, str(message.text) or found[-1].assistant)
-    return found
+            turns.append(Turn(str(message.text), ""))
+        elif isinstance(message, AIMessage) and turns:
+            turns[-1] = Turn(turns[-1].user, str(message.text) or turns[-1].assistant)
+    return turns
+
+
+def turn_starts(history: Sequence[BaseMessage]) -> list[int]:
+    """Finds where the turns of a conversation begin."""
+    return [place for place, message in enumerate(history) if isinstance(message, HumanMessage)]

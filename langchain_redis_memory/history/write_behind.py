@@ -53,12 +53,7 @@ class _Queue:
 
 
 class WriteBehind:
-    """The write-behind queue of one writer. Threads may share it.
-
-    Args:
-        writer: The user's callback.
-        most: Most messages that wait at once.
-    """
+    """The write-behind queue of one writer, of at most so many messages. Threads may share it."""
 
     def __init__(self, writer: UserCallback, most: int = 10_000) -> None:
         self._writer = writer
@@ -68,12 +63,7 @@ class WriteBehind:
         return len(self._waiting)
 
     def write_flow(self, transcript: Transcript, messages: Sequence[BaseMessage]) -> Flow[None]:
-        """Writes messages of a conversation, after those of it that still wait.
-
-        Args:
-            transcript: The conversation.
-            messages: In order; orders to remove messages are not passed on.
-        """
+        """Writes messages of a conversation, after those that still wait; orders to remove are not passed on."""
         self._waiting.put(transcript, [one for one in messages if not isinstance(one, RemoveMessage)])
         left = taken = self._waiting.take(transcript)
         try:

@@ -10,11 +10,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, fields
 from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.lazy_pattern import lazy_pattern
@@ -24,9 +23,8 @@ _PATTERNS = ("recall", "not_recall", "change", "rephrase", "expletive", "meddlin
 _PHRASES = ("definition", "looking_back", "opening_phrase")
 
 
-@dataclass(frozen=True, eq=False)
 class Lexicon:
-    """The word lists and phrasings of one language; the fields are the keys of its file."""
+    """The word lists and phrasings of one language: an attribute for each key of its file."""
 
     language: str
     definition: tuple[tuple[str, ...], ...]
@@ -38,60 +36,13 @@ class Lexicon:
     rephrase: re.Pattern[str]
     expletive: re.Pattern[str]
     meddling: re.Pattern[str]
-    function: frozenset[str]
-    foreign: frozenset[str]
-    person: frozenset[str]
-    possessive_person: frozenset[str]
-    thing: frozenset[str]
-    demonstrative: frozenset[str]
-    persons: frozenset[str]
-    wh: frozenset[str]
-    auxiliary: frozenset[str]
-    imperative: frozenset[str]
-    preposition: frozenset[str]
-    complement: frozenset[str]
-    clause: frozenset[str]
-    opener: frozenset[str]
-    anaphor: frozenset[str]
-    comparative: frozenset[str]
-    comparison: frozenset[str]
-    standard: frozenset[str]
-    superlative: frozenset[str]
-    unique: frozenset[str]
-    generic: frozenset[str]
-    light: frozenset[str]
-    relational: frozenset[str]
-    transitive: frozenset[str]
-    acknowledgement: frozenset[str]
-    calendar: frozenset[str]
-    recall_needs: frozenset[str]
-    common: frozenset[str]
-    party: frozenset[str]
-    saying: frozenset[str]
-    said: frozenset[str]
-    memory: frozenset[str]
-    back: frozenset[str]
-    exchange: frozenset[str]
-    life: frozenset[str]
-    recall_filler: frozenset[str]
-    recall_living: frozenset[str]
-    recall_ordinal: frozenset[str]
-    recall_number: frozenset[str]
-    recall_between: frozenset[str]
-    third_person: frozenset[str]
-    chitchat: frozenset[str]
-    deed: frozenset[str]
-    back_to: frozenset[str]
-    filler: frozenset[str]
-    shared: frozenset[str]
-    shell: frozenset[str]
-    ordinal: frozenset[str]
-    number: frozenset[str]
-    choices: frozenset[str]
-    offered: frozenset[str]
-    edit: frozenset[str]
-    person_noun: frozenset[str]
-    clause_subject: frozenset[str]
+
+    def __init__(self, lists: Mapping[str, Any]) -> None:
+        self.__dict__.update(lists)
+
+    if TYPE_CHECKING:  # all else is a word list
+
+        def __getattr__(self, name: str) -> frozenset[str]: ...
 
     @cached_property
     def unspecific(self) -> frozenset[str]:
@@ -157,9 +108,6 @@ class Lexicon:
 
 _OPENS = (["do"], ["has"])
 """Words of several languages that open a question in English only."""
-_LISTS = tuple(
-    field.name for field in fields(Lexicon) if field.name not in ("language", "clause_subject", *_PATTERNS, *_PHRASES)
-)
 
 
 def build_lexicon(data: Mapping[str, Any], *, ours: bool) -> Lexicon:
@@ -172,16 +120,18 @@ def build_lexicon(data: Mapping[str, Any], *, ours: bool) -> Lexicon:
     Raises:
         ConfigError: A list is missing, or a phrasing is no regular expression.
     """
+    needed = data if ours else _data("en")
+    words = [name for name, value in needed.items() if isinstance(value, str)]
     try:
-        lists: dict[str, Any] = {name: frozenset(data[name].split()) for name in _LISTS}
+        lists: dict[str, Any] = {name: frozenset(data[name].split()) for name in words}
         lists |= {name: tuple(tuple(phrase.split()) for phrase in data[name]) for name in _PHRASES}
         lists |= {name: pattern(data[name], data["slots"]) for name in _PATTERNS}
         if not ours:
             lists |= {name: re.compile(lists[name].pattern, re.IGNORECASE) for name in _PATTERNS}
-        clause_subject = frozenset(data["clause_subject"].split()) | lists["auxiliary"] | lists["wh"]
-        return Lexicon(language=str(data["language"]), clause_subject=clause_subject, **lists)
+        lists["clause_subject"] |= lists["auxiliary"] | lists["wh"]
+        return Lexicon({**lists, "language": str(data["language"])})
     except (KeyError, AttributeError, TypeError, re.error) as error:
-        msg = f"a lexicon needs the lists {', '.join((*_LISTS, *_PHRASES, *_PATTERNS))} and `slots`: {error!r}"
+        msg = f"a lexicon needs the lists {', '.join((*words, *_PHRASES, *_PATTERNS))} and `slots`: {error!r}"
         raise ConfigError(msg) from error
 
 
@@ -215,11 +165,14 @@ def lexicon(language: str) -> Lexicon:
     Raises:
         ConfigError: There is no such lexicon, or its file is not one.
     """
-    ours = language.isalpha()
-    file = resources.files(__package__) / "lexicons" / f"{language}.json" if ours else Path(language)
     try:
-        data = json.loads(file.read_text("utf-8"))
+        data = _data(language)
     except (OSError, ValueError) as error:
         msg = f"no lexicon for {language!r}: name a language that is there, or the path of a JSON file"
         raise ConfigError(msg) from error
-    return build_lexicon(data, ours=ours)
+    return build_lexicon(data, ours=language.isalpha())
+
+
+def _data(language: str) -> Any:
+    ours = resources.files(__package__) / "lexicons" / f"{language}.json"
+    return json.loads((ours if language.isalpha() else Path(language)).read_text("utf-8"))

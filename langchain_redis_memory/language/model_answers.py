@@ -1,4 +1,4 @@
-"""Reads what chat models write where they were asked for one JSON object.
+"""Asks chat models for one JSON object, and reads what they write instead.
 
 Models fence it, explain it and think aloud; they also repeat the examples of their instruction, or answer twice. One
 object is taken from whatever is around it; where there are several that differ, none of them is the answer.
@@ -8,12 +8,37 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
+
+from langchain_redis_memory.ops import Invoke
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.runnables import RunnableConfig
 
 _CHARACTERS, _TRIES = 20_000, 200
 """What is read of an answer, and how many of its braces are tried."""
+
+
+def structured(model: BaseChatModel, title: str, description: str, properties: Mapping[str, Any]) -> Any:
+    """Returns a model that answers with an object of some properties, or the model itself where it cannot."""
+    schema = {"title": title, "description": description, "type": "object"}
+    try:
+        return model.with_structured_output({**schema, "properties": dict(properties), "required": [*properties]})
+    except Exception:  # noqa: BLE001 - models say in many ways that they cannot
+        return model
+
+
+def prompt_of(task: str, data: Mapping[str, Any]) -> list[BaseMessage]:
+    """Builds a prompt: the task, then what others wrote as JSON, whose end nothing in it can be."""
+    return [SystemMessage(task), HumanMessage(json.dumps(data, ensure_ascii=False).encode("utf-8", "replace").decode())]
+
+
+def asking(model: Any, prompt: list[BaseMessage], timeout_s: float | None, *config: RunnableConfig) -> Invoke:
+    """Returns the step that asks a model."""
+    return Invoke(lambda: model.invoke(prompt, *config), lambda: model.ainvoke(prompt, *config), timeout_s=timeout_s)
 
 
 def spoken(answer: Any) -> str:

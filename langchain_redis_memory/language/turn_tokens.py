@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from langchain_redis_memory.language.english import straight
 from langchain_redis_memory.language.lazy_pattern import lazy_pattern
@@ -48,22 +49,31 @@ class TurnTokens:
 
 
 def read(turn: str) -> TurnTokens:
-    """Tokenises a turn; of a long one its start and its end."""
-    cuts = [(0, turn)] if len(turn) <= HEAD + TAIL else [(0, turn[:HEAD]), (len(turn) - TAIL, turn[-TAIL:])]
+    """Tokenises a turn, once for all who ask; of a long one its start and its end."""
+    if len(turn) <= HEAD + TAIL:
+        return TurnTokens(turn, *_split(turn))
+    return TurnTokens(turn, *_split(turn[:HEAD], turn[-TAIL:], len(turn) - TAIL))
+
+
+_Split = tuple[list[str], list[str], list[tuple[int, int]], list[str]]
+
+
+@lru_cache(512)
+def _split(start: str, end: str = "", offset: int = 0) -> _Split:
+    """The words as written and in lower case, their places, and the marks behind them; nobody changes these lists."""
     words: list[str] = []
     places: list[tuple[int, int]] = []
     stop: list[str] = []
-    for offset, text in cuts:
-        end = 0
+    for first, text in ((0, start), (offset, end)) if end else ((0, start),):
+        at = 0
         for found in WORD.finditer(text):
-            if words and (mark := _PUNCTUATION.search(text, end, found.start())):
+            if words and (mark := _PUNCTUATION.search(text, at, found.start())):
                 stop[-1] = mark[0]
-            word, end = found[0], found.end()
-            words.append(word)
-            places.append((offset + found.start(), offset + end))
+            at = found.end()
+            words.append(straight(found[0]))
+            places.append((first + found.start(), first + at))
             stop.append("")
         if words:
-            mark = _PUNCTUATION.search(text, end)
-            stop[-1] = mark[0] if mark else "." if offset or len(cuts) == 1 else "\n"
-    words = [straight(word) for word in words]
-    return TurnTokens(turn, words, [word.lower() for word in words], places, stop)
+            mark = _PUNCTUATION.search(text, at)
+            stop[-1] = mark[0] if mark else "." if first or not end else "\n"
+    return words, [word.lower() for word in words], places, stop

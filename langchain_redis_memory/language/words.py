@@ -8,7 +8,6 @@ is WordNet 3.1 (Princeton University; its licence is beside the file) cut down t
 
 from __future__ import annotations
 
-import gzip
 from functools import cache, lru_cache
 from importlib import resources
 from typing import NamedTuple
@@ -66,6 +65,8 @@ class LexiconEntry(NamedTuple):
 @cache
 def wordnet() -> dict[str, LexiconEntry]:
     """Loads the lexicon, once per process (about 40 ms)."""
+    import gzip
+
     packed = (resources.files(__package__) / "lexicons" / "wordnet.gz").read_bytes()
     found = {}
     for line in gzip.decompress(packed).decode().splitlines():

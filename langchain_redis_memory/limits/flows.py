@@ -51,15 +51,7 @@ class Reservation(NamedTuple):
 
 
 class LimitFlows:
-    """The operations and flows of one limiter.
-
-    Args:
-        client: The server.
-        limits: The limits.
-        scope: Names what is limited.
-        tenant: Whose limits they are.
-        when_down: What is decided while the server is away.
-        lease_ms: How long a place is held at most.
+    """The operations and flows of one limiter; a place is held for `lease_ms` at most.
 
     **Keys:** `rate`, `places`, `queue` of its limits.
     **Trips:** each says its own.
@@ -85,11 +77,11 @@ class LimitFlows:
         """Spells the keys of all limits of a user, with one hash tag: one of each rate, two of each kind of places."""
         name = text_of(key, "key", empty=True)
         group = self._space.limits(name if self._apart else "")
-        found: list[str] = []
+        keys: list[str] = []
         for limit in self.limits:
             one = group.of(self._scope, "" if limit.shared or self._apart else name, limit.name)
-            found += [one.places, one.queue] if limit.concurrent else [one.rate]
-        return tuple(found)
+            keys += [one.places, one.queue] if limit.concurrent else [one.rate]
+        return tuple(keys)
 
     def personal(self, key: Id) -> tuple[str, ...]:
         """Spells the keys of the limits of a user that nobody else shares."""
@@ -101,11 +93,9 @@ class LimitFlows:
         )
 
     def request(self, key: Id, costs: Costs) -> Request:
-        """Builds a request.
+        """Builds a request. Raises `InvalidIdError`: the key is not acceptable.
 
-        Raises:
-            InvalidIdError: The key is not acceptable.
-            InvalidInputError: It costs more than ever fits into a limit.
+        Raises `InvalidInputError`: it costs more than ever fits into a limit.
         """
         for limit in self.rates:
             amount = check_number(limit.amount(costs), limit.unit, 0, 1e12)
@@ -115,15 +105,10 @@ class LimitFlows:
         return Request(self.keys(key), costs, new_token() if self.places else "-")
 
     def take(self, request: Request, wait_s: float = 0.0, mode: Mode = "all") -> Op[Reservation]:
-        """Takes what a request costs from all limits, or nothing.
+        """Takes what a request costs from all limits, or nothing; its start is booked where it is within `wait_s`.
 
-        Args:
-            request: The request.
-            wait_s: How long it may wait for its start, which is booked then.
-            mode: Take all, only from rates, or nothing.
-
-        Returns:
-            An op of one trip. Sent again after a lost reply it takes twice from rates, which is the safe side.
+        The mode is "all", only from rates, or nothing. An op of one trip. Sent again after a lost reply it takes twice
+        from rates, which is the safe side.
         """
         amounts = tuple([limit.amount(request.costs) for limit in self.rates])
         if mode == "rates" and not self.places:
@@ -170,8 +155,7 @@ class LimitFlows:
     def settle(self, taken: Reservation, costs: Costs) -> Op[None] | None:
         """Corrects what a request took to what it really cost, and gives its places back.
 
-        Returns:
-            An op of one trip; None where there is nothing to correct.
+        An op of one trip; None where there is nothing to correct.
         """
         args: list[Arg] = []
         before, changed = taken.request.costs, False
@@ -185,25 +169,13 @@ class LimitFlows:
         return Op((call,), lambda _replies: None)
 
     def reset(self, key: Id) -> Op[bool]:
-        """Forgets what was taken.
-
-        Args:
-            key: Whose limits; shared ones are reset for all.
-
-        Returns:
-            An op of one trip: whether there was anything.
-        """
+        """Forgets what was taken; shared limits are reset for all. An op of one trip: whether there was anything."""
         return Op((command("DEL", tuple(self.keys(key))),), lambda replies: bool(replies[0]))
 
     # --- flows --------------------------------------------------------------------------------------------------------
 
     def take_flow(self, request: Request, wait_s: float = 0.0, mode: Mode = "all") -> Flow[Reservation]:
-        """Takes what a request costs; where the server is away, `when_down` decides.
-
-        Args:
-            request: The request.
-            wait_s: How long it may wait for its start.
-            mode: Take all, only from rates, or nothing.
+        """Takes what a request costs, see `take`; where the server is away, `when_down` decides.
 
         **Trips:** 1; none while the server's circuit breaker rests.
         """
@@ -215,8 +187,7 @@ class LimitFlows:
     def check(self, request: Request) -> tuple[Op[Reservation], Callable[[RedisMemoryError], Reservation]] | None:
         """Takes from rates by one op and nothing else.
 
-        Returns:
-            The op, and what is decided if it raises; None where the server has just failed, so that a flow decides.
+        Returns the op, and what is decided if it raises; None where the server has just failed, so that a flow decides.
         """
         if not self._client.breaker.closed:
             return None
@@ -246,23 +217,18 @@ class LimitFlows:
         if not breaker.allows(began):
             raise UnavailableError("the server of the limits has just failed and is not asked for a moment")
         try:
-            found = yield from ask(op)
+            reservation = yield from ask(op)
         except RedisMemoryError as error:
             ended: float = yield Now()
             self._noted(error, began, ended)
             raise
         breaker.worked()
-        return found
+        return reservation
 
     def reserve_flow(self, request: Request, timeout_s: float) -> Flow[Reservation]:
-        """Takes what a request costs, and waits for its start.
+        """Takes what a request costs, and waits for its start; what cannot start in time is refused at once.
 
-        Args:
-            request: The request.
-            timeout_s: How long it may wait; what cannot start by then is refused at once.
-
-        Returns:
-            What was taken; `decision.allowed` is false where it does not fit.
+        Gives what was taken; `decision.allowed` is false where it does not fit.
 
         **Trips:** 1; with places that others hold, one for each time that it asks again.
         """
@@ -324,10 +290,7 @@ class LimitFlows:
             _log.warning("a request is not settled, what it reserved counts as used: %s", error)
 
     def states_flow(self, key: Id) -> Flow[tuple[LimitState, ...]]:
-        """Reads what is left of each limit.
-
-        **Trips:** 1.
-        """
+        """Reads what is left of each limit. **Trips:** 1."""
         request = Request(self.keys(key), NOTHING, new_token())
         taken = yield from ask(self.take(request, mode="peek"))
         return taken.decision.states

@@ -72,10 +72,10 @@ class Limit:
         if period is None:
             return 0.0
         if isinstance(period, str):
-            found = _PERIOD.fullmatch(period.strip())
-            if found is None:
+            match = _PERIOD.fullmatch(period.strip())
+            if match is None:
                 raise ConfigError(f"period must be like '1m', '90s', '1h' or '1d', got {period!r}")
-            period = float(found[1]) * _SECONDS[found[2] or "s"]
+            period = float(match[1]) * _SECONDS[match[2] or "s"]
         elif isinstance(period, timedelta):
             period = period.total_seconds()
         return check_positive(period, "period", "number of seconds", ConfigError)
@@ -171,17 +171,17 @@ class LimitDecision:
             `X-RateLimit-Limit`, `-Remaining` and `-Reset` (seconds), which most clients read, for the tightest; and
             `Retry-After` where it was refused.
         """
-        found: dict[str, str] = {}
+        fields: dict[str, str] = {}
         if self.states:
-            found["RateLimit-Policy"] = ", ".join(_policy(state.limit) for state in self.states)
-            found["RateLimit"] = ", ".join(_left(state) for state in self.states)
+            fields["RateLimit-Policy"] = ", ".join(_policy(state.limit) for state in self.states)
+            fields["RateLimit"] = ", ".join(_left(state) for state in self.states)
         if self.tightest is not None:
-            found["X-RateLimit-Limit"] = str(self.tightest.limit.count)
-            found["X-RateLimit-Remaining"] = str(self.tightest.remaining)
-            found["X-RateLimit-Reset"] = str(math.ceil(self.tightest.reset_after_s))
+            fields["X-RateLimit-Limit"] = str(self.tightest.limit.count)
+            fields["X-RateLimit-Remaining"] = str(self.tightest.remaining)
+            fields["X-RateLimit-Reset"] = str(math.ceil(self.tightest.reset_after_s))
         if not self.allowed:
-            found["Retry-After"] = str(max(1, math.ceil(self.retry_after_s)))
-        return found
+            fields["Retry-After"] = str(max(1, math.ceil(self.retry_after_s)))
+        return fields
 
 
 def _policy(limit: Limit) -> str:
@@ -197,13 +197,9 @@ def _left(state: LimitState) -> str:
 
 
 def check_limits(limits: Sequence[Limit]) -> tuple[Limit, ...]:
-    """Checks that limits can be counted side by side.
+    """Checks that limits can be counted side by side. Returns the rates, then the places, each in the given order.
 
-    Returns:
-        The rates, then the places, each in the given order.
-
-    Raises:
-        ConfigError: There is none, one is no limit, or two would be counted under one name.
+    Raises `ConfigError`: there is none, one is no limit, or two would be counted under one name.
     """
     if isinstance(limits, Limit) or not isinstance(limits, Sequence) or not limits:
         raise ConfigError("limits must be a list of at least one Limit, such as [Limit(60, '1m')]")
@@ -216,16 +212,9 @@ def check_limits(limits: Sequence[Limit]) -> tuple[Limit, ...]:
 
 
 def costs_of(usage: Mapping[str, Any]) -> dict[str, float]:
-    """Reads what a request really cost.
-
-    Args:
-        usage: A model's `usage_metadata`, or amounts by unit.
-
-    Returns:
-        Amounts by unit; `total_tokens` counts as "tokens".
-    """
-    found = {unit: float(n) for unit, n in usage.items() if isinstance(n, int | float) and not isinstance(n, bool)}
-    total = found.pop("total_tokens", None)
+    """Reads what a request really cost, by unit, from a model's `usage_metadata`; `total_tokens` counts as "tokens"."""
+    costs = {unit: float(n) for unit, n in usage.items() if isinstance(n, int | float) and not isinstance(n, bool)}
+    total = costs.pop("total_tokens", None)
     if total is not None:
-        found.setdefault("tokens", total)
-    return found
+        costs.setdefault("tokens", total)
+    return costs

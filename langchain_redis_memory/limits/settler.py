@@ -112,18 +112,17 @@ class Settler(BaseCallbackHandler):
 def usage_of(response: LLMResult) -> dict[str, float] | None:
     """Reads the tokens that a call used.
 
-    Returns:
-        Tokens by unit, of all its generations; None where the model does not say.
+    Returns tokens by unit, of all its generations; None where the model does not say.
     """
-    found: dict[str, float] = {}
+    tokens: dict[str, float] = {}
     for generations in response.generations:
         for generation in generations[:1]:  # the usage of a call stands in each of its candidates
             usage = getattr(getattr(generation, "message", None), "usage_metadata", None) or {}
             for unit in ("input_tokens", "output_tokens", "total_tokens"):
                 if isinstance(usage.get(unit), int):
-                    found[unit] = found.get(unit, 0) + usage[unit]
-    if not found:
+                    tokens[unit] = tokens.get(unit, 0) + usage[unit]
+    if not tokens:
         usage = (response.llm_output or {}).get("token_usage") or {}
         names = {"prompt_tokens": "input_tokens", "completion_tokens": "output_tokens", "total_tokens": "total_tokens"}
-        found = {unit: usage[name] for name, unit in names.items() if isinstance(usage.get(name), int)}
-    return found or None
+        tokens = {unit: usage[name] for name, unit in names.items() if isinstance(usage.get(name), int)}
+    return tokens or None

@@ -63,13 +63,7 @@ def append(space: KeySpace, line: AuditLine) -> Op[None]:
 
 
 def read(space: KeySpace, most: int = 200, before: str = "") -> Op[list[AuditLine]]:
-    """Reads lines, the newest first.
-
-    Args:
-        space: The tenant's key builder.
-        most: How many.
-        before: The id of the last line of the page before; "" for the first page.
-    """
+    """Reads lines, the newest first; `before` is the id of the last line of the page before, "" for the first page."""
     key = space.audit()
     start = f"({before}" if before else "+"
 

@@ -64,9 +64,8 @@ class RestoreReport:
 
 
 def backup_flow(space: KeySpace, pattern: str) -> Flow[int]:
-    """Emits a header, a line for each key, and a last line with their number.
+    """Emits a header, a line for each key, and a last line with their number. **Keys:** those of the pattern.
 
-    **Keys:** those of the pattern.
     **Trips:** 2, and 1 for each 1,000 keys of the server and each 100 keys that are read.
     """
     scan, done = KeyScan(space, pattern), set[str]()
@@ -76,8 +75,8 @@ def backup_flow(space: KeySpace, pattern: str) -> Flow[int]:
         names = list({name: None for name, one in parts if _lasts(one) and name not in done})
         for start in range(0, len(names), _AT_ONCE):
             some = names[start : start + _AT_ONCE]
-            found = yield from ask(merge(*(_read(name) for name in some)))
-            lines = [line for line in found if line is not None]
+            values = yield from ask(merge(*(_read(name) for name in some)))
+            lines = [line for line in values if line is not None]
             done.update(line["key"] for line in lines)
             yield Emit(lines)
     yield Emit(({"end": len(done)},))
@@ -124,19 +123,10 @@ def restore_flow(
     replace: bool,
     tenant: str | None = None,
 ) -> Flow[RestoreReport]:
-    """Writes the keys of a backup.
+    """Writes the keys of a backup, all or one tenant's, over what is there with `replace`.
 
-    Args:
-        space: A key builder.
-        lines: What `backup` gave.
-        progress: Receives how many lines have been done.
-        server: What the server can do.
-        replace: Whether what is there is written over.
-        tenant: Only this tenant's keys; None for those of all.
-
-    Raises:
-        InvalidInputError: The lines are no backup, or end too early.
-        ConfigError: The backup is of another prefix.
+    `progress` gets how many lines are done. Raises `InvalidInputError`: the lines are no backup, or end too early.
+    Raises `ConfigError`: it is of another prefix.
 
     **Keys:** those of the backup.
     **Trips:** 1, and 2 for each 100 keys; 1 for each further 500 elements of a key.

@@ -19,7 +19,7 @@ from langchain_redis_memory.cache.decision_log import DEFAULT_LOG, Decision
 from langchain_redis_memory.cache.stats import Stats, Tally
 from langchain_redis_memory.checks import check_number, check_text, check_whole
 from langchain_redis_memory.errors import InvalidInputError
-from langchain_redis_memory.operate.named import switchable
+from langchain_redis_memory.operate.caches_by_name import switchable
 from langchain_redis_memory.ops import Flow, Invoke, Op, ask, merge
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.client.health import Health
@@ -70,13 +70,7 @@ class BelowTarget(NamedTuple):
 
 @dataclass(frozen=True)
 class ServiceStatus:
-    """The state of a deployment at a glance.
-
-    Args:
-        health: The server's and the client's.
-        caches: All caches that have counted something.
-        below: Those below their targets.
-    """
+    """The state of a deployment at a glance: of server and client, all caches that count, those below their targets."""
 
     health: Health
     caches: Sequence[CacheStats] = ()
@@ -213,16 +207,16 @@ class RedisCaches(ClientOwner):
         return decision_log.read(self._space.decisions(name), check_whole(n, "n"))
 
     def _stats_flow(self) -> Flow[list[CacheStats]]:
-        scan, found = KeyScan(self._space, f"{self._start}*}}:tally"), dict[str, KeyParts]()
+        scan, named = KeyScan(self._space, f"{self._start}*}}:tally"), dict[str, KeyParts]()
         while not scan.ended:
             for name in (yield from scan.page_flow()):
                 if (parts := parse_key(name, self._space.prefix)) is not None:
-                    found[name] = parts
-        counted = merge(*(Tally(name).reads() for name in found))
-        stats, off = yield from ask(merge(counted, merge(*(self._off_for(parts) for parts in found.values()))))
+                    named[name] = parts
+        counted = merge(*(Tally(name).reads() for name in named))
+        stats, off = yield from ask(merge(counted, merge(*(self._off_for(parts) for parts in named.values()))))
         caches = [
             CacheStats(parts.tenant, f"{parts.agent}/{parts.name}", one, off_s)
-            for parts, one, off_s in zip(found.values(), stats, off, strict=True)
+            for parts, one, off_s in zip(named.values(), stats, off, strict=True)
         ]
         return sorted(caches, key=lambda one: one[:2])
 
@@ -245,39 +239,32 @@ class RedisCaches(ClientOwner):
 
 
 def below_targets(caches: Sequence[CacheStats], targets: Targets, enough: int = _ENOUGH) -> list[BelowTarget]:
-    """Finds the caches whose hit rate is below its target.
+    """Finds the caches whose hit rate is below its target, of those that had `enough` look-ups to be judged.
 
-    Args:
-        caches: What they counted.
-        targets: Pattern of a namespace -> the hit rate that it should have; the first that fits counts.
-        enough: How many look-ups a cache must have had to be judged.
+    The first pattern of a namespace that fits gives the target.
     """
-    found = []
+    below = []
     for tenant, namespace, stats, _off in caches:
         lookups = stats.hits + stats.misses
         target = next((rate for pattern, rate in targets.items() if fnmatchcase(namespace, pattern)), None)
         if target is not None and lookups >= enough and stats.hit_rate < target:
-            found.append(BelowTarget(tenant, namespace, stats.hit_rate, target, lookups))
-    return found
+            below.append(BelowTarget(tenant, namespace, stats.hit_rate, target, lookups))
+    return below
 
 
 def parse_targets(text: str) -> dict[str, float]:
     """Parses targets as an environment variable or an option spells them: "values/*=0.7,answers/*=0.3".
 
-    Returns:
-        Pattern -> hit rate.
-
-    Raises:
-        InvalidInputError: It is something else.
+    Returns pattern -> hit rate. Raises `InvalidInputError`: it is something else.
     """
-    found = {}
+    targets = {}
     for part in filter(None, (one.strip() for one in text.split(","))):
         pattern, _, rate = part.rpartition("=")
         try:
-            found[pattern] = check_number(float(rate), f"the target of {pattern!r}")
+            targets[pattern] = check_number(float(rate), f"the target of {pattern!r}")
         except ValueError as error:
             msg = f"targets are spelled NAMESPACE=SHARE, as in 'values/*=0.7,answers/*=0.3'; got {part!r}"
             raise InvalidInputError(msg) from error
         if not pattern:
             raise InvalidInputError(f"a target names a namespace, as in 'values/*=0.7'; got {part!r}")
-    return found
+    return targets

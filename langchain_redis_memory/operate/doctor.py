@@ -17,7 +17,7 @@ from langchain_redis_memory.redis.client.clock import wall
 from langchain_redis_memory.redis.client.health import Health
 from langchain_redis_memory.redis.key_parts import STATE
 from langchain_redis_memory.redis.keys import KeySpace
-from langchain_redis_memory.redis.nodes import ask_node, info, masters_flow
+from langchain_redis_memory.redis.nodes import ask_node, masters_flow, node_info
 
 CheckStatus = Literal["ok", "warn", "fail", "unknown"]
 
@@ -64,8 +64,8 @@ class Diagnosis:
     @property
     def status(self) -> CheckStatus:
         """The worst status of a check; what is unknown is no fault."""
-        found = {check.status for check in self.checks}
-        return "fail" if "fail" in found else "warn" if "warn" in found else "ok"
+        statuses = {check.status for check in self.checks}
+        return "fail" if "fail" in statuses else "warn" if "warn" in statuses else "ok"
 
     @property
     def conf(self) -> tuple[str, ...]:
@@ -74,17 +74,15 @@ class Diagnosis:
 
 
 def doctor_flow(space: KeySpace, health: Health, stats: MemoryStats) -> Flow[Diagnosis]:
-    """Checks a server.
-
-    **Keys:** none.
-    **Trips:** 5.
-    """
+    """Checks a server. **Keys:** none. **Trips:** 5."""
     if not health.reachable:
         refused = "no permissions" in health.error
         advice = _RIGHTS if refused else "see that it runs, and the URL"
         return Diagnosis(health.url, (Check("rights" if refused else "server", "fail", health.error, advice),))
     masters = yield from masters_flow(space)
-    infos = yield from ask(merge(*(info(beside, "server", "memory", "persistence", "stats") for beside in masters)))
+    infos = yield from ask(
+        merge(*(node_info(beside, "server", "memory", "persistence", "stats") for beside in masters))
+    )
     before = wall()
     times = yield from ask(merge(*(ask_node(beside, "TIME").optional(None) for beside in masters)))
     after = wall()
@@ -107,10 +105,10 @@ def _worst(
 ) -> Check:
     """Checks each node, and returns the worst."""
     order = ("fail", "warn", "unknown", "ok")
-    found = [check(one, health, stats) for one in infos]
-    worst = min(found, key=lambda one: order.index(one.status))
-    bad = sum(one.status == worst.status for one in found)
-    return worst._replace(found=f"{worst.found} ({bad} of {len(found)} nodes)") if len(found) > 1 else worst
+    checks = [check(one, health, stats) for one in infos]
+    worst = min(checks, key=lambda one: order.index(one.status))
+    bad = sum(one.status == worst.status for one in checks)
+    return worst._replace(found=f"{worst.found} ({bad} of {len(checks)} nodes)") if len(checks) > 1 else worst
 
 
 def _round_trip(health: Health) -> Check:

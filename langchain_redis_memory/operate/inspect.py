@@ -64,16 +64,9 @@ class Inspection:
 
 
 def inspect_flow(space: KeySpace, name: str, agent: str, newest: Invoke) -> Flow[list[Inspection]]:
-    """Finds out what a name stands for.
+    """Finds out what a name stands for: a key; a session of an agent, a thread, or both; nothing.
 
-    Args:
-        space: The tenant's key builder.
-        name: A key, a session or a thread.
-        agent: The agent of the session.
-        newest: Reads the newest checkpoint of the thread of that name.
-
-    Returns:
-        What there is: a key; a session, a thread, or both; nothing.
+    `newest` reads the newest checkpoint of the thread of that name.
 
     **Keys:** the key; all of the session and the thread.
     **Trips:** 3 to 6.
@@ -81,10 +74,10 @@ def inspect_flow(space: KeySpace, name: str, agent: str, newest: Invoke) -> Flow
     if parse_key(name, space.prefix) is not None:
         keys = yield from keys_flow(space, [name])
         return [Inspection("key", name, keys)] if keys else []
-    found = []
+    inspections = []
     if keys := (yield from keys_flow(space, session_index.keys_of(space, agent, name))):
         session = yield from ask(session_index.info(space, agent, name).optional(None))
-        found.append(Inspection("session", name, keys, vars(session) if session else {}))
+        inspections.append(Inspection("session", name, keys, session._asdict() if session else {}))
     if keys := (yield from keys_flow(space, (*space.thread(name).all(), space.thread_users(name)))):
         order = space.thread(name).order
         count = yield from ask(Op((("ZLEXCOUNT", order, "[i", "(j"),), lambda replies: int(replies[0])))
@@ -94,16 +87,12 @@ def inspect_flow(space: KeySpace, name: str, agent: str, newest: Invoke) -> Flow
             values = state.checkpoint["channel_values"]
             facts |= {"updated_at": state.checkpoint["ts"], "channels": sorted(values)}
             facts |= {"messages": len(messages_of(state)), "step": state.metadata.get("step")}
-        found.append(Inspection("thread", name, keys, facts))
-    return found
+        inspections.append(Inspection("thread", name, keys, facts))
+    return inspections
 
 
 def keys_flow(space: KeySpace, names: Sequence[str]) -> Flow[list[KeyInfo]]:
-    """Reads what is known of keys.
-
-    **Keys:** the keys.
-    **Trips:** 2.
-    """
+    """Reads what is known of keys. **Keys:** the keys. **Trips:** 2."""
     types = yield from ask(Op(tuple(("TYPE", name) for name in names), lambda replies: list(map(_text, replies))))
     there = [(name, kind) for name, kind in zip(names, types, strict=True) if kind != "none"]
     return list((yield from ask(merge(*(_key(space, name, kind) for name, kind in there)))))

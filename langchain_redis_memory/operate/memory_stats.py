@@ -108,9 +108,8 @@ class _Counts:
 
 
 def memory_stats_flow(space: KeySpace, pattern: str, sample: int, most: int) -> Flow[MemoryStats]:
-    """Counts and measures keys.
+    """Counts and measures keys. **Keys:** those of the pattern.
 
-    **Keys:** those of the pattern.
     **Trips:** 1, and 2 for each 1,000 keys of the server.
     """
     scan, counts, seen, left = KeyScan(space, pattern), _Counts(), set[int](), 0
@@ -124,8 +123,8 @@ def memory_stats_flow(space: KeySpace, pattern: str, sample: int, most: int) -> 
             kind = UNKNOWN if parts is None else parts.kind
             counts.tried[kind] += 1
             asked.append(_measured(name, measure=counts.tried[kind] <= sample))
-        found = yield from ask(merge(*asked))
-        for (name, parts), (ttl_ms, size) in zip(names, found, strict=True):
+        facts = yield from ask(merge(*asked))
+        for (name, parts), (ttl_ms, size) in zip(names, facts, strict=True):
             if ttl_ms != -2:  # else it has expired meanwhile
                 counts.add(name, UNKNOWN if parts is None else parts.kind, parts, ttl_ms, size)
     return counts.result(complete=scan.ended and left <= 0)

@@ -51,12 +51,9 @@ class Orphan(NamedTuple):
 
 @dataclass(frozen=True)
 class OrphanReport:
-    """The report of a search for orphans.
+    """The report of a search for orphans, complete if all keys were looked at.
 
-    Args:
-        orphans: The keys.
-        removed: How many of them were removed; names that are not this package's never are.
-        complete: Whether all keys were looked at.
+    Names that are not this package's are never removed.
     """
 
     orphans: Sequence[Orphan]
@@ -65,21 +62,20 @@ class OrphanReport:
 
 
 def orphans_flow(space: KeySpace, pattern: str, most: int, *, remove: bool) -> Flow[OrphanReport]:
-    """Finds orphans, and removes them.
+    """Finds orphans, and removes them. **Keys:** those of the pattern.
 
-    **Keys:** those of the pattern.
     **Trips:** 1, and 2 (3 to remove) for each 1,000 keys of the server.
     """
-    scan, found, looked, removed = KeyScan(space, pattern), dict[str, Orphan](), 0, 0
+    scan, orphans, looked, removed = KeyScan(space, pattern), dict[str, Orphan](), 0, 0
     while not scan.ended and looked < most:
         page = [orphan for name in (yield from scan.page_flow()) if (orphan := _suspect(name, space.prefix))]
         looked += len(page)
         there = yield from ask(merge(*(_orphaned(orphan) for orphan in page)))
         new = {orphan.key: orphan for orphan, is_one in zip(page, there, strict=True) if is_one}
-        found |= new
+        orphans |= new
         if remove:
             removed += sum((yield from ask(merge(*(_remove(orphan) for orphan in new.values() if orphan.main)))))
-    return OrphanReport(tuple(found.values()), removed, scan.ended)
+    return OrphanReport(tuple(orphans.values()), removed, scan.ended)
 
 
 def _suspect(name: str, prefix: str) -> Orphan | None:

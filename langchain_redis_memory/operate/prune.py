@@ -39,13 +39,9 @@ class PruneCounts:
 def prune_flow(
     space: KeySpace, prune: Callable[[Sequence[str]], Invoke], dry_run: bool, progress: OnProgress | None
 ) -> Flow[PruneCounts]:
-    """Removes old checkpoints of all threads, and goes on where one fails.
+    """Removes old checkpoints of all threads, or says what it would remove, and goes on where one fails.
 
-    Args:
-        space: The tenant's key builder.
-        prune: Removes those of some threads.
-        dry_run: Whether it only says what it would remove.
-        progress: Receives how many threads have been looked at.
+    `prune` removes those of some threads; `progress` receives how many have been looked at.
 
     **Keys:** `threads`; `checkpoints`, `order`, `blobs`, `writes`.
     **Trips:** 1, and those of `RedisSaver.prune`, for each 50 threads.

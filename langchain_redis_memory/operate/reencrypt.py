@@ -118,8 +118,8 @@ def _records(key: Key, found: _Found) -> Iterator[_Change]:
 def _line(key: Key, fields: Mapping[bytes, bytes]) -> Mapping[bytes, bytes]:
     """Encrypts a line of a decision log, and marks it under the current key for the session that it is removed with."""
     line = key.renew(fields[b"d"])
-    found = decoded(key.decrypt(line), "0") if line != fields[b"d"] else None
-    return {b"d": line} if found is None else {b"d": line, b"s": key.blind(found.marks.session)}
+    decision = decoded(key.decrypt(line), "0") if line != fields[b"d"] else None
+    return {b"d": line} if decision is None else {b"d": line, b"s": key.blind(decision.marks.session)}
 
 
 _KINDS: Mapping[str, _Kind] = {
@@ -150,20 +150,13 @@ _STREAMS: Mapping[str, tuple[Callable[[Key, Mapping[bytes, bytes]], Mapping[byte
 def reencrypt_flow(
     space: KeySpace, tenant: str | None, pattern: str, progress: OnProgress | None, *, dry_run: bool
 ) -> Flow[ReEncryption]:
-    """Encrypts anew what is not under the current key.
+    """Encrypts anew what is not under the current key, of one tenant or all, or says what it would write.
 
-    Args:
-        space: A key builder with a cipher.
-        tenant: Whose keys the pattern finds; None for those of all.
-        pattern: Which keys.
-        progress: Receives how many keys have been looked at.
-        dry_run: Whether it only says what it would write.
-
-    Raises:
-        ConfigError: There is no cipher.
+    `progress` receives how many keys have been looked at. Raises `ConfigError`: there is no cipher.
 
     **Keys:** all whose values are encrypted, but those of caches that find by content.
-    **Trips:** 2 for each 1,000 keys of the server; 1 for each 100 values, and 1 more where some of them are written.
+    **Trips:** 2 for each 1,000 keys of the server; 1 for each 100 values, and 1 more where some of them are
+        written.
     """
     if space.cipher is None:
         raise ConfigError("nothing can be encrypted without a cipher: Client(url, cipher=Cipher(...))")

@@ -51,19 +51,16 @@ class SessionMatches:
 
 
 def agents_flow(space: KeySpace) -> Flow[list[str]]:
-    """Finds the agents of a tenant that have conversations.
-
-    Returns:
-        Their names, in order; "" is the default agent.
+    """Finds the agents of a tenant that have conversations. Returns their names, in order; "" is the default agent.
 
     **Keys:** `sessions` of each agent.
     **Trips:** 1, and 1 for each 1,000 keys of the server.
     """
-    scan, found = KeyScan(space, f"{space.tenant_prefix()}*/}}:sessions"), set[str]()
+    scan, agents = KeyScan(space, f"{space.tenant_prefix()}*/}}:sessions"), set[str]()
     while not scan.ended:
         parts = [parse_key(name, space.prefix) for name in (yield from scan.page_flow())]
-        found |= {one.agent for one in parts if one is not None}
-    return sorted(found)
+        agents |= {one.agent for one in parts if one is not None}
+    return sorted(agents)
 
 
 def sessions_flow(
@@ -105,8 +102,8 @@ def _of_user_flow(space: KeySpace, user: str, limit: int, cursor: str | None) ->
     start = int(cursor or 0)
     page = yield from ask(user_index.newest(space, user, start, limit))
     infos = [session_index.info(space, one.agent, one.name) for one in page if one.kind == "session"]
-    found = yield from ask(merge(*(one.optional(None) for one in infos)))
-    sessions = [one for one in found if one is not None]
+    known = yield from ask(merge(*(one.optional(None) for one in infos)))
+    sessions = [one for one in known if one is not None]
     return sessions, str(start + limit) if len(page) == limit else None
 
 

@@ -91,13 +91,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Part:
-    """What one kind of data takes.
-
-    Args:
-        name: What it is.
-        count: How many of it there are.
-        each: Bytes of one.
-    """
+    """What one kind of data takes: how many of it there are, and the bytes of each."""
 
     name: str
     count: float

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from langchain_redis_memory.cache.value.cache import RedisValueCache
 from langchain_redis_memory.checkpoint.saver import RedisSaver
 from langchain_redis_memory.checks import check_method, check_type
-from langchain_redis_memory.operate.erasing import EraseFlows
-from langchain_redis_memory.operate.exporting import ExportFlows
-from langchain_redis_memory.operate.kept import Desk, PersonalKeys, UserSources
+from langchain_redis_memory.operate.erase_flows import EraseFlows
+from langchain_redis_memory.operate.export_flows import ExportFlows
 from langchain_redis_memory.operate.receipt import Receipt
+from langchain_redis_memory.operate.user_sources import Desk, PersonalKeys, UserSources
 from langchain_redis_memory.redis import user_index
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.key_groups import Id, text_of

@@ -1,7 +1,7 @@
 """Cached answers of other packages: the semantic caches of redisvl, langchain-redis and langchain-community, GPTCache.
 
 Where the prompt is stored it is moved. The exact caches of langchain-redis and langchain-community store digests of it
-alone: an answer of theirs is found when its prompt is asked again, and adopted then (see `adopting`).
+alone: an answer of theirs is found when its prompt is asked again, and adopted then (see `adoption`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from langchain_core.outputs import Generation
 
 from langchain_redis_memory.peers.key_source import Command, KeySource
 from langchain_redis_memory.peers.langgraph_values import Values, strict_serde
-from langchain_redis_memory.peers.reading import (
+from langchain_redis_memory.peers.records import Record, SavedAnswer
+from langchain_redis_memory.peers.stored_keys import (
     DamagedError,
     NotJsonError,
     StoredKey,
@@ -25,19 +26,14 @@ from langchain_redis_memory.peers.reading import (
     text_of,
     texts,
 )
-from langchain_redis_memory.peers.records import Record, SavedAnswer
 
 VECTORS = "vectors: the cache makes them anew"
 
 
 def generations_of(stored: Any) -> tuple[Generation, ...]:
-    """Builds generations from LangChain's JSON of them.
+    """Builds generations from a list of LangChain's JSON of them, each parsed or a text.
 
-    Args:
-        stored: A list of them, each parsed, or as a text of JSON.
-
-    Raises:
-        Damaged: One of them is something else.
+    Raises `Damaged`: one of them is something else.
     """
     values = Values(strict_serde())
     parsed = [parse_json(one) if isinstance(one, str | bytes) else one for one in stored]
@@ -57,11 +53,7 @@ class NearAnswers(KeySource):
 
 @dataclass(frozen=True)
 class RedisVLCache(NearAnswers):
-    """Reads `SemanticCache` of redisvl and `RedisSemanticCache` of langchain-redis, which is one.
-
-    Args:
-        prefix: The cache's name.
-    """
+    """Reads `SemanticCache` of redisvl and `RedisSemanticCache` of langchain-redis, which is one, by name."""
 
     prefix: str = "llmcache"
     match: str = "*"
@@ -85,11 +77,7 @@ class RedisVLCache(NearAnswers):
 
 @dataclass(frozen=True)
 class CommunitySemanticCache(NearAnswers):
-    """Reads `RedisSemanticCache` of langchain-community.
-
-    Args:
-        prefix: What its keys begin with.
-    """
+    """Reads `RedisSemanticCache` of langchain-community."""
 
     prefix: str = "doc:cache:"
     match: str = "*"
@@ -110,11 +98,7 @@ class CommunitySemanticCache(NearAnswers):
 
 @dataclass(frozen=True)
 class GPTCache(KeySource):
-    """Reads GPTCache's storage on Redis: RedisJSON documents of a question and its answers.
-
-    Args:
-        prefix: Its `global_key_prefix`.
-    """
+    """Reads GPTCache's storage on Redis: RedisJSON of a question and its answers; see `global_key_prefix`."""
 
     prefix: str = "gptcache"
     match: str = "*"

@@ -16,7 +16,7 @@ from langchain_core.messages import (
 )
 from pydantic import ValidationError
 
-from langchain_redis_memory.peers.reading import DamagedError
+from langchain_redis_memory.peers.stored_keys import DamagedError
 
 _ROLES: dict[str, type[BaseMessage]] = {
     **dict.fromkeys(("user", "human"), HumanMessage),
@@ -26,11 +26,7 @@ _ROLES: dict[str, type[BaseMessage]] = {
 
 
 def from_dict(stored: Any, name: str) -> BaseMessage:
-    """Builds a message from LangChain's `message_to_dict`.
-
-    Raises:
-        Damaged: It is no message.
-    """
+    """Builds a message from LangChain's `message_to_dict`. Raises `Damaged`: it is no message."""
     if not isinstance(stored, Mapping) or not isinstance(stored.get("type"), str):
         raise DamagedError("a message in it has no type")
     try:
@@ -41,19 +37,10 @@ def from_dict(stored: Any, name: str) -> BaseMessage:
 
 
 def of_role(role: str, content: Any, name: str, **fields: Any) -> BaseMessage:
-    """Builds a message from who said it and what was said.
+    """Builds a message from who said it, in whichever package's word, and what was said: text or content blocks.
 
-    Args:
-        role: Who said it, in whichever package's word.
-        content: A text, or a list of content blocks.
-        name: Its id.
-        **fields: Further fields, of which empty ones are left out.
-
-    Returns:
-        The message; for a role that nobody knows a `ChatMessage`.
-
-    Raises:
-        Damaged: It has no content.
+    Further fields that are empty are left out. A role that nobody knows gives a `ChatMessage`. Raises `Damaged`: it has
+    no content.
     """
     more: dict[str, Any] = {key: value for key, value in fields.items() if value}
     if not isinstance(content, str | list):

@@ -15,7 +15,8 @@ from uuid import UUID, uuid5
 
 from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.peers.key_source import Command, KeySource
-from langchain_redis_memory.peers.reading import (
+from langchain_redis_memory.peers.records import Record, SavedVector
+from langchain_redis_memory.peers.stored_keys import (
     DamagedError,
     StoredKey,
     hash_get,
@@ -25,18 +26,13 @@ from langchain_redis_memory.peers.reading import (
     text_of,
     texts,
 )
-from langchain_redis_memory.peers.records import Record, SavedVector
 
 METADATA = "metadata of vectors: a cache of vectors keeps none"
 _BYTES = "it is the vector of something else than a text"
 
 
 def vector_of(stored: Any) -> tuple[float, ...]:
-    """Builds a vector from JSON.
-
-    Raises:
-        Damaged: It is something else.
-    """
+    """Builds a vector from JSON. Raises `Damaged`: it is something else."""
     parsed = parse_json(stored)
     if not isinstance(parsed, list) or not parsed or not all(map(_is_number, parsed)):
         raise DamagedError("it holds something else than a vector")
@@ -92,8 +88,7 @@ LANGCHAIN_EMBEDDINGS = "langchain-embeddings"
 class LangChainEmbeddings:
     """Finds the vectors of documents that `CacheBackedEmbeddings` stored in a byte store on Redis.
 
-    Args:
-        prefix: What its keys begin with: the namespace of the byte store and a slash, then that of the embeddings.
+    The prefix is the namespace of the byte store and a slash, then that of the embeddings.
     """
 
     prefix: str
@@ -106,16 +101,15 @@ class LangChainEmbeddings:
     def find_flow(self, wanted: Sequence[str]) -> Flow[dict[str, tuple[tuple[float, ...], int]]]:
         """Reads the vectors of texts.
 
-        Returns:
-            Those that were found and can be read: text -> vector, and what is left of its lifetime in milliseconds,
-            0 for no expiry.
+        Returns those that were found and can be read: text -> vector, and what is left of its lifetime in milliseconds,
+        0 for no expiry.
         """
         owners = {key: text for text in wanted for key in self.keys(text)}
         vectors: dict[str, tuple[tuple[float, ...], int]] = {}
-        for found in (yield from read_keys_flow(list(owners), text_get)):
+        for stored in (yield from read_keys_flow(list(owners), text_get)):
             try:
-                if not found.fault:
-                    vectors[owners[found.key]] = vector_of(found.value), found.ttl_ms
+                if not stored.fault:
+                    vectors[owners[stored.key]] = vector_of(stored.value), stored.ttl_ms
             except DamagedError:
                 continue
         return vectors

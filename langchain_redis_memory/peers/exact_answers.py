@@ -13,7 +13,7 @@ from langchain_core.outputs import Generation
 
 from langchain_redis_memory.ops import Arg, Flow
 from langchain_redis_memory.peers.answers import generations_of
-from langchain_redis_memory.peers.reading import (
+from langchain_redis_memory.peers.stored_keys import (
     StoredKey,
     hash_get,
     json_get,
@@ -60,13 +60,12 @@ class ExactAnswers:
     def find_flow(self, prompt: str, llm_string: str) -> Flow[tuple[tuple[Generation, ...], int] | None]:
         """Reads an answer.
 
-        Returns:
-            The generations and what is left of their lifetime in milliseconds, 0 for no expiry; None where there is
-            none that can be read.
+        Returns the generations and what is left of their lifetime in milliseconds, 0 for no expiry; None where there is
+        none that can be read.
         """
-        for found in (yield from read_keys_flow([self.key(prompt, llm_string)], self.command)):
+        for stored in (yield from read_keys_flow([self.key(prompt, llm_string)], self.command)):
             try:
-                return None if found.fault else (self.build(found), found.ttl_ms)
+                return None if stored.fault else (self.build(stored), stored.ttl_ms)
             except (ValueError, TypeError, LookupError, AttributeError):
                 return None
         return None

@@ -11,7 +11,8 @@ from langchain_core.messages import BaseMessage
 from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.peers.chat import from_dict, of_role
 from langchain_redis_memory.peers.key_source import Command, KeySource, PrefixSource
-from langchain_redis_memory.peers.reading import (
+from langchain_redis_memory.peers.records import PERIOD, Conversation, Record, SavedItem, Unreadable, label_of
+from langchain_redis_memory.peers.stored_keys import (
     DamagedError,
     NotJsonError,
     StoredKey,
@@ -23,16 +24,11 @@ from langchain_redis_memory.peers.reading import (
     text_get,
     text_of,
 )
-from langchain_redis_memory.peers.records import PERIOD, Conversation, Record, SavedItem, Unreadable, label_of
 
 
 @dataclass(frozen=True)
 class TurnLists(KeySource):
-    """Reads lists of turns, oldest first: `{"user": ..., "assistant": ...}`.
-
-    Args:
-        prefix: What the keys begin with; the session follows.
-    """
+    """Reads lists of turns, oldest first: `{"user": ..., "assistant": ...}`; the session follows the prefix."""
 
     prefix: str = "simple_history:"
     match: str = "*"
@@ -64,10 +60,7 @@ class MessageLists(PrefixSource):
     """Reads lists of messages, oldest first, with a summary and a count of turns beside them.
 
     The keys are `conversation:messages:{id}`, `conversation:summary:{id}` and `conversation:turns:{id}`; a message is
-    `{"type": "HumanMessage", "content": ...}`, or has a "role".
-
-    Args:
-        prefix: What the keys begin with; "messages:", "summary:" or "turns:" and the session follow.
+    `{"type": "HumanMessage", "content": ...}`, or has a "role". The prefix ends before "messages:".
     """
 
     prefix: str = "conversation:"

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, TypeAlias
 
 from langchain_redis_memory.ops import Arg, Flow
-from langchain_redis_memory.peers.reading import (
+from langchain_redis_memory.peers.records import Conversation, Record, Unreadable
+from langchain_redis_memory.peers.stored_keys import (
     DamagedError,
     StoredKey,
     escape_glob,
@@ -17,7 +18,6 @@ from langchain_redis_memory.peers.reading import (
     records_of,
     why_of,
 )
-from langchain_redis_memory.peers.records import Conversation, Record, Unreadable
 
 Command: TypeAlias = "staticmethod[[bytes], tuple[Arg, ...]]"
 """Builds the command that reads a key."""
@@ -84,14 +84,14 @@ class MessageSource(PrefixSource):
         """Reads conversations."""
         records: list[Record] = []
         sessions: dict[str, list[tuple[float, bytes, Any, int]]] = defaultdict(list)
-        for found in (yield from read_keys_flow(keys, self.command)):
+        for stored in (yield from read_keys_flow(keys, self.command)):
             try:
-                if found.fault:
-                    raise DamagedError(found.fault)
-                session, timestamp, message = self.message(found)
-                sessions[session].append((timestamp, found.key, message, found.ttl_ms))
+                if stored.fault:
+                    raise DamagedError(stored.fault)
+                session, timestamp, message = self.message(stored)
+                sessions[session].append((timestamp, stored.key, message, stored.ttl_ms))
             except (ValueError, TypeError, LookupError) as error:
-                records.append(Unreadable(found.name, why_of(error)))
+                records.append(Unreadable(stored.name, why_of(error)))
         for session, said in sessions.items():
             said.sort(key=lambda one: one[:2])
             lifetimes = [ttl for _, _, _, ttl in said]

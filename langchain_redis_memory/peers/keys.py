@@ -9,10 +9,7 @@ from langchain_redis_memory.redis.nodes import ask_node, masters_flow
 
 
 def units_flow(space: KeySpace, source: Source) -> Flow[dict[bytes, list[bytes]]]:
-    """Finds what a source holds.
-
-    Returns:
-        Unit -> its keys.
+    """Finds what a source holds. Returns unit -> its keys.
 
     **Trips:** 1, and 1 for about each 1,000 keys of the server.
     """
@@ -27,12 +24,12 @@ def units_flow(space: KeySpace, source: Source) -> Flow[dict[bytes, list[bytes]]
 
 def _keys_flow(space: KeySpace, pattern: str) -> Flow[list[bytes]]:
     """Finds the keys that match a pattern, each once."""
-    found: set[bytes] = set()
+    keys: set[bytes] = set()
     for beside in (yield from masters_flow(space)):
         cursor = 0
         while True:
             reply = yield from ask(ask_node(beside, "SCAN", cursor, "MATCH", pattern, "COUNT", 1000))
-            found.update(reply[1])
+            keys.update(reply[1])
             if not (cursor := int(reply[0])):
                 break
-    return sorted(found)
+    return sorted(keys)

@@ -11,22 +11,13 @@ from typing import ClassVar
 from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.peers.chat import from_dict
 from langchain_redis_memory.peers.key_source import Command, KeySource
-from langchain_redis_memory.peers.reading import (
-    StoredKey,
-    exists_flow,
-    list_get,
-    parse_json,
-)
 from langchain_redis_memory.peers.records import Conversation, Record
+from langchain_redis_memory.peers.stored_keys import StoredKey, exists_flow, list_get, parse_json
 
 
 @dataclass(frozen=True)
 class CommunityHistory(KeySource):
-    """Reads the histories of langchain-community, also those on Upstash.
-
-    Args:
-        prefix: Its `key_prefix`.
-    """
+    """Reads the histories of langchain-community, also those on Upstash; the prefix is its `key_prefix`."""
 
     prefix: str = "message_store:"
     match: str = "*"

@@ -14,7 +14,7 @@ from langchain_redis_memory.errors import ServerError
 from langchain_redis_memory.ops import Flow, Op, Reply, ask
 from langchain_redis_memory.peers.chat import from_dict
 from langchain_redis_memory.peers.key_source import Command, MessageSource
-from langchain_redis_memory.peers.reading import StoredKey, json_get, parse_json
+from langchain_redis_memory.peers.stored_keys import StoredKey, json_get, parse_json
 from langchain_redis_memory.redis.replies import pairs
 
 _INDEX = "idx:chat_history"
@@ -24,11 +24,7 @@ NEVER_STORED = "langchain-redis never stored the ids, names, tool calls and usag
 
 @dataclass(frozen=True)
 class LangChainRedisHistory(MessageSource):
-    """Reads the histories of langchain-redis.
-
-    Args:
-        prefix: Its `key_prefix`.
-    """
+    """Reads the histories of langchain-redis; the prefix is its `key_prefix`."""
 
     prefix: str = "chat:"
     match: str = "*"

@@ -17,7 +17,8 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.peers.langgraph_values import AS_JSON, Values, strict_serde
-from langchain_redis_memory.peers.reading import (
+from langchain_redis_memory.peers.records import Record, SavedCheckpoint, SavedWrite
+from langchain_redis_memory.peers.stored_keys import (
     DamagedError,
     StoredKey,
     escape_glob,
@@ -27,7 +28,6 @@ from langchain_redis_memory.peers.reading import (
     read_keys_flow,
     records_of,
 )
-from langchain_redis_memory.peers.records import Record, SavedCheckpoint, SavedWrite
 
 _NO_NAME, _NO_ID = "__empty__", "00000000-0000-0000-0000-000000000000"
 _OLD = "a version up to 0.0.8 wrote it: migrate it as the source langgraph-redis-0.0"
@@ -38,8 +38,7 @@ NO_PATH = "the source did not store the task paths of writes"
 class LangGraphRedis:
     """Reads the threads of its saver since 0.1: a unit is a checkpoint with its writes.
 
-    Args:
-        prefix: Its `checkpoint_prefix`, and after a comma its `checkpoint_write_prefix` where that is another.
+    The prefix is its `checkpoint_prefix`, and after a comma its `checkpoint_write_prefix` where that is another.
     """
 
     prefix: str = "checkpoint"
@@ -204,13 +203,7 @@ def _blobs_of(document: Mapping[str, Any]) -> Iterable[tuple[str, bytes]]:
 
 
 def write_of(document: Mapping[str, Any], values: Values, *, raw: bool = False) -> SavedWrite:
-    """Builds a write from its document.
-
-    Args:
-        document: The document.
-        values: Reads values.
-        raw: Whether the value stands there as it is, and not in base64.
-    """
+    """Builds a write from its document; `raw` says that the value stands there as it is, and not in base64."""
     blob = document["blob"] or ""
     value = values.typed(document["type"], blob.encode() if raw else b64decode(blob))
     path = str(document.get("task_path") or "")
@@ -225,16 +218,7 @@ def checkpoint_of(
     checkpoint_id: str | None = None,
     stored: Mapping[str, Any] | None = None,
 ) -> SavedCheckpoint:
-    """Builds a checkpoint from its document.
-
-    Args:
-        document: The document.
-        values: Reads values.
-        writes: Its writes.
-        ttl_ms: What is left of its lifetime.
-        checkpoint_id: Its id, None for the document's.
-        stored: Its values, None where they stand in it.
-    """
+    """Builds a checkpoint from its document; its id and its values stand in it unless they are given."""
     body = {key: part for key, part in document["checkpoint"].items() if key != "type"}
     if not body.get("pending_sends"):
         body.pop("pending_sends", None)

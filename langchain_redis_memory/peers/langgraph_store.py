@@ -12,19 +12,15 @@ from typing import ClassVar
 
 from langchain_redis_memory.peers.key_source import Command, KeySource
 from langchain_redis_memory.peers.langgraph_values import Values, strict_serde
-from langchain_redis_memory.peers.reading import DamagedError, StoredKey, json_get, parse_json
 from langchain_redis_memory.peers.records import Record, SavedItem
+from langchain_redis_memory.peers.stored_keys import DamagedError, StoredKey, json_get, parse_json
 
 DATES = "when an item was created and updated: its dates are those of the migration"
 
 
 @dataclass(frozen=True)
 class LangGraphRedisStore(KeySource):
-    """Reads its items.
-
-    Args:
-        prefix: Its `store_prefix`.
-    """
+    """Reads its items; the prefix is its `store_prefix`."""
 
     prefix: str = "store"
     match: str = "*"

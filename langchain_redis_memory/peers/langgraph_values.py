@@ -24,7 +24,8 @@ from langgraph.checkpoint.serde.types import _DeltaSnapshot
 from pydantic import ValidationError
 
 from langchain_redis_memory.extras import missing
-from langchain_redis_memory.peers.reading import PICKLE, DamagedError, parse_json
+from langchain_redis_memory.peers.stored_keys import PICKLE, DamagedError, parse_json
+from langchain_redis_memory.redis.codec.elements import check_elements
 from langchain_redis_memory.redis.codec.nesting import check_nesting
 
 AS_JSON = "the source stored JSON: tuples had become lists, times and UUIDs texts, and keys of dicts texts"
@@ -94,8 +95,7 @@ class Values:
     def typed(self, kind: str, data: bytes) -> Any:
         """Reads what a serialiser of LangGraph made.
 
-        Raises:
-            Damaged: It is a pickle, or of a type that nobody knows.
+        Raises `Damaged`: it is a pickle, or of a type that nobody knows.
         """
         if kind == "json":
             return self.revive(parse_json(data))
@@ -107,6 +107,7 @@ class Values:
             raise DamagedError(f"a value of the type {kind!r} in it is of no known serialiser")
         try:
             if kind == "msgpack":
+                check_elements(data)
                 check_nesting(data)
             return self._serde.loads_typed((kind, data))
         except Exception as error:

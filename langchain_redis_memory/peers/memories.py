@@ -14,7 +14,8 @@ from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.peers.chat import of_role
 from langchain_redis_memory.peers.key_source import Command, KeySource
 from langchain_redis_memory.peers.langgraph_store import DATES
-from langchain_redis_memory.peers.reading import (
+from langchain_redis_memory.peers.records import PERIOD, Conversation, Record, SavedItem, label_of
+from langchain_redis_memory.peers.stored_keys import (
     DamagedError,
     StoredKey,
     escape_glob,
@@ -27,23 +28,14 @@ from langchain_redis_memory.peers.reading import (
     text_of,
     texts,
 )
-from langchain_redis_memory.peers.records import PERIOD, Conversation, Record, SavedItem, label_of
 
 VECTORS = "vectors: a store with an index makes them anew"
 
 
 def memory_of(key: str, text: str, fields: Mapping[str, Any], ttl_ms: int, *lost: str) -> SavedItem:
-    """Builds the item of a memory.
+    """Builds the item of a memory; its field `user_id` says whose it is, `lost` what it lacks.
 
-    Args:
-        key: Its id.
-        text: What is remembered.
-        fields: What else is known of it; `user_id` says whose it is.
-        ttl_ms: What is left of its lifetime.
-        *lost: What it lacks.
-
-    Raises:
-        Damaged: It has no text or no id.
+    Raises `Damaged`: it has no text or no id.
     """
     if not text or not key:
         raise DamagedError("a memory in it has no text or no id")
@@ -85,11 +77,7 @@ class Mem0(KeySource):
 
 @dataclass(frozen=True)
 class AgentMemoryServer:
-    """Reads the sessions and the long-term memories of agent-memory-server.
-
-    Args:
-        prefix: Its `redisvl_index_prefix`, of the long-term memories.
-    """
+    """Reads sessions and long-term memories of agent-memory-server; the prefix is its `redisvl_index_prefix`."""
 
     prefix: str = "memory_idx"
     match: str = "*"

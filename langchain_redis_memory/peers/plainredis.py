@@ -17,7 +17,8 @@ from langchain_redis_memory.ops import Flow, Op, ask
 from langchain_redis_memory.peers.key_source import PrefixSource
 from langchain_redis_memory.peers.langgraph_redis import NO_PATH
 from langchain_redis_memory.peers.langgraph_values import Values, strict_serde
-from langchain_redis_memory.peers.reading import (
+from langchain_redis_memory.peers.records import Record, SavedCheckpoint, SavedWrite
+from langchain_redis_memory.peers.stored_keys import (
     DamagedError,
     StoredKey,
     exists_flow,
@@ -28,7 +29,6 @@ from langchain_redis_memory.peers.reading import (
     text_get,
     texts,
 )
-from langchain_redis_memory.peers.records import Record, SavedCheckpoint, SavedWrite
 
 
 @dataclass(frozen=True)
@@ -44,21 +44,21 @@ class PlainRedis(PrefixSource):
     def read_flow(self, keys: Sequence[bytes]) -> Flow[list[Record]]:
         """Reads checkpoints with their values and writes."""
         records: list[Record] = []
-        for found in (yield from read_keys_flow(keys, text_get)):
-            suffix = found.key[len(f"{self.prefix}:cp:") :]
+        for stored in (yield from read_keys_flow(keys, text_get)):
+            suffix = stored.key[len(f"{self.prefix}:cp:") :]
             index = f"{self.prefix}:idx:".encode() + suffix.rpartition(b":")[0]
             registry = ("HGET", f"{self.prefix}:threads", index)
             registered = yield from ask(Op((registry,), lambda replies: replies[0]))
             start = f"{self.prefix}:blob:".encode() + suffix.rpartition(b":")[0]
             try:
-                body = _typed(found, Values(self.serde)) if not found.fault else {}
+                body = _typed(stored, Values(self.serde)) if not stored.fault else {}
                 versions = dict(body["checkpoint"]["channel_versions"]) if body else {}
             except (ValueError, TypeError, LookupError):
                 versions = {}  # it is reported where the record is built
             blobs = {name: start + f":{name}:{version}".encode() for name, version in versions.items()}
             values = {one.key: one for one in (yield from read_keys_flow(list(blobs.values()), text_get))}
             writes = yield from read_keys_flow([f"{self.prefix}:wr:".encode() + suffix], hash_get)
-            records += records_of([found], lambda one: self._record(one, registered, blobs, values, writes))  # noqa: B023
+            records += records_of([stored], lambda one: self._record(one, registered, blobs, values, writes))  # noqa: B023
         return records
 
     def holds_flow(self, name: str) -> Flow[bool]:

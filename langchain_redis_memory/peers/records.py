@@ -145,12 +145,7 @@ Record: TypeAlias = "Conversation | SavedCheckpoint | SavedItem | SavedAnswer | 
 
 
 class Source(Protocol):
-    """Reads the layout of one package.
-
-    Args:
-        name: How it is named on the command line.
-        patterns: What SCAN is asked for.
-    """
+    """Reads the layout of one package, which has a name on the command line, by the patterns that SCAN is asked for."""
 
     @property
     def name(self) -> str:

@@ -8,18 +8,14 @@ from typing import Any, ClassVar
 
 from langchain_redis_memory.peers.chat import of_role
 from langchain_redis_memory.peers.key_source import Command, MessageSource
-from langchain_redis_memory.peers.reading import StoredKey, hash_get, parse_json, text_of, texts
+from langchain_redis_memory.peers.stored_keys import StoredKey, hash_get, parse_json, text_of, texts
 
 _MESSAGE = re.compile(rb":[0-9.]+(:[0-9a-f]{8})?$")
 
 
 @dataclass(frozen=True)
 class RedisVLHistory(MessageSource):
-    """Reads the histories of redisvl.
-
-    Args:
-        prefix: The history's name, or its `prefix`.
-    """
+    """Reads the histories of redisvl; the prefix is the history's name, or its `prefix`."""
 
     prefix: str
     match: str = "*"

@@ -93,16 +93,9 @@ SOURCES: dict[str, KnownSource] = {
 
 
 def source_of(name: str, prefix: str | None, match: str, serde: SerializerProtocol) -> Source:
-    """Makes a source by its name.
+    """Makes one of `SOURCES` by its name; `match` is a glob of names, `serde` reads LangGraph's MessagePack.
 
-    Args:
-        name: One of `SOURCES`.
-        prefix: What its keys begin with; None for its package's default.
-        match: Which names, as a glob.
-        serde: Reads LangGraph's MessagePack.
-
-    Raises:
-        ConfigError: Nobody has that name, or it needs a prefix.
+    Raises `ConfigError`: nobody has that name, or it needs a prefix.
     """
     known = SOURCES.get(name)
     if known is None:

@@ -16,7 +16,8 @@ from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.peers.key_source import PrefixSource
 from langchain_redis_memory.peers.langgraph_redis import NO_PATH
 from langchain_redis_memory.peers.langgraph_values import Values, strict_serde
-from langchain_redis_memory.peers.reading import (
+from langchain_redis_memory.peers.records import Record, SavedCheckpoint, SavedWrite
+from langchain_redis_memory.peers.stored_keys import (
     DamagedError,
     StoredKey,
     exists_flow,
@@ -25,7 +26,6 @@ from langchain_redis_memory.peers.reading import (
     records_of,
     text_get,
 )
-from langchain_redis_memory.peers.records import Record, SavedCheckpoint, SavedWrite
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,10 @@ class Valkey(PrefixSource):
     def read_flow(self, keys: Sequence[bytes]) -> Flow[list[Record]]:
         """Reads checkpoints with their writes."""
         records: list[Record] = []
-        for found in (yield from read_keys_flow(keys, text_get)):
-            beside = b"writes:" + found.key[len(self.prefix) :]
+        for stored in (yield from read_keys_flow(keys, text_get)):
+            beside = b"writes:" + stored.key[len(self.prefix) :]
             writes = yield from read_keys_flow([beside], text_get)
-            records += records_of([found], lambda one: self._record(one, writes))  # noqa: B023
+            records += records_of([stored], lambda one: self._record(one, writes))  # noqa: B023
         return records
 
     def holds_flow(self, name: str) -> Flow[bool]:

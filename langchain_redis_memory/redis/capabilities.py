@@ -43,11 +43,9 @@ class Server:
 
 
 def probe(key: str, *, by_key: bool = False) -> Op[Server]:
-    """Asks a server what it can do.
+    """Asks a server what it can do; `key` does not exist and has the hash tag that vector sets would have.
 
-    Args:
-        key: A key that does not exist, with the hash tag that vector sets would have.
-        by_key: Ask only what can be routed by key, as on a cluster: flavour and version stay "".
+    With `by_key` it asks only what can be routed by key, as on a cluster: flavour and version stay "".
     """
     hello = ("EXISTS", key) if by_key else ("HELLO",)
     commands = (hello, ("VCARD", key), ("FT.SEARCH", f"{key}:no-such-index", "*", "LIMIT", 0, 0))

@@ -51,25 +51,21 @@ class CasRecord(NamedTuple):
 
 
 def parse(record: bytes | None, notes: bytes | None, where: Key, field: str) -> CasRecord:
-    """Parses what is stored.
+    """Parses what is stored. Returns the record; whatever else is there counts as none.
 
-    Returns:
-        The record; whatever else is there counts as none.
-
-    Raises:
-        FormatVersionError: A newer version of this package wrote it.
-        UnknownKeyError: It was encrypted with a key that is not there.
+    Raises `FormatVersionError`: a newer version of this package wrote it. Raises `UnknownKeyError`: it was encrypted
+    with a key that is not there.
     """
     if is_newer(record or b""):
         raise FormatVersionError(newer(where))
     head = _HEAD.match(record or b"")
     body = _opened((record or b"")[head.end() :], where, field) if head else None
-    found, rest = [], notes or b""
+    kept, rest = [], notes or b""
     while size := _NOTE.match(rest):
-        found.append(_opened(rest[size.end() : size.end() + int(size[1])], where, f"{field}+"))
+        kept.append(_opened(rest[size.end() : size.end() + int(size[1])], where, f"{field}+"))
         rest = rest[size.end() + int(size[1]) :]
     version = Version(head[1].decode() if head else "", len(notes or b""))
-    return CasRecord(version, body, tuple(note for note in found if note is not None))
+    return CasRecord(version, body, tuple(note for note in kept if note is not None))
 
 
 def _opened(data: bytes, where: Key, field: str) -> bytes | None:
@@ -84,14 +80,10 @@ def _opened(data: bytes, where: Key, field: str) -> bytes | None:
 
 
 def renew(where: Key, field: bytes, record: bytes, notes: bytes) -> tuple[bytes, bytes]:
-    """Encrypts a record and its notes under the current key; see `Key.renew`.
+    """Encrypts a record and its notes under the current key; see `Key.renew`. Returns both, as they are to be stored.
 
-    Returns:
-        Both, as they are to be stored. A record whose notes changed has another mark: how many bytes of notes somebody
-        has seen says nothing any more.
-
-    Raises:
-        DecryptionError: One of them cannot be decrypted.
+    A record whose notes changed has another mark: how many bytes of notes somebody has seen says nothing any more.
+    Raises `DecryptionError`: one of them cannot be decrypted.
     """
     head = _HEAD.match(record)
     made = head[0] + where.renew(record[head.end() :], field) if head else record
@@ -120,17 +112,9 @@ def swap(
 ) -> Op[Version | CasRecord]:
     """Stores a record in the place of the version that was read.
 
-    Args:
-        key: The hash that holds it.
-        owner: The key whose lifetime it shares; `key` itself for a lifetime of its own.
-        field: Its field.
-        version: What was read.
-        body: What is to stand there.
-        ttl_ms: The lifetime in milliseconds where the owner does not exist, 0 for none.
-        note: What to keep beside the record if it was changed meanwhile; empty for nothing.
-
-    Returns:
-        An op of one trip: the body's version where it stands, else the record that stands.
+    It shares the lifetime of `owner`, which is `key` itself for a lifetime of its own; `ttl_ms` counts where the owner
+    does not exist. The `note` is kept beside the record if it was changed meanwhile. An op of one trip: the body's
+    version where it stands, else the record that stands.
     """
     fresh = Version(f"{version.writes + 1}-{os.urandom(8).hex()}")
     if note:  # what is noted twice is known by its bytes
@@ -148,11 +132,7 @@ def swap(
 
 
 def drop(key: Key, field: str) -> Op[bool]:
-    """Deletes a record with its notes.
-
-    Returns:
-        An op of one trip: whether there was one.
-    """
+    """Deletes a record with its notes. An op of one trip: whether there was one."""
     return Op((command("HDEL", (key,), field, f"{field}+"),), lambda replies: bool(replies[0]))
 
 
@@ -164,21 +144,10 @@ def revise_flow(
     ttl_ms: int,
     record: CasRecord | None = None,
 ) -> Flow[Version]:
-    """Changes a record, again and again until nobody else has changed it meanwhile.
+    """Changes a record by `change`, again and again until nobody else has changed it meanwhile.
 
-    Args:
-        key: The hash that holds it.
-        owner: The key whose lifetime it shares.
-        field: Its field.
-        change: From the record to the new body; called once for each attempt.
-        ttl_ms: The lifetime where the owner does not exist.
-        record: What was read already, which saves the first trip.
-
-    Returns:
-        A flow of two trips, one more for each time that somebody else was faster: the version that stands now.
-
-    Raises:
-        ConflictError: Others were faster each time; nothing was changed.
+    A flow of two trips, one less for a `record` that was read already, one more for each time that somebody else was
+    faster: the version that stands now. Raises `ConflictError`: others were faster each time; nothing was changed.
     """
     if record is None:
         record = yield from ask(read(key, field))

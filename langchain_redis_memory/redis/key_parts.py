@@ -41,12 +41,8 @@ class KeyParts(NamedTuple):
 
 
 def parse_key(key: str, prefix: str) -> KeyParts | None:
-    """Parses the name of a key.
-
-    Returns:
-        Its parts; None where it is not a key of this package under that prefix.
-    """
-    found = _KEY.fullmatch(key)
-    if found is None or found["prefix"] != prefix or found[5] not in KINDS:
+    """Parses the name of a key. Returns its parts; None where it is not a key of this package under that prefix."""
+    match = _KEY.fullmatch(key)
+    if match is None or match["prefix"] != prefix or match[5] not in KINDS:
         return None
-    return KeyParts(unquote(found[2]), unquote(found[3]), unquote(found[4]), found[5], found[6] or "")
+    return KeyParts(unquote(match[2]), unquote(match[3]), unquote(match[4]), match[5], match[6] or "")

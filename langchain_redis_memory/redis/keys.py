@@ -18,10 +18,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from langchain_redis_memory.errors import ConfigError
-from langchain_redis_memory.redis.codec.cipher.cipher import Cipher
 from langchain_redis_memory.redis.codec.cipher.key import PLAIN, Key, ValueCipher
 from langchain_redis_memory.redis.key_groups import (
     ByteKeys,
@@ -45,6 +44,9 @@ from langchain_redis_memory.redis.key_groups import (
     spell_namespace,
     text_of,
 )
+
+if TYPE_CHECKING:
+    from langchain_redis_memory.redis.codec.cipher.cipher import Cipher
 
 __all__ = ["KINDS", "EntryKeys", "ExpiringHashKeys", "KeySpace", "SessionKeys", "check_id", "escape", "spell_namespace"]
 
@@ -119,11 +121,7 @@ _MOST_KNOWN = 256
 
 
 def trip_key(beside: str) -> str:
-    """Spells the key of one trip, which no other trip has.
-
-    Args:
-        beside: A key that the trip writes to: it has the hash tag.
-    """
+    """Spells the key of one trip, which no other trip has, with the hash tag of a key that it writes to."""
     return f"{beside[: beside.index('}')]}}}:trip:{os.urandom(8).hex()}"
 
 
@@ -158,7 +156,7 @@ class KeySpace:
         if known is not None:
             return cast("G", known)
         tag, cipher = self._tag(agent, name), self._of(owner)
-        made = group(*[Key(tag + kind, cipher) for kind in group.kinds or group.__match_args__])
+        made = group(*[Key(tag + kind, cipher) for kind in group.kinds or group.attributes])
         if self.cipher is None:  # whose keys may be changed or shredded
             if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()
@@ -182,13 +180,7 @@ class KeySpace:
         return self.cipher is None or what in self.cipher.readable
 
     def key(self, kind: str, agent: str, name: str) -> Key:
-        """Spells one key.
-
-        Args:
-            kind: One of `KINDS`.
-            agent: The agent; "" is the default one.
-            name: What is named within the agent: a session id, a digest, or "" for the agent itself.
-        """
+        """Spells one key: of a kind (see `KINDS`), an agent, and what is named within it, "" for the agent itself."""
         return Key(self._tag(agent, name) + kind, self._of())
 
     # --- conversations, agents, users: an id that is not acceptable raises InvalidIdError -----------------------------

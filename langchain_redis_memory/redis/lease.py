@@ -22,19 +22,10 @@ def new_token() -> str:
 
 
 def acquire(key: str, token: str, ttl_ms: int) -> Op[bool]:
-    """Takes a lease that nobody else holds.
+    """Takes a lease that nobody else holds, with one token for each piece of work, for so long from now.
 
-    Args:
-        key: The lease, as `KeySpace.lease` spells it.
-        token: Who takes it; one token for each piece of work.
-        ttl_ms: When it expires, in milliseconds from now.
-
-    Returns:
-        An op of one trip: whether the token holds the lease now. Sending it again after a lost reply does no harm.
-
-    Raises:
-        InvalidIdError: The token is not acceptable.
-        InvalidInputError: The lifetime is no positive whole number.
+    An op of one trip: whether the token holds the lease now. Sending it again after a lost reply does no harm. Raises
+    `InvalidIdError`: the token is not acceptable. Raises `InvalidInputError`: the lifetime is no positive whole number.
     """
     # A plain command keeps its place in a merged trip, while a script that the server does not know yet comes last: so
     # what is read behind it is read by the holder. The renewal says who holds it, also where the first reply was lost.
@@ -43,40 +34,22 @@ def acquire(key: str, token: str, ttl_ms: int) -> Op[bool]:
 
 
 def holder(key: str) -> Op[str | None]:
-    """Reads who holds a lease.
-
-    Returns:
-        An op of one trip: the holder's token, None where nobody holds it.
-    """
+    """Reads who holds a lease. An op of one trip: the holder's token, None where nobody holds it."""
     return Op((("GET", key),), lambda replies: None if replies[0] is None else replies[0].decode())
 
 
 def renew(key: str, token: str, ttl_ms: int) -> Op[bool]:
-    """Lets a lease last longer.
+    """Lets a lease last so long from now.
 
-    Args:
-        key: The lease.
-        token: Who holds it.
-        ttl_ms: When it expires, in milliseconds from now.
-
-    Returns:
-        An op of one trip: whether the token still holds it; if not, nothing was changed.
-
-    Raises:
-        InvalidIdError: The token is not acceptable.
-        InvalidInputError: The lifetime is no positive whole number.
+    An op of one trip: whether the token still holds it; if not, nothing was changed. Raises as `acquire` does.
     """
     call = script("redis/lease_renew")((key,), check_id(token, "token"), check_whole(ttl_ms, "ttl_ms"))
     return Op((call,), lambda replies: bool(replies[0]))
 
 
 def release(key: str, token: str) -> Op[bool]:
-    """Gives a lease back.
+    """Gives a lease back. An op of one trip: whether the token held it; if not, nothing was changed.
 
-    Returns:
-        An op of one trip: whether the token held it; if not, nothing was changed.
-
-    Raises:
-        InvalidIdError: The token is not acceptable.
+    Raises `InvalidIdError`: the token is not acceptable.
     """
     return Op((script("redis/lease_release")((key,), check_id(token, "token")),), lambda replies: bool(replies[0]))

@@ -20,20 +20,12 @@ _SLOTS = 16_384
 
 
 def ask_node(beside: str, *words: Arg) -> Op[Reply]:
-    """Asks the node of a key.
-
-    Args:
-        beside: A key of the node, which need not exist.
-        *words: A command that reads and names no key.
-    """
+    """Asks the node of a key, which need not exist, by a command that reads and names no key."""
     return Op((script("redis/ask_node")((beside,), *words),), lambda replies: replies[0])
 
 
 def masters_flow(space: KeySpace) -> Flow[tuple[str, ...]]:
-    """Finds the masters.
-
-    Returns:
-        A key on each of them, which is never written; of a server that is no cluster, or does not tell, one.
+    """Finds the masters: a key on each, which is never written. A server that is no cluster, or does not tell, has one.
 
     **Keys:** none.
     **Trips:** 1.
@@ -58,25 +50,14 @@ def _key_in(space: KeySpace, slots: range) -> str:
     raise AssertionError  # `count` never ends
 
 
-def info(beside: str, *sections: str) -> Op[Mapping[str, str]]:
-    """Reads some sections of a node's INFO; those that it refuses are left out.
-
-    Args:
-        beside: A key of the node.
-        *sections: Their names, such as "memory".
-    """
+def node_info(beside: str, *sections: str) -> Op[Mapping[str, str]]:
+    """Reads some sections of a node's INFO, such as "memory"; those that it refuses are left out."""
     asked = merge(*(ask_node(beside, "INFO", section).optional(b"") for section in sections))
     return asked.map(lambda replies: {name: value for reply in replies for name, value in info_fields(reply)})
 
 
 class KeyScan:
-    """Finds keys by a pattern, on every master, a bounded number in a round trip; a key may be found twice.
-
-    Args:
-        space: A key builder.
-        pattern: What SCAN takes.
-        at_once: How many keys a node looks at for one page.
-    """
+    """Finds keys by SCAN's pattern, on every master, a bounded number in a round trip; a key may be found twice."""
 
     def __init__(self, space: KeySpace, pattern: str, at_once: int = 1000) -> None:
         self._space, self._pattern, self._at_once = space, pattern, at_once
@@ -86,11 +67,7 @@ class KeyScan:
         """Whether all has been looked at."""
 
     def page_flow(self) -> Flow[list[str]]:
-        """Reads the next page.
-
-        Returns:
-            Names of keys, which may be none though there are more: see `ended`.
-        """
+        """Reads the next page. Returns names of keys, which may be none though there are more: see `ended`."""
         if self._left is None:
             self._left = list((yield from masters_flow(self._space)))
         words: Sequence[Arg] = ("SCAN", self._cursor, "MATCH", self._pattern, "COUNT", self._at_once)

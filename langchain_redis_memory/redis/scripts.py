@@ -28,14 +28,7 @@ _WITH = re.compile(r"^-- WITH (\w+)$", re.MULTILINE)
 
 @cache
 def script(name: str) -> Script:
-    """Returns a script by its room and the name of its file.
-
-    Returns:
-        The script, read once per process.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-    """
+    """Returns a script by its room and the name of its file, which is read once per process."""
     return parse(name, _read(name))
 
 
@@ -54,11 +47,7 @@ def _code(text: str) -> str:
 
 
 def parse(name: str, text: str) -> Script:
-    """Parses a script from the text of its file.
-
-    Raises:
-        ValueError: The header lines are missing.
-    """
+    """Parses a script from the text of its file. Raises `ValueError`: the header lines are missing."""
     header = {kind: ((names or "").split(), bool(rest)) for kind, names, rest in _HEADER.findall(text)}
     if set(header) != {"KEYS", "ARGV"}:
         raise ValueError(f"{name}.lua needs the header lines '-- KEYS ...' and '-- ARGV ...'")
@@ -78,9 +67,5 @@ def parse(name: str, text: str) -> Script:
 
 
 def command(verb: str, keys: tuple[str, ...], *args: Arg) -> Call:
-    """Builds a call that runs one command once, however often it is sent.
-
-    Returns:
-        The call; its reply is the command's.
-    """
+    """Builds a call that runs one command once, however often it is sent; its reply is the command's."""
     return script("redis/command")(keys, verb, *args)

@@ -24,27 +24,14 @@ def lifetime(ttl_s: float | FromSettings | None, settings_ttl_s: int | None) -> 
 @overload
 def lifetime(ttl_s: Lifetime | FromSettings, settings_ttl_s: int | None) -> Lifetime: ...
 def lifetime(ttl_s: Lifetime | FromSettings, settings_ttl_s: int | None) -> Lifetime:
-    """Returns the given lifetime, or the settings' where none was given.
-
-    Args:
-        ttl_s: What the user gave; "settings" for nothing.
-        settings_ttl_s: What the settings say.
-    """
+    """Returns the given lifetime, the settings' for "settings"."""
     return settings_ttl_s if ttl_s == "settings" else ttl_s
 
 
 def milliseconds(ttl_s: Lifetime, what: str = "ttl_s") -> int:
-    """Converts a lifetime to milliseconds.
+    """Converts a lifetime, positive seconds or a positive `timedelta`, to milliseconds: 0 for None, which is no expiry.
 
-    Args:
-        ttl_s: Positive seconds or a positive `timedelta`; None for no expiry.
-        what: Its name, for the error.
-
-    Returns:
-        Milliseconds, 0 for no expiry.
-
-    Raises:
-        InvalidInputError: It is not a positive finite number.
+    Raises `InvalidInputError`: it is not a positive finite number; `what` names it.
     """
     if ttl_s is None:
         return 0
@@ -57,13 +44,8 @@ def milliseconds(ttl_s: Lifetime, what: str = "ttl_s") -> int:
 
 
 def jittered(ttl_ms: int, jitter: float) -> int:
-    """Shortens a lifetime by a random share, so that entries stored together do not expire together.
+    """Shortens a lifetime by a random share, at most `jitter`, so that entries stored together do not expire together.
 
-    Args:
-        ttl_ms: Milliseconds, 0 for no expiry.
-        jitter: The largest share that is cut off, 0 to 1.
-
-    Returns:
-        Milliseconds, at least 1; 0 for no expiry.
+    Returns at least 1 millisecond; 0, which is no expiry, stays 0.
     """
     return max(1, round(ttl_ms * (1 - uniform(0, jitter)))) if ttl_ms else 0

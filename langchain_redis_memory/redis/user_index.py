@@ -44,14 +44,7 @@ def _member(data: UserData) -> bytes:
 def note(space: KeySpace, user: str, data: UserData, ttl_ms: int) -> Op[None]:
     """Notes that something of a user is stored.
 
-    Args:
-        space: The tenant's key builder.
-        user: The user.
-        data: What it is.
-        ttl_ms: Its lifetime from now in milliseconds, 0 for none.
-
-    Returns:
-        An op of one trip. An index that the server refuses to update is logged: what was to be stored is stored.
+    An op of one trip. An index that the server refuses to update is logged: what was to be stored is stored.
     """
 
     def read(replies: Sequence[Reply]) -> None:
@@ -68,11 +61,7 @@ def users_key(space: KeySpace, data: UserData) -> str:
 
 
 def users_of_each(space: KeySpace, data: Sequence[UserData]) -> Op[list[set[str]]]:
-    """Reads whose each conversation and thread is.
-
-    Returns:
-        An op of one trip: the users of each; nobody where none is noted.
-    """
+    """Reads whose each conversation and thread is. An op of one trip: the users of each; nobody where none is noted."""
 
     def read(replies: Sequence[Reply]) -> list[set[str]]:
         return [{name.decode() for name in reply} for reply in replies]
@@ -86,11 +75,7 @@ def part(space: KeySpace, user: str, data: Sequence[UserData]) -> Op[None]:
 
 
 def stored(space: KeySpace, user: str) -> Op[list[UserData]]:
-    """Reads what is stored of a user.
-
-    Returns:
-        An op of one trip; some of it may be gone.
-    """
+    """Reads what is stored of a user. An op of one trip; some of it may be gone."""
     key = space.user_data(user)
     return Op((("ZRANGE", key, 0, -1),), lambda replies: [_read(member, key) for member in replies[0]])
 
@@ -110,8 +95,7 @@ def holds(space: KeySpace, user: str, data: UserData) -> Op[bool]:
 def newest(space: KeySpace, user: str, start: int, count: int) -> Op[list[UserData]]:
     """Reads a page of what is stored of a user, what lives longest first: of one lifetime, what was written last.
 
-    Returns:
-        An op of one trip; some of it may be gone.
+    An op of one trip; some of it may be gone.
     """
     key = space.user_data(user)
     return Op(
@@ -126,17 +110,10 @@ def forget(space: KeySpace, user: str, data: Sequence[UserData]) -> Op[None]:
 
 
 def lasting_flow(space: KeySpace, data: UserData, lasts: Op[bool], ttl_ms: int, named: str = "") -> Flow[bool]:
-    """Gives something another lifetime, and lets the index of whomever it is live as long.
+    """Gives something another lifetime by `lasts`, and lets the index of whomever it is live as long.
 
-    Args:
-        space: The tenant's key builder.
-        data: What it is.
-        lasts: Sets its lifetime, and tells whether it exists.
-        ttl_ms: The lifetime from now in milliseconds, 0 for none.
-        named: A user whose index knows already.
-
-    Returns:
-        Whether it exists. A flow of one trip, and one more where it is somebody else's.
+    Gives whether it exists: a flow of one trip, and one more where it is somebody else's than that of `named`, whose
+    index knows already.
     """
     (users,), there = yield from ask(merge(users_of_each(space, [data]), lasts))
     others = sorted(users - {named}) if there else []

@@ -19,7 +19,7 @@ from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.redis import cas_record
 from langchain_redis_memory.redis.cas_record import CasRecord
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
-from langchain_redis_memory.redis.codec.values import pack, parse
+from langchain_redis_memory.redis.codec.values import pack, unpack_raw
 from langchain_redis_memory.redis.ttl import WEEK_S, milliseconds
 from langchain_redis_memory.state import state_record
 
@@ -161,10 +161,10 @@ class RedisAgentState(ClientOwner, Generic[M]):
         if record.body is None:
             return None
         try:
-            found = parse(record.body)
-            if type(found) is not dict:
-                raise TypeError(type(found).__name__)
-            return found if self._model is None else self._model.model_validate(found)
+            plain = unpack_raw(record.body)
+            if type(plain) is not dict:
+                raise TypeError(type(plain).__name__)
+            return plain if self._model is None else self._model.model_validate(plain)
         except Exception as error:  # noqa: BLE001 - of many kinds, where the bytes are damaged
             _log.warning("the state under %r cannot be read and counts as absent: %s", self._key, type(error).__name__)
             return None

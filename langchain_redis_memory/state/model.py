@@ -111,11 +111,7 @@ class StateDelta:
 
 
 def delta_of(turn: str, answer: str, verdict: Verdict | None = None, search: Search | None = None) -> StateDelta:
-    """Extracts what one turn contributes to a state.
-
-    Returns:
-        The delta: the same for the same turn in any state.
-    """
+    """Extracts what one turn contributes to a state. Returns the delta: the same for the same turn in any state."""
     mentions: dict[str, tuple[str, float]] = {}
     for text, by_user in ((turn, True), (answer, False)):
         for phrase in phrases(text)[:30]:
@@ -229,30 +225,23 @@ def _plain_search(search: Search | None) -> dict[str, Any] | None:
     return {"query": search.query, "document_ids": list(search.document_ids), "epoch": search.epoch}
 
 
-def from_plain(found: Mapping[str, Any]) -> ConversationState:
-    """Builds a state from plain data.
-
-    Args:
-        found: What `plain` made.
-
-    Raises:
-        ValueError: It is something else.
-    """
+def from_plain(fields: Mapping[str, Any]) -> ConversationState:
+    """Builds a state from plain data. Raises `ValueError`: it is something else."""
     try:
         entities = [
             Entity(_text(e["name"]), _number(e["salience"]), _count(e["mentions"]), _count(e["last_turn"]))
-            for e in found["entities"]
+            for e in fields["entities"]
         ]
         return ConversationState(
-            turns=_count(found["turns"]),
+            turns=_count(fields["turns"]),
             entities=tuple(sorted(entities, key=lambda entity: (-entity.salience, entity.name))[:MOST_ENTITIES]),
-            topic=_text(found["topic"], optional=True),
-            topics=tuple(_text(topic) for topic in found["topics"])[-MOST_TOPICS:],
-            depth=_count(found["depth"]),
-            search=_search(found["search"]),
-            counts={_text(kind): _count(count) for kind, count in found["counts"].items()},
-            language=_text(found["language"], optional=True),
-            fields=dict(found["fields"]),
+            topic=_text(fields["topic"], optional=True),
+            topics=tuple(_text(topic) for topic in fields["topics"])[-MOST_TOPICS:],
+            depth=_count(fields["depth"]),
+            search=_search(fields["search"]),
+            counts={_text(kind): _count(count) for kind, count in fields["counts"].items()},
+            language=_text(fields["language"], optional=True),
+            fields=dict(fields["fields"]),
         )
     except (TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"no state of a conversation: {error!r}") from None
@@ -263,14 +252,10 @@ def plain_delta(delta: StateDelta) -> list[Any]:
     return [[list(mention) for mention in delta.mentions], delta.kind, delta.language, _plain_search(delta.search)]
 
 
-def delta_from_plain(found: Sequence[Any]) -> StateDelta:
-    """Decodes a delta from plain data.
-
-    Raises:
-        ValueError: It is something else.
-    """
+def delta_from_plain(fields: Sequence[Any]) -> StateDelta:
+    """Decodes a delta from plain data. Raises `ValueError`: it is something else."""
     try:
-        mentions, kind, language, search = found
+        mentions, kind, language, search = fields
         return StateDelta(
             tuple((_text(name), _number(weight)) for name, weight in mentions),
             _text(kind, optional=True),
@@ -281,10 +266,10 @@ def delta_from_plain(found: Sequence[Any]) -> StateDelta:
         raise ValueError(f"no delta of a conversation: {error!r}") from None
 
 
-def _search(found: Any) -> Search | None:
-    if found is None:
+def _search(fields: Any) -> Search | None:
+    if fields is None:
         return None
-    return Search(_text(found["query"]), tuple(_text(name) for name in found["document_ids"]), found["epoch"])
+    return Search(_text(fields["query"]), tuple(_text(name) for name in fields["document_ids"]), fields["epoch"])
 
 
 def _text(value: Any, *, optional: bool = False) -> Any:

@@ -66,16 +66,12 @@ class Extractor(Protocol):
 
 
 def observed(extractor: Extractor, said: Sequence[str]) -> Generator[Step, Any, list[Observation]]:
-    """Runs an extractor inside a flow and checks its observations.
-
-    Yields:
-        The steps of its flow, if it is one.
-    """
-    found = extractor.extract(said)
-    if not isinstance(found, Sequence):
-        found = yield from found
+    """Runs an extractor inside a flow and checks its observations. Yields the steps of its flow, if it is one."""
+    observations = extractor.extract(said)
+    if not isinstance(observations, Sequence):
+        observations = yield from observations
     kept = []
-    for one in found:
+    for one in observations:
         trait, value, weight, evidence = one
         sane = trait in TRAITS and isinstance(value, str) and isinstance(weight, int | float) and 0 < weight <= 1
         if sane and (text := " ".join(value.split())[:LONGEST_VALUE]):
@@ -84,13 +80,9 @@ def observed(extractor: Extractor, said: Sequence[str]) -> Generator[Step, Any, 
 
 
 def said_by_user(turns: Any) -> list[str]:
-    """Collects the user's words of turns.
+    """Collects the user's words of turns: texts, pairs (user, assistant), or messages.
 
-    Args:
-        turns: Texts, pairs (user, assistant), or messages.
-
-    Raises:
-        InvalidInputError: It is something else.
+    Raises `InvalidInputError`: it is something else.
     """
     said = []
     for turn in [turns] if isinstance(turns, str) else turns:
@@ -146,24 +138,24 @@ class RulesExtractor:
 
     def extract(self, said: Sequence[str]) -> list[Observation]:
         """Extracts what can be learned; see `Extractor`."""
-        found = []
+        observations = []
         for text in said:
             weight = 0.9 if _LASTING.search(text) else 0.4
             for trait, value, pattern in _SIGNS:
                 sign = re.search(pattern, text[:2000], re.IGNORECASE)
                 if sign and not _NOT.search(text[: sign.start()]):
-                    found.append(Observation(trait, value, weight, text))
+                    observations.append(Observation(trait, value, weight, text))
             wished = _IN_LANGUAGE.search(text[:2000])
             if wished and not _NOT.search(text[: wished.start()]):
                 name = wished[1].lower()
-                found.append(Observation("language", _LANGUAGES[name], max(weight, 0.6), text))
+                observations.append(Observation("language", _LANGUAGES[name], max(weight, 0.6), text))
             elif language := language_of(text):
-                found.append(Observation("language", language, 0.3, text))
+                observations.append(Observation("language", language, 0.3, text))
             for phrase in phrases(text)[:10]:
                 of_the_wish = wished and phrase.text.lower() in wished[0].lower()
                 if (phrase.named or " " in phrase.text) and not of_the_wish and not _FORM.search(phrase.text):
-                    found.append(Observation("topics", phrase.text, 0.4, text))
-        return found
+                    observations.append(Observation("topics", phrase.text, 0.4, text))
+        return observations
 
 
 _TOLD = (

@@ -190,15 +190,15 @@ class RedisSessionData(ClientOwner):
         place = self._keys.data
 
         def decode(replies: Sequence[Reply]) -> dict[str, Any]:
-            found: dict[str, Any] = {}
+            values: dict[str, Any] = {}
             for name, body in zip(replies[0][::2], replies[0][1::2], strict=True):
                 try:
-                    found[name.decode()] = unpack(place.decrypt(body, name), place)
+                    values[name.decode()] = unpack(place.decrypt(body, name), place)
                 except UnknownKeyError:
                     raise
                 except (CorruptDataError, UnicodeDecodeError) as error:
                     _log.warning("a value of a session counts as absent: %s", error)
-            return found
+            return values
 
         return Op((script("state/data_read")((place,), *names),), decode)
 

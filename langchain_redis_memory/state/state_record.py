@@ -16,7 +16,7 @@ from langchain_redis_memory.errors import ConflictError, UnserialisableError
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis import cas_record
 from langchain_redis_memory.redis.cas_record import CasRecord, Version
-from langchain_redis_memory.redis.codec.values import pack, parse
+from langchain_redis_memory.redis.codec.values import pack, unpack_raw
 from langchain_redis_memory.redis.key_groups import SessionKeys
 from langchain_redis_memory.state.model import (
     SCHEMA,
@@ -37,28 +37,20 @@ _NEWER = Version("0-newer")
 
 
 def decode(record: CasRecord, where: str) -> ConversationState:
-    """Decodes a state from what is stored.
-
-    Args:
-        record: The record.
-        where: The key that it was read from, for the log.
-
-    Returns:
-        The state, with the notes beside it taken into account.
-    """
+    """Decodes a state from what is stored, with the notes beside it taken into account."""
     state = ConversationState(version=record.version)
     if record.body is not None:
         try:
-            schema, found = parse(record.body)
+            schema, plain = unpack_raw(record.body)
             if type(schema) is int and schema > SCHEMA:
                 _log.warning("the state under %r was written by a newer version of this package", where)
                 return ConversationState(version=_NEWER)
-            state = replace(from_plain(found), version=record.version)
+            state = replace(from_plain(plain), version=record.version)
         except Exception as error:  # noqa: BLE001 - of many kinds, where the bytes are damaged
             _log.warning("the state under %r is damaged and counts as absent: %s", where, type(error).__name__)
     for note in record.notes:
         try:
-            _token, deltas = parse(note)
+            _token, deltas = unpack_raw(note)
             state = reduce(apply_delta, map(delta_from_plain, deltas), state)
         except Exception as error:  # noqa: BLE001
             _log.warning("a note beside the state under %r is damaged: %s", where, type(error).__name__)
@@ -66,14 +58,10 @@ def decode(record: CasRecord, where: str) -> ConversationState:
 
 
 def encode(state: ConversationState) -> bytes:
-    """Encodes a state as it is stored.
+    """Encodes a state, whose `fields` are plain data, as it is stored.
 
-    Args:
-        state: The state; its `fields` are plain data.
-
-    Raises:
-        UnserialisableError: A field holds a value that cannot be stored.
-        ConflictError: The stored state is a newer package's.
+    Raises `UnserialisableError`: a field holds a value that cannot be stored. Raises `ConflictError`: the stored state
+    is a newer package's.
     """
     if state.version == _NEWER:
         raise ConflictError("the stored state was written by a newer version of this package: upgrade this process")
@@ -85,24 +73,14 @@ def encode(state: ConversationState) -> bytes:
 
 
 def read(keys: SessionKeys) -> Op[ConversationState]:
-    """Reads the state of a conversation.
-
-    Returns:
-        An op of one trip: the state, an empty one where there is none.
-    """
+    """Reads the state of a conversation. An op of one trip: the state, an empty one where there is none."""
     return cas_record.read(keys.state, FIELD).map(lambda record: decode(record, keys.state))
 
 
 def write(keys: SessionKeys, state: ConversationState, ttl_ms: int) -> Op[bool]:
-    """Stores a state in the place of the version that it was made from.
+    """Stores a state in the place of the version that it was made from; `ttl_ms` counts while there is no conversation.
 
-    Args:
-        keys: The conversation's keys.
-        state: The state.
-        ttl_ms: Its lifetime in milliseconds while there is no conversation, 0 for none.
-
-    Returns:
-        An op of one trip: whether it stands; if not, somebody else changed the state meanwhile.
+    An op of one trip: whether it stands; if not, somebody else changed the state meanwhile.
     """
     swapped = cas_record.swap(keys.state, keys.meta, FIELD, state.version, encode(state), ttl_ms)
     return swapped.map(lambda standing: isinstance(standing, Version))
@@ -111,14 +89,10 @@ def write(keys: SessionKeys, state: ConversationState, ttl_ms: int) -> Op[bool]:
 def add_deltas(
     keys: SessionKeys, state: ConversationState | None, deltas: Sequence[StateDelta], ttl_ms: int, mark: bytes = b""
 ) -> Op[None]:
-    """Adds what turns contribute. Nothing is lost: if the state was changed meanwhile they are noted beside it.
+    """Adds what turns contribute. Nothing is lost: if the state was changed meanwhile or not read, they are noted.
 
-    Args:
-        keys: The conversation's keys.
-        state: The state that was read; None where none was: then they are noted.
-        deltas: What turns contribute, in order.
-        ttl_ms: The lifetime in milliseconds while there is no conversation, 0 for none.
-        mark: Names these deltas, where they may be sent again; what is noted already is not noted twice.
+    `ttl_ms` counts while there is no conversation; `mark` names deltas that may be sent again, so that none is noted
+    twice.
     """
     version, body = _NEWER, b""
     if state is not None and state.version != _NEWER:

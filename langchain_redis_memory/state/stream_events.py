@@ -54,8 +54,7 @@ class StreamEvent:
 def event(run_id: str, kind: EventKind, data: Any = None) -> bytes:
     """Encodes an event; `append` puts the format's version in front.
 
-    Raises:
-        UnserialisableError: The data is not plain.
+    Raises `UnserialisableError`: the data is not plain.
     """
     return pack([run_id, kind, data], "a token")
 
@@ -66,21 +65,13 @@ def token_of(chunk: Any) -> Any:
 
 
 def append(keys: StreamKeys, run_id: str, most: int, ttl_ms: int, events: Sequence[bytes]) -> Op[bool]:
-    """Appends events.
-
-    Returns:
-        An op of one trip: whether they were appended; False where the run was stopped.
-    """
+    """Appends events. An op of one trip: whether they were appended; False where the run was stopped."""
     call = script("state/stream_append")(keys.all(), run_id, most, ttl_ms, *(_stored(keys, one) for one in events))
     return Op((call,), lambda replies: bool(replies[0]))
 
 
 def stop(keys: StreamKeys, run_id: str, most: int, ttl_ms: int) -> Op[bool]:
-    """Stops a run.
-
-    Returns:
-        An op of one trip: False where it was stopped before.
-    """
+    """Stops a run. An op of one trip: False where it was stopped before."""
     call = script("state/stream_stop")(keys.all(), run_id, most, ttl_ms, _stored(keys, event(run_id, "stopped")))
     return Op((call,), lambda replies: bool(replies[0]))
 
@@ -110,13 +101,9 @@ def _newest(key: Key) -> Op[str]:
 
 
 def follow_flow(keys: StreamKeys, last_id: str, run_id: str | None, idle_s: float) -> Flow[None]:
-    """Emits the events after `last_id` as they come, until the last run that is seen has ended.
+    """Emits the events after `last_id` as they come, until the last run that is seen has ended or is idle.
 
-    Args:
-        keys: The conversation's stream.
-        last_id: The last event that the reader has; "" for none. What is no id of an event means only what comes now.
-        run_id: The run to follow; None for all.
-        idle_s: How long to wait for an event, in seconds.
+    What is no id of an event means only what comes now.
     """
     if last_id and not _ID.fullmatch(last_id):
         last_id = yield from ask(_newest(keys.tokens))
@@ -124,12 +111,12 @@ def follow_flow(keys: StreamKeys, last_id: str, run_id: str | None, idle_s: floa
     waited, heard = _SHORTEST_S, (yield Now())
     while True:
         events = yield from ask(_read(keys.tokens, last_id))
-        for found in events:
-            last_id = found.id
-            if run_id in {None, found.run_id}:
-                (running.discard if found.last else running.add)(found.run_id)
-                yield Emit((found,))
-                if found.last and not running and len(events) < _PAGE and found is events[-1]:
+        for event in events:
+            last_id = event.id
+            if run_id in {None, event.run_id}:
+                (running.discard if event.last else running.add)(event.run_id)
+                yield Emit((event,))
+                if event.last and not running and len(events) < _PAGE and event is events[-1]:
                     return
         now = yield Now()
         if events:

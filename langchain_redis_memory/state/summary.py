@@ -24,7 +24,7 @@ from langchain_redis_memory.language.model_answers import spoken
 from langchain_redis_memory.ops import Flow, Invoke, Op, ask, merge, pure
 from langchain_redis_memory.redis import cas_record, lease, user_index
 from langchain_redis_memory.redis.cas_record import CasRecord, Version
-from langchain_redis_memory.redis.codec.values import pack, parse
+from langchain_redis_memory.redis.codec.values import pack, unpack_raw
 from langchain_redis_memory.redis.user_index import UserData
 
 if TYPE_CHECKING:
@@ -91,19 +91,11 @@ class Draft(NamedTuple):
 
 
 def decode(record: CasRecord, where: str) -> Summary | None:
-    """Decodes a summary from what is stored.
-
-    Args:
-        record: The record.
-        where: The key that it was read from, for the log.
-
-    Returns:
-        The summary; None where there is none, or where it cannot be read (that is logged).
-    """
+    """Decodes a summary from what is stored; None where there is none, or where it cannot be read (that is logged)."""
     if record.body is None:
         return None
     try:
-        schema, text, *numbers, tail = parse(record.body)
+        schema, text, *numbers, tail = unpack_raw(record.body)
         first, last, turns, tokens = numbers
         sane = schema == _SCHEMA and isinstance(text, str) and all(type(one) is int and one >= 0 for one in numbers)
         if not sane or not all(isinstance(mark, str) for mark in tail):
@@ -348,11 +340,7 @@ def _batches(messages: Sequence[BaseMessage]) -> Iterator[Sequence[BaseMessage]]
 
 
 def rendered(messages: Sequence[BaseMessage]) -> str:
-    """Renders messages as text for a model, one a paragraph.
-
-    Returns:
-        Who said what; long messages are cut.
-    """
+    """Renders messages as text for a model, one a paragraph. Returns who said what; long messages are cut."""
     return "\n".join(_line(message) for message in messages)
 
 

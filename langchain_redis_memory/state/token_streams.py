@@ -278,10 +278,10 @@ class TokenStream:
         await self._client.adrive(self._end_flow("error" if error else "end", error or None))
 
     def _events(self) -> list[bytes]:
-        found = []
+        events = []
         for text, group in groupby(self._waiting, lambda token: isinstance(token, str)):
-            found += [event(self.run_id, "token", token) for token in (["".join(group)] if text else group)]
-        return found
+            events += [event(self.run_id, "token", token) for token in (["".join(group)] if text else group)]
+        return events
 
     def _write_flow(self, token: Any) -> Flow[bool]:
         event(self.run_id, "token", token)  # what cannot be stored is refused before it waits with the rest

@@ -295,11 +295,11 @@ class UserProfile(ClientOwner):
         check_id(key, "key")
 
         def pick(facts: list[Fact]) -> Any:
-            found = [fact for fact in facts if fact.key == key]
-            if not found:
+            known = [fact for fact in facts if fact.key == key]
+            if not known:
                 return default
-            several = key == MANY and found[0].source == LEARNED
-            return [fact.value for fact in found] if several else found[0].value
+            several = key == MANY and known[0].source == LEARNED
+            return [fact.value for fact in known] if several else known[0].value
 
         return self._facts().map(pick)
 

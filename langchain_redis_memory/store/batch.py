@@ -38,16 +38,9 @@ Ready = Callable[[], Flow[Engine]]
 
 
 class Batch:
-    """Operations, checked and sorted by what they do.
+    """Operations, checked and sorted by what they do; `ready` gives the engine of vectors.
 
-    Args:
-        space: The tenant's key builder.
-        indexing: What is embedded, None for nothing.
-        ready: Gives the engine of vectors.
-        ops: The operations.
-
-    Raises:
-        InvalidInputError: One of them is not acceptable.
+    Raises `InvalidInputError`: one of them is not acceptable.
     """
 
     def __init__(self, space: KeySpace, indexing: IndexSettings | None, ready: Ready, ops: Iterable[StoreOp]) -> None:
@@ -73,11 +66,7 @@ class Batch:
         self._changes = changes(puts, indexing, marked=space.may_read("filters"))
 
     def run_flow(self) -> Flow[list[Result]]:
-        """Runs the batch.
-
-        Yields:
-            Its steps.
-        """
+        """Runs the batch."""
         results: list[Result] = [None] * self._size
         if len(self._gets) == 1 and not (self._searches or self._lists or self._changes):
             for root, pairs in self._gets.items():  # what a store is asked most
@@ -90,7 +79,7 @@ class Batch:
         } | self._lists
         together = all(reading.whole for reading in readings.values())
         written = self._write(engine, embedded, items.PAGE if readings else 0) if together else pure([])
-        gets = merge(*(self._get(root, found) for root, found in self._gets.items()))
+        gets = merge(*(self._get(root, result) for root, result in self._gets.items()))
         begins: Op[Any] = merge(*(reading.begin for reading in readings.values()))
         reads = merge(gets, begins)
         if written.commands:
@@ -102,11 +91,11 @@ class Batch:
         for pairs, read in zip(self._gets.values(), got, strict=True):
             yield from self._got_flow(engine, pairs, read, results)
         for (position, reading), first in zip(readings.items(), begun, strict=True):
-            results[position] = found = yield from reading.finish(first)
-            if isinstance(found, StoreSearchResult):
-                results[position] = found.items()
+            results[position] = result = yield from reading.finish(first)
+            if isinstance(result, StoreSearchResult):
+                results[position] = result.items()
                 if self._searches[position].refresh_ttl:
-                    yield from self._renew_flow(engine, found.records)
+                    yield from self._renew_flow(engine, result.records)
         if not together or None in had:
             had = yield from ask(self._write(engine, embedded))
         yield from self._settle_flow(engine, had)

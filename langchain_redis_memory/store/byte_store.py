@@ -162,10 +162,10 @@ def _get(keys: ByteKeys, names: Sequence[str]) -> Op[list[bytes | None]]:
     places = [keys.value(name) for name in names]
 
     def read(replies: Sequence[Reply]) -> list[bytes | None]:
-        found: list[bytes | None] = list(replies[0])
+        values: list[bytes | None] = list(replies[0])
         if not keys.values.encrypts:
-            return found
-        return [one if one is None else place.decrypt(one) for place, one in zip(places, found, strict=True)]
+            return values
+        return [one if one is None else place.decrypt(one) for place, one in zip(places, values, strict=True)]
 
     return Op((("MGET", *places),), read)
 

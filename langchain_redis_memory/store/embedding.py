@@ -18,13 +18,7 @@ Paths = Sequence[Any]
 
 @dataclass(frozen=True)
 class IndexSettings:
-    """An `IndexConfig` made ready.
-
-    Args:
-        dims: Numbers of a vector.
-        embeddings: What embeds.
-        paths: The paths whose texts are embedded unless a put names others.
-    """
+    """An `IndexConfig` made ready; the texts of its paths are embedded unless a put names others."""
 
     dims: int
     embeddings: Embeddings
@@ -32,13 +26,9 @@ class IndexSettings:
 
     @classmethod
     def of(cls, config: IndexConfig) -> IndexSettings:
-        """Builds the settings from LangGraph's configuration.
+        """Builds the settings from LangGraph's `dims`, `embed` and `fields`.
 
-        Args:
-            config: `dims`, `embed` and `fields`.
-
-        Raises:
-            ConfigError: Something is missing or of a wrong type.
+        Raises `ConfigError`: something is missing or of a wrong type.
         """
         if not isinstance(config, Mapping) or "dims" not in config or config.get("embed") is None:
             raise ConfigError("index must be an IndexConfig with 'dims' and 'embed'")
@@ -50,15 +40,10 @@ class IndexSettings:
         return cls(config["dims"], embeddings, _paths(["$"] if fields is None else fields, ConfigError))
 
     def texts(self, value: Mapping[str, Any], index: Any) -> list[str]:
-        """Extracts the texts of a value that are embedded.
+        """Extracts the embedded texts of a value; a put's `index` is None for the configured paths, False for none.
 
-        Args:
-            value: The value.
-            index: As of `PutOp`: None for the configured paths, False for nothing, or a list of paths.
-
-        Raises:
-            InvalidInputError: `index` is something else.
-            UnserialisableError: A part of the value has no text form.
+        Raises `InvalidInputError`: it is no list of paths either. Raises `UnserialisableError`: a part has no text
+        form.
         """
         if index is False:
             return []
@@ -72,16 +57,9 @@ class IndexSettings:
     def embed_flow(
         self, queries: Sequence[str], texts: Sequence[str]
     ) -> Flow[tuple[dict[str, Vectors], dict[str, Vectors]]]:
-        """Embeds queries and texts, each once.
+        """Embeds queries and texts, each once. Returns the vector of each query and of each text.
 
-        Yields:
-            One step, none where there is nothing to embed.
-
-        Returns:
-            The vector of each query and of each text.
-
-        Raises:
-            InvalidInputError: The vectors are not as configured.
+        Raises `InvalidInputError`: the vectors are not as configured.
         """
         questions, passages = list(dict.fromkeys(queries)), list(dict.fromkeys(texts))
         if not questions and not passages:
@@ -94,14 +72,14 @@ class IndexSettings:
             ) if passages else []
 
         async def acall() -> tuple[list[Any], list[Any]]:
-            found = [await model.aembed_query(query) for query in questions]
-            return found, await model.aembed_documents(passages) if passages else []
+            vectors = [await model.aembed_query(query) for query in questions]
+            return vectors, await model.aembed_documents(passages) if passages else []
 
-        found, stored = yield Invoke(call, acall)
+        vectors, stored = yield Invoke(call, acall)
         if len(stored) != len(passages):
             raise InvalidInputError(f"the embedding function gave {len(stored)} vectors for {len(passages)} texts")
         return (
-            {query: as_vectors(vector, self.dims)[0] for query, vector in zip(questions, found, strict=True)},
+            {query: as_vectors(vector, self.dims)[0] for query, vector in zip(questions, vectors, strict=True)},
             {text: as_vectors(vector, self.dims)[0] for text, vector in zip(passages, stored, strict=True)},
         )
 

@@ -53,34 +53,19 @@ class StoredFile(NamedTuple):
 
 @dataclass(frozen=True)
 class Files:
-    """Builds the ops and flows of one namespace's files.
-
-    Args:
-        keys: Their keys.
-        ttl_ms: How long all of them live from the last write in milliseconds, 0 for ever.
-    """
+    """Builds the ops and flows of one namespace's files, which live for `ttl_ms` from the last write, 0 for ever."""
 
     keys: FileKeys
     ttl_ms: int
 
     def read(self, path: str) -> Op[StoredFile | None]:
-        """Reads a file.
-
-        Returns:
-            An op of one trip: the file, None where there is none.
-        """
+        """Reads a file. An op of one trip: the file, None where there is none."""
         return Op((("HGET", self.keys.files, _spelled(path)),), lambda replies: self._file(path, replies[0]))
 
     def write(self, path: str, content: bytes | None, seen: str = "*") -> Op[bool | StoredFile | None]:
-        """Writes a file, or removes it.
+        """Writes a file, or removes it for None, where its version is still the one `seen`: "" for none, "*" for any.
 
-        Args:
-            path: Its path.
-            content: Its content; None to remove it.
-            seen: The version that was read, "" for none; "*" writes over whatever there is.
-
-        Returns:
-            An op of one trip: True where it stands; else the file that somebody else wrote, None where it was removed.
+        An op of one trip: True where it stands; else the file that somebody else wrote, None where it was removed.
         """
         keys, name = self.keys, _spelled(path)
         size = "" if content is None else len(content)
@@ -93,17 +78,9 @@ class Files:
     def revise_flow(self, path: str, change: Callable[[bytes], bytes | T]) -> Flow[T | None]:
         """Changes a file by compare-and-set: what others write meanwhile is never lost.
 
-        Args:
-            path: Its path.
-            change: From the content to the new one, or to anything else for no change.
-
-        Returns:
-            None where it was changed, else what `change` gave. A flow of two trips, and one more for each time that
-            somebody else was faster.
-
-        Raises:
-            FileNotFoundError: There is no such file.
-            ConflictError: Others were faster each time.
+        Gives None where it was changed, else what `change` gave in place of a content. A flow of two trips, and one
+        more for each time that somebody else was faster. Raises `FileNotFoundError`: there is no such file. Raises
+        `ConflictError`: others were faster each time.
         """
         file: StoredFile | bool | None = yield from ask(self.read(path))
         for _ in range(_ATTEMPTS):
@@ -119,13 +96,9 @@ class Files:
         raise ConflictError(msg)
 
     def beneath(self, path: str) -> Op[list[FileHead]]:
-        """Finds the file of a path and all that are beneath it.
+        """Finds the file of a path and all that are beneath it, "/" for all.
 
-        Args:
-            path: A file or a folder; "/" for all.
-
-        Returns:
-            An op of one trip: the heads, in the order of paths.
+        An op of one trip: the heads, in order of paths.
         """
         folder = _spelled(path.rstrip("/"))
         ranges = [(b"[" + folder + b"/", b"(" + folder + b"0")]  # "0" comes after "/"
@@ -134,19 +107,14 @@ class Files:
         commands = tuple(("ZRANGEBYLEX", self.keys.names, start, end) for start, end in ranges)
         return Op(commands, lambda replies: [self._head(*_halves(name)) for names in replies for name in names])
 
-    def read_many_flow(self, found: Sequence[FileHead], text: str = "") -> Flow[list[StoredFile]]:
-        """Reads files.
+    def read_many_flow(self, heads: Sequence[FileHead], text: str = "") -> Flow[list[StoredFile]]:
+        """Reads files, or only those that hold a text; the server looks for it where contents are not encrypted.
 
-        Args:
-            found: Which.
-            text: Only those that hold it; the server looks for it where contents are not encrypted.
-
-        Returns:
-            The files. A flow of one trip for each 500 files or 4 MB.
+        A flow of one trip for each 500 files or 4 MB.
         """
         files, sought = self.keys.files, b"" if self.keys.files.encrypts else text.encode("utf-8", "replace")
         read: list[StoredFile] = []
-        for page in _pages(found):
+        for page in _pages(heads):
             call = script("store/files_read")((files,), sought, *(_spelled(one.path) for one in page))
             pairs = yield from ask(Op((call,), lambda replies: replies[0]))
             for path, record in zip(pairs[::2], pairs[1::2], strict=True):
@@ -193,10 +161,10 @@ def _spelled(path: str) -> bytes:
     return spelled
 
 
-def _pages(found: Sequence[FileHead]) -> Iterator[list[FileHead]]:
+def _pages(heads: Sequence[FileHead]) -> Iterator[list[FileHead]]:
     page: list[FileHead] = []
     size = 0
-    for one in found:
+    for one in heads:
         if page and (len(page) >= _PAGE or size + one.size > _PAGE_BYTES):
             yield page
             page, size = [], 0

@@ -27,13 +27,9 @@ def _operators(wanted: Any) -> bool:
 
 
 def check_filter(wanted: Any) -> dict[str, Any]:
-    """Checks a filter.
+    """Checks a filter, None for none.
 
-    Args:
-        wanted: What the user gave; None for no filter.
-
-    Raises:
-        InvalidInputError: It is not a dict, names an operator that there is none of, or compares with no number.
+    Raises `InvalidInputError`: it is not a dict, names an operator that there is none of, or compares with no number.
     """
     if wanted is None:
         return {}
@@ -73,14 +69,9 @@ def _seconds(moment: date) -> float:
 
 
 def matches(value: Any, wanted: Any) -> bool:
-    """Tests a value against a condition of a filter.
+    """Tests a stored value against a checked condition: operators, a dict or list of conditions, or its equal.
 
-    Args:
-        value: A stored value, or a part of one.
-        wanted: A checked condition: operators, a dict of conditions, a list of them, or what it must equal.
-
-    Returns:
-        Whether it is. What has no order is neither above nor below anything.
+    What has no order is neither above nor below anything.
     """
     if _operators(wanted):
         return all(_compares(value, operator, operand) for operator, operand in wanted.items())
@@ -107,8 +98,7 @@ def _compares(value: Any, operator: str, operand: Any) -> bool:
 def mark(name: Any, value: Any) -> bytes | None:
     """Hashes "this field equals this" for the head of a record; equal values have equal marks.
 
-    Returns:
-        12 hexadecimal digits; None for what is compared in no such way.
+    Returns 12 hexadecimal digits; None for what is compared in no such way.
     """
     if not isinstance(name, str):
         return None

@@ -47,13 +47,9 @@ class NamespaceError(InvalidIdError, InvalidNamespaceError):
 
 
 def check_namespace(namespace: Any) -> Namespace:
-    """Checks a namespace: a tuple of non-empty labels without a period or a zero byte.
+    """Checks a namespace: a tuple or list of non-empty labels without a period or a zero byte.
 
-    Args:
-        namespace: What the user gave; a list will do.
-
-    Raises:
-        NamespaceError: It is not one.
+    Raises `NamespaceError`: it is not one.
     """
     for label in check_type(namespace, (tuple, list), "a namespace", "a tuple of strings", NamespaceError):
         try:
@@ -68,8 +64,7 @@ def check_namespace(namespace: Any) -> Namespace:
 def check_key(key: Any) -> str:
     """Checks an item's key: any text with a UTF-8 form.
 
-    Raises:
-        InvalidIdError: It is not text, or holds a lone surrogate.
+    Raises `InvalidIdError`: it is not text, or holds a lone surrogate.
     """
     try:
         text: str = check_type(key, str, "an item's key", "a string", InvalidIdError)
@@ -155,15 +150,11 @@ class StoredItem:
 
     @cached_property
     def value(self) -> dict[str, Any]:
-        """Its value.
-
-        Raises:
-            CorruptDataError: It was not written by this package.
-        """
-        found = unpack(self.where.decrypt(self.body, name_of(self.namespace, self.key)), self.where)
-        if not isinstance(found, dict):
+        """The value. Raises `CorruptDataError`: it was not written by this package."""
+        value = unpack(self.where.decrypt(self.body, name_of(self.namespace, self.key)), self.where)
+        if not isinstance(value, dict):
             raise CorruptDataError(_damaged(self.where))
-        return found
+        return value
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -210,13 +201,9 @@ class ItemsRead(NamedTuple):
 
 
 def read(space: KeySpace, root: str, wanted: Sequence[tuple[bytes, bool]], *, noted: bool = False) -> Op[ItemsRead]:
-    """Reads items of one root.
+    """Reads items of one root by their names, each with whether it gets its lifetime anew.
 
-    Args:
-        space: The tenant's key builder.
-        root: The root.
-        wanted: Their names, and whether each gets its lifetime anew.
-        noted: Whether the index of roots has just been updated.
+    `noted` says that the index of roots has just been updated.
     """
     keys = space.items(root)
     args: list[Arg] = [part for name, refresh in wanted for part in (name, "1" if refresh else "0")]
@@ -233,17 +220,10 @@ def read(space: KeySpace, root: str, wanted: Sequence[tuple[bytes, bool]], *, no
 def write(
     space: KeySpace, root: str, tails: Mapping[bytes, bytes], span_ms: int, most: int = 0
 ) -> Op[list[int] | None]:
-    """Stores and removes items of one root, all or none.
+    """Stores and removes items of one root, all or none: name -> what `tail` made, b"" to remove.
 
-    Args:
-        space: The tenant's key builder.
-        root: The root.
-        tails: Name -> what `tail` made, b"" to remove the item.
-        span_ms: The longest lifetime among them.
-        most: Do nothing where more items than this are stored; 0 for no bound.
-
-    Returns:
-        An op of one trip: how many vectors each had before; None where nothing was done.
+    Where more than `most` are stored it does nothing. An op of one trip: how many vectors each had before; None where
+    nothing was done.
     """
     place = space.items(root).items
     args: list[Arg] = []
@@ -267,16 +247,10 @@ def scan(
     marked: Sequence[bytes] = (),
     bare: bool = False,
 ) -> Op[StoredItemPage]:
-    """Looks through a page of the items beneath a namespace.
+    """Looks through a page of the items beneath a namespace, the root's own for all, from `low` on.
 
-    Args:
-        space: The tenant's key builder.
-        root: The root.
-        prefix: The namespace; the empty one is the root's everything.
-        low: Where to go on from; None for the start.
-        most: How many are needed: of each namespace only the oldest so many; 0 for all.
-        marked: Marks that an item must have, and ranges that it must be in (see `filters`).
-        bare: Only items without vectors.
+    `most` of each namespace are needed, the oldest, 0 for all; `marked` are the marks that an item must have and the
+    ranges that it must be in (see `filters`); `bare` ones have no vectors.
     """
     keys, (first, high) = space.items(root), bounds(prefix)
     kind = "bare" if bare else "any"
@@ -299,14 +273,9 @@ class NamespacePage(NamedTuple):
 def spaces(
     space: KeySpace, root: str, prefix: Namespace, low: bytes | None = None, *, depth: int = -1
 ) -> Op[NamespacePage]:
-    """Lists namespaces of one root that hold an item, in order.
+    """Lists namespaces of one root that hold an item, in order, from `low` on, those beneath the prefix.
 
-    Args:
-        space: The tenant's key builder.
-        root: The root.
-        prefix: Only those beneath this one.
-        low: Where to go on from; None for the start.
-        depth: Cut them to so many labels, the root not counted; -1 leaves them whole.
+    They are cut to `depth` labels, the root not counted; -1 leaves them whole.
     """
     first, high = bounds(prefix)
 

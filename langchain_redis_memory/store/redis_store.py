@@ -14,10 +14,10 @@ from typing_extensions import Unpack
 from langchain_redis_memory.checks import check_type
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.ops import Flow, Invoke, ask
-from langchain_redis_memory.peers.adopting import AdoptFrom, AdoptLike
+from langchain_redis_memory.peers.adoption import AdoptFrom, AdoptLike
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.key_groups import Id
-from langchain_redis_memory.store.adopting import ItemAdoption
+from langchain_redis_memory.store.adoption import ItemAdoption
 from langchain_redis_memory.store.batch import Batch
 from langchain_redis_memory.store.embedding import IndexSettings
 from langchain_redis_memory.store.writes import milliseconds

@@ -16,23 +16,12 @@ from langchain_redis_memory.redis.scripts import script
 
 
 def note(space: KeySpace, root: str, ttl_ms: int, how: str) -> Op[None]:
-    """Notes that a root is in use.
-
-    Args:
-        space: The tenant's key builder.
-        root: The root.
-        ttl_ms: The longest lifetime of what is written, 0 for no end; not used for "read".
-        how: "write" or "read"; see `store_root.lua`.
-    """
+    """Notes that a root is in use; `how` is "write" or "read", see `store_root.lua`."""
     return Op((script("store/store_root")(space.roots().all(), root, ttl_ms, how),), lambda _replies: None)
 
 
 def known(space: KeySpace) -> Op[dict[str, bytes]]:
-    """Reads all roots.
-
-    Returns:
-        An op of one trip: each root, in order, with what `forget` needs.
-    """
+    """Reads all roots. An op of one trip: each root, in order, with what `forget` needs."""
 
     def read(replies: Sequence[Reply]) -> dict[str, bytes]:
         return dict(sorted((root.decode(), span) for root, span in pairs(replies[0])))
@@ -41,11 +30,7 @@ def known(space: KeySpace) -> Op[dict[str, bytes]]:
 
 
 def forget(space: KeySpace, empty: Mapping[str, bytes]) -> Op[None]:
-    """Takes roots out of the index that have no items.
-
-    Returns:
-        An op of one trip, of none for no roots.
-    """
+    """Takes roots out of the index that have no items. An op of one trip, of none for no roots."""
     if not empty:
         return pure(None)
     args: list[Arg] = [part for pair in empty.items() for part in pair]

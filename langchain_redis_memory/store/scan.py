@@ -30,12 +30,9 @@ AT_ONCE = 200
 
 
 class ItemSource(NamedTuple):
-    """The two steps of a search.
+    """The two steps of a search: the first trip, and the rest, from the result of the first.
 
-    Args:
-        begin: The first trip.
-        finish: The rest, from the result of the first.
-        whole: Whether the first trip tells everything, where a root has no more items than a script looks at.
+    `whole` says that the first trip tells everything, where a root has no more items than a script looks at.
     """
 
     begin: Op[Any]
@@ -44,12 +41,7 @@ class ItemSource(NamedTuple):
 
 
 class StoreSearchResult(NamedTuple):
-    """What a search found.
-
-    Args:
-        records: The items, in the order of the result.
-        scores: The scores of those that have one: the first ones.
-    """
+    """What a search found, in order; the first ones may have scores."""
 
     records: list[StoredItem]
     scores: tuple[float, ...] = ()
@@ -61,13 +53,9 @@ class StoreSearchResult(NamedTuple):
 
 
 def check_search(op: SearchOp) -> SearchOp:
-    """Checks a search.
+    """Checks a search. Returns the same with its namespace as a tuple and its filter as a dict.
 
-    Returns:
-        The same with its namespace as a tuple and its filter as a dict.
-
-    Raises:
-        InvalidInputError: One of its fields is not acceptable.
+    Raises `InvalidInputError`: one of its fields is not acceptable.
     """
     check_whole(op.limit, "limit", 0)
     check_whole(op.offset, "offset", 0)
@@ -77,10 +65,10 @@ def check_search(op: SearchOp) -> SearchOp:
 
 def in_chunks_flow(ops: Sequence[Op[Any]]) -> Flow[list[Any]]:
     """Runs any number of ops, so many in a trip that none becomes too large."""
-    found: list[Any] = []
+    results: list[Any] = []
     for start in range(0, len(ops), AT_ONCE):
-        found += yield from ask(merge(*ops[start : start + AT_ONCE]))
-    return found
+        results += yield from ask(merge(*ops[start : start + AT_ONCE]))
+    return results
 
 
 # --- searches without a query -------------------------------------------------------------------------------------
@@ -89,8 +77,7 @@ def in_chunks_flow(ops: Sequence[Op[Any]]) -> Flow[list[Any]]:
 def searching(space: KeySpace, op: SearchOp) -> ItemSource:
     """Searches without a query: items in the order in which they came.
 
-    Returns:
-        Its reading; the result is a `StoreSearchResult`.
+    Returns its reading; the result is a `StoreSearchResult`.
     """
     reading = scanning(space, op, most=max(op.offset + op.limit, 1))
 
@@ -102,16 +89,9 @@ def searching(space: KeySpace, op: SearchOp) -> ItemSource:
 
 
 def scanning(space: KeySpace, op: SearchOp, most: int, *, bare: bool = False) -> ItemSource:
-    """Finds the items beneath a namespace that a filter wants, in the order in which they came.
+    """Finds the items beneath a namespace that a filter wants, in the order in which they came; `most` are needed.
 
-    Args:
-        space: The tenant's key builder.
-        op: A checked search; its namespace and its filter count.
-        most: How many of them are needed.
-        bare: Only items without vectors.
-
-    Returns:
-        Its reading; the result is a list of records, which may be longer.
+    Returns its reading; the result is a list of records, which may be longer.
     """
     prefix, wanted = op.namespace_prefix, op.filter or {}
     marked = space.may_read("filters")
@@ -125,15 +105,15 @@ def scanning(space: KeySpace, op: SearchOp, most: int, *, bare: bool = False) ->
         return items.scan(space, root, prefix, low, **options)
 
     def go_on_flow(pages: Mapping[str, StoredItemPage]) -> Flow[list[StoredItem]]:
-        found: list[StoredItem] = []
+        records: list[StoredItem] = []
         while pages:
-            found += chain.from_iterable(each.records for each in pages.values())
+            records += chain.from_iterable(each.records for each in pages.values())
             further = {root: each.low for root, each in pages.items() if each.low is not None}
             pages = dict(
                 zip(further, (yield from in_chunks_flow([page(*pair) for pair in further.items()])), strict=True)
             )
-        found.sort(key=lambda record: record.order)
-        return [record for record in found if filters.wants(wanted, record.value)] if wanted else found
+        records.sort(key=lambda record: record.order)
+        return [record for record in records if filters.wants(wanted, record.value)] if wanted else records
 
     def from_roots_flow(known: Iterable[str]) -> Flow[list[StoredItem]]:
         names = list(known)
@@ -149,13 +129,9 @@ def scanning(space: KeySpace, op: SearchOp, most: int, *, bare: bool = False) ->
 
 
 def listing(space: KeySpace, op: ListNamespacesOp) -> ItemSource:
-    """Lists the namespaces that hold an item.
+    """Lists the namespaces that hold an item. Returns its reading; the result is a sorted list of namespaces.
 
-    Returns:
-        Its reading; the result is a sorted list of namespaces.
-
-    Raises:
-        InvalidInputError: One of its fields is not acceptable.
+    Raises `InvalidInputError`: one of its fields is not acceptable.
     """
     limit, offset = check_whole(op.limit, "limit", 0), check_whole(op.offset, "offset", 0)
     deepest = None if op.max_depth is None else check_whole(op.max_depth, "max_depth", 0)
@@ -170,21 +146,21 @@ def listing(space: KeySpace, op: ListNamespacesOp) -> ItemSource:
     def page(root: str, low: bytes | None = None) -> Op[NamespacePage]:
         return items.spaces(space, root, lead, low, depth=depth)
 
-    def fits(found: Iterable[Namespace]) -> set[Namespace]:
-        kept = (space for space in found if all(_fits(space, kind, path) for kind, path in conditions))
+    def fits(namespaces: Iterable[Namespace]) -> set[Namespace]:
+        kept = (space for space in namespaces if all(_fits(space, kind, path) for kind, path in conditions))
         return {space[:deepest] for space in kept}
 
     def go_on_flow(pages: Mapping[str, NamespacePage], *, alone: bool) -> Flow[list[Namespace]]:
-        found: set[Namespace] = set()
+        namespaces: set[Namespace] = set()
         while pages:
-            found |= fits(chain.from_iterable(each.namespaces for each in pages.values()))
+            namespaces |= fits(chain.from_iterable(each.namespaces for each in pages.values()))
             further = {root: each.low for root, each in pages.items() if each.low is not None}
-            if alone and len(found) >= offset + limit:
+            if alone and len(namespaces) >= offset + limit:
                 break
             pages = dict(
                 zip(further, (yield from in_chunks_flow([page(*pair) for pair in further.items()])), strict=True)
             )
-        return sorted(found)[offset : offset + limit]
+        return sorted(namespaces)[offset : offset + limit]
 
     def from_roots_flow(known: Mapping[str, bytes]) -> Flow[list[Namespace]]:
         pages = dict(zip(known, (yield from in_chunks_flow([page(root) for root in known])), strict=True))

@@ -57,25 +57,25 @@ class VectorQuery:
         prefix, (spaces, hits) = self.op.namespace_prefix, first
         if hits is not None:
             self._hits[prefix] = hits
-        found = yield from self._spaces_flow({prefix[0]: spaces})
-        return (yield from self._search_flow(found))
+        namespaces = yield from self._spaces_flow({prefix[0]: spaces})
+        return (yield from self._search_flow(namespaces))
 
     def _from_roots_flow(self, known: Iterable[str]) -> Flow[StoreSearchResult]:
         names = list(known)
         pages = yield from in_chunks_flow([items.spaces(self.space, root, ()) for root in names])
-        found = yield from self._spaces_flow(dict(zip(names, pages, strict=True)))
-        return (yield from self._search_flow(found))
+        namespaces = yield from self._spaces_flow(dict(zip(names, pages, strict=True)))
+        return (yield from self._search_flow(namespaces))
 
     def _spaces_flow(self, pages: Mapping[str, NamespacePage]) -> Flow[list[Namespace]]:
-        found: list[Namespace] = []
+        namespaces: list[Namespace] = []
         while pages:
             for page in pages.values():
-                found += page.namespaces
+                namespaces += page.namespaces
             further = {root: page.low for root, page in pages.items() if page.low is not None}
             prefix = self.op.namespace_prefix
             ops = [items.spaces(self.space, root, prefix, low) for root, low in further.items()]
             pages = dict(zip(further, (yield from in_chunks_flow(ops)), strict=True))
-        return found
+        return namespaces
 
     def _search_flow(self, namespaces: list[Namespace]) -> Flow[StoreSearchResult]:
         if not self.op.limit:
@@ -105,8 +105,8 @@ class VectorQuery:
 
     def _ask_flow(self, namespaces: list[Namespace], k: int) -> Flow[None]:
         while namespaces:
-            found = yield from in_chunks_flow([self._near(namespace, k) for namespace in namespaces])
-            answered = dict(zip(namespaces, found, strict=True))
+            nearest = yield from in_chunks_flow([self._near(namespace, k) for namespace in namespaces])
+            answered = dict(zip(namespaces, nearest, strict=True))
             self._hits.update({namespace: hits for namespace, hits in answered.items() if hits is not None})
             namespaces = [namespace for namespace, hits in answered.items() if hits is None]
 
@@ -149,5 +149,5 @@ class VectorQuery:
         """Items without vectors fill what is left of the limit."""
         reading = scanning(self.space, self.op, most, bare=True)
         first = yield from ask(reading.begin)
-        found: list[StoredItem] = yield from reading.finish(first)
-        return found[:most]
+        records: list[StoredItem] = yield from reading.finish(first)
+        return records[:most]

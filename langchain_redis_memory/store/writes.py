@@ -46,24 +46,15 @@ def collection(space: KeySpace, namespace: Namespace) -> Collection:
 
 
 def changes(puts: Iterable[PutOp], indexing: IndexSettings | None, *, marked: bool = True) -> list[ItemWrite]:
-    """Collects the changes that puts make, the last of each item.
+    """Collects the changes that puts make, the last of each item, in the order of the items' first puts.
 
-    Args:
-        puts: In order.
-        indexing: What is embedded, None for nothing.
-        marked: Whether the server may read what filters go by.
-
-    Returns:
-        The changes, in the order of the items' first puts.
-
-    Raises:
-        InvalidInputError: One of them is not acceptable.
+    `marked` says that the server may read what filters go by. Raises `InvalidInputError`: one is not acceptable.
     """
-    found: dict[tuple[Namespace, str], ItemWrite] = {}
+    last: dict[tuple[Namespace, str], ItemWrite] = {}
     for put in puts:
         place = (check_namespace(put.namespace), check_key(put.key))
-        found[place] = _change(*place, put, indexing, marked=marked)
-    return list(found.values())
+        last[place] = _change(*place, put, indexing, marked=marked)
+    return list(last.values())
 
 
 def _change(namespace: Namespace, key: str, put: PutOp, indexing: IndexSettings | None, *, marked: bool) -> ItemWrite:
@@ -85,16 +76,9 @@ _LONGEST_MINUTES = 525_600_000
 
 
 def milliseconds(minutes: Any) -> int:
-    """Converts a lifetime in LangGraph's minutes as milliseconds.
+    """Converts a lifetime in LangGraph's minutes to milliseconds: 0 for None, which is no expiry.
 
-    Args:
-        minutes: Positive minutes, or None for no expiry.
-
-    Returns:
-        Milliseconds, 0 for no expiry.
-
-    Raises:
-        InvalidInputError: It is not a positive number, or longer than a thousand years.
+    Raises `InvalidInputError`: it is not a positive number, or longer than a thousand years.
     """
     if minutes is None:
         return 0

@@ -18,16 +18,7 @@ from langchain_redis_memory.redis.capabilities import Server
 
 
 def check(dims: Any, name: Any = None, quantization: Any = "none") -> None:
-    """Checks the options of an engine.
-
-    Args:
-        dims: Numbers of a vector.
-        name: The engine's name, None to pick one.
-        quantization: How it keeps its vectors.
-
-    Raises:
-        ConfigError: One of them cannot work.
-    """
+    """Checks the options of an engine; raises `ConfigError` where one of them cannot work."""
     check_whole(dims, "dims", 1, 32_768, ConfigError)
     if name is not None:
         check_word(name, "engine", get_args(EngineName), ConfigError)
@@ -38,8 +29,7 @@ def check(dims: Any, name: Any = None, quantization: Any = "none") -> None:
 def check_vectors(space: KeySpace, what: str) -> None:
     """Refuses to keep vectors where the client's cipher does not allow that the server reads them.
 
-    Raises:
-        ConfigError: It is not allowed.
+    Raises `ConfigError`: it is not allowed.
     """
     if not space.may_read("vectors"):
         msg = f"{what} keeps vectors that the server reads, and they tell much of the text: allow it by "
@@ -47,16 +37,9 @@ def check_vectors(space: KeySpace, what: str) -> None:
 
 
 def engine(server: Server, dims: int, name: EngineName | None = None, quantization: Quantization = "none") -> Engine:
-    """Chooses the engine for a server.
+    """Chooses the engine for a server: the one with that name, else the best that the server has.
 
-    Args:
-        server: What it can do.
-        dims: Numbers of a vector.
-        name: Take this one; None picks the best that the server has.
-        quantization: How it keeps its vectors.
-
-    Raises:
-        ConfigError: The server cannot do what is asked for, or an option cannot work.
+    Raises `ConfigError`: the server cannot do what is asked for, or an option cannot work.
     """
     check(dims, name, quantization)
     chosen = name if name is not None else server.engines[0]

@@ -20,12 +20,7 @@ _REMEMBERED = 256
 
 
 class Embedder:
-    """Embeds questions, with a small LRU cache.
-
-    Args:
-        model: The embedding model.
-        name: Names it: vectors of different ones are never compared.
-    """
+    """Embeds questions, with a small LRU cache; vectors of models with different names are never compared."""
 
     def __init__(self, model: Embeddings, name: str) -> None:
         self._vectors = TextVectors(model, _REMEMBERED)
@@ -36,11 +31,7 @@ class Embedder:
         return f"{self._name}:{vectors.shape[-1]}"
 
     def many_flow(self, texts: list[str]) -> Flow[Vectors | None]:
-        """Returns a row for each question; None where the model fails.
-
-        Args:
-            texts: The questions, at least one; several are not remembered, as they come from an import.
-        """
+        """Returns a row for each question; None where the model fails. Several, as of an import, are not remembered."""
         try:
             if len(texts) > 1:
                 vectors: Vectors = yield from self._vectors.embed_flow(texts)

@@ -148,25 +148,17 @@ class Engine(Protocol):
 
 
 def as_vectors(vectors: Any, dims: int) -> Vectors:
-    """Converts embeddings to the float32 array that engines take.
+    """Converts one or several embeddings to the float32 array (how many, dims) that engines take.
 
-    Args:
-        vectors: One sequence of numbers or several.
-        dims: How many numbers each must have.
-
-    Returns:
-        float32 of shape (how many, dims).
-
-    Raises:
-        InvalidInputError: They have another shape, or hold what is no finite number.
+    Raises `InvalidInputError`: they have another shape, or hold what is no finite number.
     """
     try:
-        found = np.atleast_2d(np.asarray(vectors, dtype=np.float32))
+        array = np.atleast_2d(np.asarray(vectors, dtype=np.float32))
     except (TypeError, ValueError) as error:
         raise InvalidInputError(f"an embedding must be a list of {dims} numbers: {error}") from None
-    if found.ndim != 2 or found.shape[1] != dims or not found.shape[0]:
-        given = found.shape[-1] if found.size else 0
+    if array.ndim != 2 or array.shape[1] != dims or not array.shape[0]:
+        given = array.shape[-1] if array.size else 0
         raise InvalidInputError(f"an embedding has {given} dimensions, but the index is configured for {dims}")
-    if not np.isfinite(found).all():
+    if not np.isfinite(array).all():
         raise InvalidInputError("an embedding holds a number that is not finite")
-    return found
+    return array

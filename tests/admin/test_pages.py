@@ -58,6 +58,7 @@ async def fill(client: Client) -> None:
     await RedisRateLimiter(client, [Limit(10, "1m")], key="user").acheck("ana")
 
 
+@pytest.mark.slow
 async def test_every_page_shows_what_there_is_and_hides_words_from_whoever_may_not_read_them(client: Client) -> None:
     await fill(client)
     reader, other = Site(app_of(client)), Site(app_of(client, Access("joe")))
@@ -94,6 +95,7 @@ async def test_a_bounded_look_at_many_keys_says_so(client: Client) -> None:
     assert found.tenants[""].users == {"ana", "ben"}
 
 
+@pytest.mark.slow
 async def test_a_turn_is_shown_with_its_decision_and_with_what_a_naive_cache_would_have_said(client: Client) -> None:
     await talk(client)
     site = Site(app_of(client))
@@ -108,6 +110,7 @@ async def test_a_turn_is_shown_with_its_decision_and_with_what_a_naive_cache_wou
     assert "In 1 of 6 logged turns" in page
 
 
+@pytest.mark.slow
 async def test_an_entry_is_shown_with_who_was_served_it(client: Client) -> None:
     memory = await talk(client)
     entry = next(one.entry for one in await memory.answers.adecisions() if one.outcome == "hit")
@@ -119,6 +122,7 @@ async def test_an_entry_is_shown_with_who_was_served_it(client: Client) -> None:
     assert gone.status == 404
 
 
+@pytest.mark.slow
 async def test_lists_cost_the_same_however_much_there_is(client: Client, trips: list[Trip]) -> None:
     spent: list[list[int]] = []
     for most in range(40, 121, 80):
@@ -146,6 +150,7 @@ async def test_a_users_page_shows_the_newest(client: Client, monkeypatch: pytest
     assert "All conversations" in page
 
 
+@pytest.mark.slow
 async def test_a_search_looks_behind_the_first_page(client: Client) -> None:
     for number in range(60):
         history = RedisChatMessageHistory(f"s{number:02}", client, ttl_s=60)
@@ -157,6 +162,7 @@ async def test_a_search_looks_behind_the_first_page(client: Client) -> None:
         assert "s01" not in page
 
 
+@pytest.mark.slow
 async def test_conversations_are_searched(client: Client) -> None:
     await talk(client)
     site = Site(app_of(client))
@@ -179,6 +185,7 @@ async def test_a_conversation_that_something_else_overwrote_hides_no_other_of_it
     assert "spoilt" not in page
 
 
+@pytest.mark.slow
 async def test_a_tenant_that_is_not_visible_does_not_exist(client: Client) -> None:
     await talk(client, "acme")
     await talk(client, "other")

@@ -29,6 +29,7 @@ def api_of(client: Client, user: str | None, tenant: str = "") -> httpx.AsyncCli
     return httpx.AsyncClient(transport=transport, base_url="http://api.test/api")
 
 
+@pytest.mark.slow
 async def test_a_user_lists_reads_names_extends_and_deletes_a_conversation(client: Client) -> None:
     await talk(client)
     api = api_of(client, "ana")
@@ -64,6 +65,7 @@ async def test_what_a_service_keeps_longer_is_still_erased_with_its_user(client:
     assert raw(client, ("PTTL", client.keys().user_data("ben")))[0] <= before + 86_400_000
 
 
+@pytest.mark.slow
 async def test_somebody_else_s_conversation_does_not_exist(client: Client) -> None:
     await talk(client)
     await talk(client, "acme")
@@ -189,6 +191,7 @@ BODIES: tuple[Any, ...] = (None, [], {}, {"title": ""}, {"title": "x"}, {"title"
 LIVES: tuple[Any, ...] = ({"ttl_s": 0}, {"ttl_s": -1}, {"ttl_s": 1e300}, {"ttl_s": "x"}, {"ttl_s": 60})
 
 
+@pytest.mark.slow
 @pytest.mark.pins
 async def test_whatever_is_sent_gets_a_status_that_the_description_has(client: Client) -> None:
     await talk(client, users=("ana",))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from langchain.agents import create_agent
 from langchain.agents.middleware import HumanInTheLoopMiddleware, ModelRetryMiddleware
 from langchain.agents.structured_output import ProviderStrategy, ToolStrategy
+from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
 from langchain_core.tools import tool
 from langgraph.types import Command
@@ -24,6 +26,8 @@ from langchain_redis_memory import (
     RedisSaver,
     SemanticAnswerCache,
 )
+from langchain_redis_memory.agents.request import basis_of
+from langchain_redis_memory.cache.semantic.tenants import SearchOptions
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.audience.linguistic import classify_audience
 from langchain_redis_memory.redis.client.client import Client, Trip
@@ -195,6 +199,7 @@ async def test_parallel_calls_of_which_one_acts_forbid_sharing(client: Client, b
     assert cache_of(said)["why"] == "a tool ran that may do something: cancel"
 
 
+@pytest.mark.slow
 async def test_agents_that_differ_share_nothing(client: Client, both: Both) -> None:
     agents = [
         Agent(client, both),
@@ -210,6 +215,23 @@ async def test_agents_that_differ_share_nothing(client: Client, both: Both) -> N
         assert not cache_of(await agent.say(QUESTION))["hit"]
     assert not cache_of(await agents[0].say(QUESTION, level="expert"))["hit"], "a setting decides the answer"
     assert cache_of(await Agent(client, both).say(QUESTION))["hit"]
+
+
+class Tuned(FakeListChatModel):
+    tuned: dict[str, int]
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        return {"tuned": self.tuned}
+
+
+def test_a_models_settings_may_be_changed_in_place() -> None:
+    model = Tuned(responses=["one"], tuned={"seed": 1})
+    request: Any = SimpleNamespace(model=model, model_settings={}, tool_choice=None, tools=[], response_format=None)
+    first = basis_of(request)
+    assert basis_of(request) == first
+    model.tuned["seed"] = 2
+    assert basis_of(request) != first
 
 
 async def test_users_of_an_agent_with_tools_share_what_is_public(client: Client, both: Both) -> None:
@@ -298,7 +320,7 @@ async def test_a_model_that_fails_stores_nothing_and_is_asked_again(client: Clie
 
 
 async def test_answers_are_found_by_meaning(client: Client, both: Both) -> None:
-    cache = SemanticAnswerCache(client, WordEmbeddings(), policy=Cut())
+    cache = SemanticAnswerCache(client, WordEmbeddings(), search=SearchOptions(policy=Cut()))
     agent = Agent(client, both, cache=cache)
     await agent.say(ASKED)
     said = await agent.say(NEAR)
@@ -338,6 +360,7 @@ async def test_a_server_that_is_away_is_no_reason_to_fail(both: Both) -> None:
     await both(client.close)()
 
 
+@pytest.mark.slow
 async def test_of_equal_calls_at_once_one_asks_the_model(client: Client, both: Both) -> None:
     begun: list[int] = []
     model = SlowModel(all_have_begun=lambda: len(begun) >= 8)

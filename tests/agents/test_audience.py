@@ -22,6 +22,7 @@ from langchain_redis_memory import (
     RedisSemanticCache,
     SemanticAnswerCache,
 )
+from langchain_redis_memory.cache.semantic.tenants import SearchOptions
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both
 from tests.support.agents import ScriptedModel
@@ -64,7 +65,7 @@ def door(kind: str, client: Client, both: Both, options: QuestionOptions, done: 
     """A way to ask as a user in a session of his own; `done` notes what was not served from a cache."""
     if kind == "prompts":
         prompts = PromptOptions(audience=options.audience)
-        llm_cache = RedisSemanticCache(client, WordEmbeddings(), policy=Cut(), prompts=prompts)
+        llm_cache = RedisSemanticCache(client, WordEmbeddings(), prompts=prompts, search=SearchOptions(policy=Cut()))
 
         async def ask_model(user: str, question: str) -> None:  # of whom the prompt tells, as it holds what he said
             asked = prompt(HumanMessage(f"I am {user} and I am allergic to nuts."), "Noted.", question)

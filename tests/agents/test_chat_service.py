@@ -67,6 +67,7 @@ def said(events: list[dict[str, str]]) -> str:
     return "".join(json.loads(event["data"]) for event in events if event["event"] == "token")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("server", servers.TWO)
 async def test_many_users_at_once_each_have_their_own_memory(
     server: str, farm: Farm, monkeypatch: pytest.MonkeyPatch

@@ -182,6 +182,7 @@ async def test_a_deep_agent_finds_in_another_thread_what_it_wrote(client: Client
     assert "/plan.md" in state["messages"][-2].text
 
 
+@pytest.mark.slow
 async def test_deepagents_summaries_are_written_as_ours(client: Client, both: Both) -> None:
     writer, model = ScriptedModel(script=["They spoke of milk."]), ScriptedModel()
     summarise = SummarizationMiddleware(

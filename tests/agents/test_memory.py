@@ -125,6 +125,7 @@ async def test_what_the_user_said_in_another_thread_is_recalled(client: Client, 
     assert "Minka" not in await say("N: What is a cat?", "t4")
 
 
+@pytest.mark.slow
 async def test_a_summary_of_the_thread_is_kept_and_shown_before_the_window(client: Client, both: Both) -> None:
     writer = ScriptedModel(script=["They spoke of Minka."])
     memory = memory_of(client, summary=RollingSummary(writer, every_turns=3))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from langchain.agents import create_agent
 from langchain.agents.middleware import HumanInTheLoopMiddleware
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
@@ -32,7 +33,7 @@ class Agents:
     def __init__(self, client: Client, both: Both) -> None:
         self.client, self.both = client, both
         self.limiter = RedisRateLimiter(client, [Limit(100, "1d")], key="user")
-        self.budget = TokenBudgetMiddleware(client, per_user=10_000, reserve=10)
+        self.budget = TokenBudgetMiddleware(client, per_user=1_000, reserve=10)
         self.saver = RedisSaver(client, ttl_s=60)
         self.middleware: list[Any] = [
             MemoryMiddleware(ConversationMemory(client, ttl_s=60)),
@@ -77,6 +78,7 @@ def tool_of(name: str, run: Any) -> BaseTool:
     return StructuredTool.from_function(call, name=name, description="Look something up.")
 
 
+@pytest.mark.slow
 async def test_a_subagent_has_answers_of_its_own_and_the_same_budget(client: Client, both: Both) -> None:
     agents = Agents(client, both)
     expert_model = ScriptedModel(script=["The expert's answer."])
@@ -106,6 +108,7 @@ async def test_a_subagent_has_answers_of_its_own_and_the_same_budget(client: Cli
     assert (await agents.say(again, "What is Redis?"))[-1].text == "The expert's answer.", "the expert's own, cached"
 
 
+@pytest.mark.slow
 async def test_parallel_calls_of_a_tool_run_once_and_are_all_answered(client: Client, both: Both) -> None:
     agents, ran = Agents(client, both), Count()
 

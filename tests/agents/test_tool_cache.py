@@ -92,6 +92,7 @@ async def test_equal_calls_at_once_run_the_tool_once(client: Client, both: Both)
     assert [message.tool_call_id for message in found] == ["find-0", "find-1", "find-2"]
 
 
+@pytest.mark.slow
 async def test_results_are_the_user_s_own_unless_they_are_shared(client: Client, both: Both) -> None:
     for scope, runs in (("user", 2), ("tenant", 1)):
         desk = Desk(client, both, scope=scope, name=scope)

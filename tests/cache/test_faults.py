@@ -126,6 +126,7 @@ async def test_something_else_under_its_keys_is_a_miss(
     assert reply(cache._client, "GET", key) == b"mine"
 
 
+@pytest.mark.slow
 async def test_something_else_under_the_tally_disturbs_nothing(cache: RedisCache, both: Both) -> None:
     reply(cache._client, "SET", cache._flows.best_effort.tally._key, "mine", "PX", 100_000)
     for number in range(100):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timezone
 
 import pytest
@@ -115,7 +114,7 @@ def test_lines_of_a_log_and_marks_of_an_answer() -> None:
     )
     assert line.encoded(content=True) == golden
     read = decoded(golden, "1500-0")
-    assert read == replace(line, at=datetime(1970, 1, 1, 0, 0, 1, 500_000, tzinfo=timezone.utc), id="1500-0")
+    assert read == line._replace(at=datetime(1970, 1, 1, 0, 0, 1, 500_000, tzinfo=timezone.utc), id="1500-0")
     assert decoded(golden.replace(b"\x03", b"\x02", 1), "1500-0") is None
     words_left_out = decoded(line.encoded(content=False), "1500-0")
     assert words_left_out is not None

@@ -25,7 +25,7 @@ MODEL = "model-a"
 
 def made(client: Client, kind: str = "semantic", **options: Any) -> Any:
     if kind == "exact":
-        return RedisCache(client, **options)
+        return RedisCache(client, **grouped(options))
     return RedisSemanticCache(client, WordEmbeddings(), **grouped({"policy": Cut(), **options}))
 
 

@@ -179,12 +179,15 @@ def test_tokens_are_what_the_model_said_else_an_estimate() -> None:
 ERRORS = """Error: quota exceeded|error|Error 500|Error code: 429 - {'error': {}}|{"error": {"message": "quota"}}
 ValueError: bad value|openai.RateLimitError: Error|Internal Server Error|502 Bad Gateway|HTTP 503 Service Unavailable
 Rate limit exceeded, try again|An error occurred while processing|Traceback (most recent call last):|Request timed out.
-Sorry, something went wrong.|I'm sorry, but something went wrong|**Error:** no|API error: x|  ERROR : x"""
+Sorry, something went wrong.|I'm sorry, but something went wrong|**Error:** no|API error: x|  ERROR : x
+I'm sorry, but I can't help with that right now.|I couldn't reach the database, try again.
+The service is temporarily unavailable. Please try again later."""
 LEGITIMATE = """Error handling in Python is done with try|Terror: a history|Human error: the leading cause
 Errors are raised|An error is|Trial and error: how science works|500 services were launched
 404 parks are open|Exceptions are objects|Sorry, I do not know|The error code 5 means
 {"error": null, "result": 1}|Timeouts happen|4 errors were found
-Syntax error|502 is the number|Too many cooks|Exception handling|In a 404 Not Found, the server says|42"""
+Syntax error|502 is the number|Too many cooks|Exception handling|In a 404 Not Found, the server says|42
+Refunds cannot be made at the moment of purchase|A kiln that is too cold can't fire clay. Heat it and try again."""
 
 
 def lines(text: str) -> list[str]:

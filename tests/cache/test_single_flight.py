@@ -19,6 +19,7 @@ from langchain_core.outputs import Generation
 
 from langchain_redis_memory import RedisCache
 from langchain_redis_memory.cache import single_flight
+from langchain_redis_memory.cache.entry_options import EntryOptions
 from langchain_redis_memory.cache.exact_flows import name_of
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.redis.client.client import Client
@@ -68,7 +69,7 @@ class Work:
             self.calls += 1
             number = self.calls
         self.started.set()
-        assert self.go_on.wait(30)
+        assert self.go_on.wait(60)
         if number <= self.fail:
             msg = f"call {number} fails"
             raise LookupError(msg)
@@ -80,7 +81,7 @@ def at_once(works: list[Callable[[], Any]]) -> list[Any]:
     ready = Barrier(len(works))
 
     def run(work: Callable[[], Any]) -> Any:
-        ready.wait(30)
+        ready.wait(60)
         try:
             return work()
         except LookupError as error:
@@ -190,7 +191,7 @@ DIES = """
 
 def test_a_leader_that_dies_is_followed_by_one(real: Client, real_url: str, prefix: str) -> None:
     assert programs.run(textwrap.dedent(DIES), real_url, prefix).returncode == 7
-    cache, work = RedisCache(real, single_flight_s=1), Work()
+    cache, work = RedisCache(real, single_flight_s=60), Work()
     found = at_once([lambda: cache.get_or_compute("q", MODEL, work)] * N)
     assert [text_of(one) for one in found] == ["answer 1"] * N
     assert work.calls == 1
@@ -268,7 +269,7 @@ def in_fresh_context(call: Callable[[], Any]) -> Any:
     result: list[Any] = []
     thread = Thread(target=lambda: result.append(call()))
     thread.start()
-    thread.join(30)
+    thread.join(60)
     return result[0]
 
 
@@ -288,7 +289,7 @@ def test_two_who_lead_do_not_wait_for_each_other(cache: RedisCache) -> None:
 
     def one(first: str, second: str) -> list[Any]:
         found = [cache.lookup(first, MODEL)]
-        both_lead.wait(30)
+        both_lead.wait(60)
         found.append(cache.lookup(second, MODEL))
         for prompt in (first, second):
             cache.update(prompt, MODEL, [Generation(text=f"{prompt} by {first}")])
@@ -332,7 +333,7 @@ async def test_a_late_leader_gives_back_nothing_of_anothers(client: Client, both
 @pytest.fixture
 def stale(client: Client) -> RedisCache:
     """A cache whose answer to q is over its lifetime and may still be served."""
-    cache = RedisCache(client, ttl_s=0.001, stale_s=600, jitter=0)
+    cache = RedisCache(client, ttl_s=0.001, stale_s=600, entries=EntryOptions(jitter=0))
     cache.update("q", MODEL, [Generation(text="old")])
 
     def over() -> bool:
@@ -362,7 +363,7 @@ def test_of_all_threads_that_find_it_stale_one_refreshes(stale: RedisCache) -> N
 
 
 async def test_what_is_fresh_costs_no_second_trip(client: Client, both: Both, trips: list[Any]) -> None:
-    cache = RedisCache(client, ttl_s=600, stale_s=600, jitter=0)
+    cache = RedisCache(client, ttl_s=600, stale_s=600, entries=EntryOptions(jitter=0))
     await both(cache.update)("q", MODEL, [Generation(text="a")])
     trips.clear()
     assert text_of(await both(cache.lookup)("q", MODEL)) == "a"

@@ -13,6 +13,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, Generation
 
 from langchain_redis_memory import RedisCache
+from langchain_redis_memory.cache.entry_options import EntryOptions
 from langchain_redis_memory.cache.stats import KEEP_HOURS, Count, Stats, Tally, _row
 from langchain_redis_memory.redis.client.client import Client, Trip
 from tests.conftest import Both
@@ -26,9 +27,10 @@ TEXT = [ChatGeneration(message=AIMessage("an answer", usage_metadata=USAGE))]
 
 @pytest.fixture
 def cache(client: Client) -> RedisCache:
-    return RedisCache(client, prices={GPT: (2.5, 10.0)})
+    return RedisCache(client, entries=EntryOptions(prices={GPT: (2.5, 10.0)}))
 
 
+@pytest.mark.clocked  # an hour may begin meanwhile
 async def test_what_is_counted(cache: RedisCache, both: Both) -> None:
     described = f"[('model', '{OTHER}')]"
     for model in (GPT, described):
@@ -120,6 +122,7 @@ async def test_it_lives_for_a_fixed_time(cache: RedisCache, both: Both) -> None:
     assert KEEP_HOURS * 3600 - 60 < left <= KEEP_HOURS * 3600
 
 
+@pytest.mark.clocked  # another may begin meanwhile
 async def test_old_hours_are_removed_when_one_begins(cache: RedisCache, both: Both) -> None:
     key = cache._flows.best_effort.tally._key
     await both(cache.update)("q", GPT, TEXT)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from langchain_redis_memory import Client, InvalidInputError, RedisCache, RedisSemanticCache
+from langchain_redis_memory.cache.semantic.tenants import SearchOptions
 from langchain_redis_memory.redis.client.client import Trip
 from tests.conftest import Both
 from tests.support.meanings import ASKED, MODEL, NEAR, Cut, WordEmbeddings, answers
@@ -20,7 +21,7 @@ def exact(client: Client) -> LLMCache:
 
 
 def semantic(client: Client) -> LLMCache:
-    return RedisSemanticCache(client, WordEmbeddings(), policy=Cut(), single_flight_s=60)
+    return RedisSemanticCache(client, WordEmbeddings(), single_flight_s=60, search=SearchOptions(policy=Cut()))
 
 
 @pytest.fixture(params=[exact, semantic], ids=["exact", "semantic"])
@@ -63,7 +64,7 @@ async def test_a_switch_outlives_clearing_and_is_no_entry(client: Client, both: 
 async def test_a_switch_is_of_one_cache_of_one_tenant(client: Client, both: Both) -> None:
     await both(RedisCache(client, tenant="acme").switch)(on=False)
     assert await both(RedisCache(client).off_for)() == await both(RedisCache(client, name="b").off_for)() == 0
-    cache = RedisSemanticCache(client, WordEmbeddings(), policy=Cut())
+    cache = RedisSemanticCache(client, WordEmbeddings(), search=SearchOptions(policy=Cut()))
     await both(cache.bind(tenant="acme").switch)(on=False)
     assert await both(cache.off_for)() == 0
     assert await both(cache.bind(tenant="acme", scope="s").off_for)() > 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,6 +20,7 @@ from langchain_redis_memory import (
     RedisSemanticCache,
     classify_audience,
 )
+from langchain_redis_memory.cache.entry_options import EntryOptions
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both
@@ -46,7 +46,7 @@ async def test_an_exact_cache_does_not_keep_it(client: Client, both: Both, promp
 
 
 async def test_it_can_be_told_to(client: Client, both: Both) -> None:
-    cache = RedisCache(client, admission=AdmissionPolicy(unrepeatable=True))
+    cache = RedisCache(client, entries=EntryOptions(admission=AdmissionPolicy(unrepeatable=True)))
     await both(cache.update)("Cancel order 123", "model", ANSWER)
     assert await both(cache.lookup)("Cancel order 123", "model") == ANSWER
 
@@ -58,7 +58,7 @@ class Lift:
         if "broken" in turn:
             raise ValueError(turn)
         words = classify_audience("What is a lift?", opaque=opaque)
-        return replace(words, p_volatile=0.9, evidence=("volatile: 'lift'",)) if "lift" in turn else words
+        return words._replace(p_volatile=0.9, evidence=("volatile: 'lift'",)) if "lift" in turn else words
 
 
 CACHES: list[Any] = [

@@ -18,6 +18,7 @@ from pydantic import BaseModel
 
 from langchain_redis_memory import RedisCache
 from langchain_redis_memory.cache import warming
+from langchain_redis_memory.cache.entry_options import EntryOptions
 from langchain_redis_memory.cache.exact_flows import name_of
 from langchain_redis_memory.errors import InvalidInputError, UnavailableError, UnserialisableError
 from langchain_redis_memory.ops import Op
@@ -156,6 +157,7 @@ async def test_rows_of_a_file(cache: RedisCache, both: Both, tmp_path: Path) -> 
         await both(cache.warm)(tmp_path / "absent", MODEL)
 
 
+@pytest.mark.slow
 async def test_batches_and_progress(cache: RedisCache, both: Both, trips: list[Trip]) -> None:
     def rows() -> Iterator[tuple[str, str]]:
         for number in range(1200):
@@ -228,6 +230,7 @@ async def lines_of(cache: RedisCache, both: Both) -> list[str]:
     return list(cache.export_entries())
 
 
+@pytest.mark.slow
 async def test_what_is_exported_can_be_imported_elsewhere(client: Client, cache: RedisCache, both: Both) -> None:
     usage = {"input_tokens": 3, "output_tokens": 5, "total_tokens": 8}
     await both(cache.warm)([(f"q{i}", f"a{i}") for i in range(700)], MODEL)
@@ -235,7 +238,7 @@ async def test_what_is_exported_can_be_imported_elsewhere(client: Client, cache:
     lines = await lines_of(cache, both)
     assert len(lines) == len(set(lines)) == 701
     assert all(line.endswith("\n") and set(json.loads(line)) == {"id", "entry"} for line in lines)
-    other, done = RedisCache(client, tenant="another", name="n", ttl_s=50, jitter=0), list[int]()
+    other, done = RedisCache(client, tenant="another", name="n", ttl_s=50, entries=EntryOptions(jitter=0)), list[int]()
     assert await both(other.import_entries)([*lines, "\n"], progress=done.append) == 701
     assert done == [500, 202]
     assert (await both(other.lookup)("q699", MODEL))[0].text == "a699"

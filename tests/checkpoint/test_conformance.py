@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import pytest
 from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 from langgraph.checkpoint.conformance import checkpointer_test, validate
 from langgraph.checkpoint.conformance.capabilities import Capability
@@ -68,6 +69,7 @@ async def conforms(client: Client, both: Both, **options: Any) -> None:
     assert report.passed_all()
 
 
+@pytest.mark.slow
 async def test_every_capability(client: Client, both: Both) -> None:
     await conforms(client, both)
 

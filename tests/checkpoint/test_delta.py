@@ -61,6 +61,7 @@ def tree(saver: Any) -> list[Any]:
     return calls
 
 
+@pytest.mark.slow
 async def test_the_history_is_what_the_walk_gives(saver: RedisSaver, both: Both, trips: list[Trip]) -> None:
     oracle = InMemorySaver()
     for name, arguments in tree(saver):
@@ -159,6 +160,7 @@ async def states(both: Both, graph: Any, thread: str = "t") -> dict[str, Any]:
     return {at(state.config): (state.values, state.next) for state in found}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("frequency", "durability"), [(1, "sync"), (3, "async"), (3, "exit"), (100, "exit"), (100, "sync")]
 )

@@ -26,7 +26,7 @@ from tests.conftest import Both, Watch
 from tests.support.full import full_server
 from tests.support.raw import raw
 from tests.support.saves import TTL_S, at, chain, checkpoint, listed, loop, place, tidy
-from tests.support.servers import REAL_TABLE, TWO, Farm
+from tests.support.servers import REAL_TABLE, TWO, Farm, closed_port
 
 KINDS = ["checkpoints", "order", "blobs", "writes"]
 
@@ -384,9 +384,7 @@ async def test_all_that_was_acknowledged_is_there(real: Client, real_url: str) -
 
 
 async def test_a_server_that_is_not_there(both: Both) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
-    async with Client.from_url(f"redis://127.0.0.1:{port}/0", retries=0) as client:
+    async with Client.from_url(f"redis://127.0.0.1:{closed_port()}/0", retries=0) as client:
         saver = RedisSaver(client, ttl_s=TTL_S)
         for do in (WRITES | READS | REMOVALS).values():
             with pytest.raises(UnavailableError):

@@ -306,6 +306,7 @@ async def test_a_failure_is_gone_on_from(client: Client, both: Both) -> None:
     assert FAILS["times"] == 2
 
 
+@pytest.mark.slow
 async def test_two_processes_take_turns(client: Client, both: Both) -> None:
     """Neither knows what the other one sent, nor which elements the server has."""
     runs = [Run(both, graph_of(answer, forget).compile(checkpointer=RedisSaver(client, ttl_s=TTL_S))) for _ in range(2)]

@@ -175,6 +175,7 @@ def types(found: Any) -> list[Any]:
     )
 
 
+@pytest.mark.slow
 async def test_any_life_gives_what_the_oracle_gives(client: Client, both: Both) -> None:
     def run(steps: list[Any], looks: list[Look]) -> None:
         async def live() -> None:
@@ -256,6 +257,7 @@ async def test_an_older_checkpoint_stored_again_is_not_the_latest(saver: RedisSa
         assert names(await listed(both, kept, place())) == ["3", "2", "1"]
 
 
+@pytest.mark.slow
 async def test_all_namespaces_and_threads_newest_first(saver: RedisSaver, both: Both) -> None:
     with SqliteSaver.from_conn_string(":memory:") as oracle:
         for kept, hue in ((saver, both), (oracle, Both(asynchronous=False))):
@@ -319,6 +321,7 @@ async def test_the_parts_of_names_do_not_run_together(saver: RedisSaver, both: B
     assert len(await listed(both, saver, place("a", None))) == 4
 
 
+@pytest.mark.slow
 async def test_two_hundred_writes_at_once_are_all_kept(client: Client) -> None:
     saver = RedisSaver(client, ttl_s=TTL_S)
     config = await saver.aput(place(), checkpoint(), loop(), {})

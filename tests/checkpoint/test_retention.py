@@ -44,6 +44,7 @@ def keys(client: Client, thread: str = "t") -> int:
 # --- prune ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep", [1, 3, 99])
 async def test_prune_keeps_the_newest_of_each_namespace(
     client: Client, saver: RedisSaver, both: Both, keep: int
@@ -131,6 +132,7 @@ async def test_prune_of_nothing_sends_nothing(saver: RedisSaver, both: Both, tri
     assert trips == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("url", servers.TWO, indirect=True)
 async def test_any_life_of_lists_is_tidy_afterwards(client: Client) -> None:
     """Lists that grow, shrink, repeat and are shared; forks; then any removal."""
@@ -178,6 +180,7 @@ async def test_removed_elements_are_sent_again(client: Client, saver: RedisSaver
     assert tidy(client)
 
 
+@pytest.mark.slow
 async def test_puts_while_pruning_lose_nothing(client: Client) -> None:
     saver, other = RedisSaver(client, ttl_s=TTL_S), RedisSaver(client, ttl_s=TTL_S)
     both = Both(asynchronous=True)

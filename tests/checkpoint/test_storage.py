@@ -54,6 +54,7 @@ class Wire:
 # --- round trips ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_round_trips(client: Client, both: Both, trips: list[Trip]) -> None:
     saver = RedisSaver(client, ttl_s=TTL_S, touch_on_read=True)
 
@@ -250,9 +251,9 @@ def left(client: Client, thread: str = "t") -> list[float]:
 
 def alike(lifetimes: list[float], seconds: float) -> bool:
     """Whether all keys of a thread have one lifetime, and the index at least that."""
-    assert max(lifetimes[:4]) - min(lifetimes[:4]) < 1, lifetimes
-    assert seconds - 60 < lifetimes[0] <= seconds, lifetimes
-    assert lifetimes[4] >= lifetimes[0] - 1, "asked in one trip, but a trip has several nodes to ask"
+    assert max(lifetimes[:4]) - min(lifetimes[:4]) < 30, lifetimes
+    assert seconds - 300 < lifetimes[0] <= seconds, lifetimes
+    assert lifetimes[4] >= lifetimes[0] - 30, "asked in one trip, but a trip has several nodes to ask"
     return True
 
 

@@ -59,6 +59,7 @@ def test_a_server_that_is_not_there_is_one_line_on_stderr_and_exit_code_2(comman
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [[], *([name] for name in commands())])
 def test_each_help_has_an_example(command: list[str]) -> None:
     assert "Example: langchain-redis-memory " in said(*command, "--help")
@@ -80,6 +81,7 @@ def test_each_command_takes_the_same_options(option: str) -> None:
     assert without == WITHOUT.get(option, set())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", commands())
 def test_wrong_usage_is_exit_code_2_and_says_what_is_known(command: str) -> None:
     done = CliRunner().invoke(app, [command, "--no-such-option"])

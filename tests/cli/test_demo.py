@@ -31,6 +31,7 @@ def turn(output: str, number: int) -> list[str]:
     return re.sub(r"\n      +", " ", block[0]).splitlines()
 
 
+@pytest.mark.slow
 def test_without_embeddings_it_says_how_to_get_them_and_needs_three_trips_at_most(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -42,6 +43,7 @@ def test_without_embeddings_it_says_how_to_get_them_and_needs_three_trips_at_mos
     assert "[hit" in turn(output, 7)[1]  # the same words of another user
 
 
+@pytest.mark.slow
 def test_each_naive_answer_that_is_called_wrong_belongs_to_the_other_user() -> None:
     output = played()
     assert "would have told ben ana's answer: Throat cancer is treatable" in turn(output, 4)[2]
@@ -51,12 +53,14 @@ def test_each_naive_answer_that_is_called_wrong_belongs_to_the_other_user() -> N
     assert "and answered 0 wrongly" in " ".join(output.split())
 
 
+@pytest.mark.slow
 def test_personal_questions_and_effects_are_not_served() -> None:
     output = played()
     for number in (9, 10, 11, 12):
         assert "[hit" not in turn(output, number)[1]
 
 
+@pytest.mark.slow
 def test_nothing_is_wider_than_80_columns_and_no_colour_is_written_to_a_file() -> None:
     output = played()
     assert max(map(len, output.splitlines())) <= WIDTH
@@ -70,6 +74,7 @@ def test_the_naive_cache_gives_everybody_the_first_answer_to_the_words() -> None
     assert naive.serve("ben", "Was it?", "No.") is None
 
 
+@pytest.mark.slow
 @LOCAL
 def test_a_paraphrase_hits_and_the_documents_show_what_the_demo_prints() -> None:
     output = played()

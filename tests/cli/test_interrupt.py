@@ -25,8 +25,9 @@ from tests.support.programs import Program
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+pytestmark = pytest.mark.clocked  # it may be done before it is interrupted
 SESSIONS = 5_000
-WAIT_S = 120  # a busy machine takes long to import
+WAIT_S = 300  # a busy machine takes long to import
 _RUN = """
 from langchain_redis_memory.__main__ import main
 main()
@@ -64,7 +65,7 @@ class Command:
         self.process.send_signal(signal.SIGINT)
         status, after = self.process.wait(WAIT_S), termios.tcgetattr(self.end)
         os.close(self.end)
-        self.reader.join(5)
+        self.reader.join(WAIT_S)
         assert (status, after) == (130, self.before), self.said
         assert "Traceback" not in self.said, self.said
         assert self.said.count(HIDES) == self.said.count(SHOWS) > 0, "the cursor is shown again"

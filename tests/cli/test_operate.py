@@ -458,6 +458,7 @@ def test_a_load_is_bounded_and_leaves_nothing(said: Said, client: Client) -> Non
     said("loadtest", "--users", "1000", status=2)
 
 
+@pytest.mark.slow
 def test_the_demo_and_a_chat_print_json(said: Said) -> None:
     lines = [json.loads(line) for line in said("demo", "--json").splitlines()]
     assert {line["user"] for line in lines} == {"ana", "ben"}

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from langchain_redis_memory import QuestionOptions
 from langchain_redis_memory.cli.app import app
-from langchain_redis_memory.cli.replay import CacheOutcome, Kind, Role, askings, play, read, same_question
+from langchain_redis_memory.cli.replay import CacheOutcome, Kind, Role, askings, play, read_conversations, same_question
 from langchain_redis_memory.conversation.memory import ConversationMemory
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.classify.question_type import QuestionType
@@ -31,7 +31,7 @@ def write(path: Path, *lines: Any) -> Path:
 
 
 def run(file: Path, users: int = 2, **options: Any) -> CacheOutcome:
-    conversations, _ = read(file)
+    conversations, _ = read_conversations(file)
     outcome = CacheOutcome()
     memory = ConversationMemory(f"memory://{uuid4().hex}", questions=QuestionOptions(audience=for_everyone), **options)
     for _ in play(memory, askings(conversations, users), outcome=outcome):
@@ -76,7 +76,7 @@ DAMAGED: dict[str, bytes] = {
 @pytest.mark.parametrize("line", DAMAGED.values(), ids=DAMAGED.keys())
 def test_damaged_lines_are_skipped_and_named(tmp_path: Path, line: bytes) -> None:
     file = write(tmp_path, GOOD, line, b"", {**GOOD, "question": "Why?"})
-    conversations, damaged = read(file)
+    conversations, damaged = read_conversations(file)
     assert [[turn.question for turn in conversation] for conversation in conversations] == [["What is it?", "Why?"]]
     assert [fault.line for fault in damaged] == [2]
     assert len(damaged[0].why) < 300
@@ -96,15 +96,15 @@ def test_many_damaged_lines_are_summed_up(tmp_path: Path) -> None:
 
 
 def test_a_file_with_a_mark_at_its_start(tmp_path: Path) -> None:
-    conversations, damaged = read(write(tmp_path, b"\xef\xbb\xbf" + json.dumps(GOOD).encode()))
+    conversations, damaged = read_conversations(write(tmp_path, b"\xef\xbb\xbf" + json.dumps(GOOD).encode()))
     assert (len(conversations), damaged) == (1, [])
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot read"):
-        read(tmp_path / "none.jsonl")
+        read_conversations(tmp_path / "none.jsonl")
     with pytest.raises(ConfigError, match="cannot read"):
-        read(tmp_path)
+        read_conversations(tmp_path)
     code, output = command(tmp_path / "none.jsonl")
     assert code == 1
     assert output.startswith("ConfigError: cannot read")
@@ -112,7 +112,7 @@ def test_a_missing_file(tmp_path: Path) -> None:
 
 
 def test_an_empty_file(tmp_path: Path) -> None:
-    assert read(write(tmp_path)) == ([], [])
+    assert read_conversations(write(tmp_path)) == ([], [])
     code, output = command(write(tmp_path))
     assert code == 0
     assert "0 turns" in output
@@ -134,20 +134,24 @@ TALK = turns(
 
 
 def test_turns_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
-    conversations, _ = read(write(tmp_path, TALK[2], TALK[0], TALK[1]))
+    conversations, _ = read_conversations(write(tmp_path, TALK[2], TALK[0], TALK[1]))
     assert [turn.question for turn in conversations[0]] == [turn["question"] for turn in TALK]
     unnumbered = [{"conv": "a", "question": turn["question"]} for turn in (TALK[2], TALK[0])]
-    conversations, _ = read(write(tmp_path, *unnumbered))
+    conversations, _ = read_conversations(write(tmp_path, *unnumbered))
     assert [turn.question for turn in conversations[0]] == ["Who is Grieg?", "What is Redis?"]
 
 
 def test_conversations_of_two_sources_are_two(tmp_path: Path) -> None:
-    conversations, _ = read(write(tmp_path, {**GOOD, "source": "x"}, {**GOOD, "source": "y"}, {**GOOD, "source": "x"}))
+    conversations, _ = read_conversations(
+        write(tmp_path, {**GOOD, "source": "x"}, {**GOOD, "source": "y"}, {**GOOD, "source": "x"})
+    )
     assert [len(conversation) for conversation in conversations] == [2, 1]
 
 
 def test_users_are_interleaved_and_nobody_is_ahead_of_the_first(tmp_path: Path) -> None:
-    conversations, _ = read(write(tmp_path, *TALK, *turns("b", ("1", "1"), ("2", "2"), ("3", "3"), ("4", "4"))))
+    conversations, _ = read_conversations(
+        write(tmp_path, *TALK, *turns("b", ("1", "1"), ("2", "2"), ("3", "3"), ("4", "4")))
+    )
     stream = askings(conversations, 5, seed=3)
     assert [asking.number for asking in stream] == list(range(35))
     assert stream == askings(conversations, 5, seed=3)
@@ -165,7 +169,7 @@ def test_users_are_interleaved_and_nobody_is_ahead_of_the_first(tmp_path: Path) 
 
 def test_what_each_turn_is(tmp_path: Path) -> None:
     said = [*TALK, {"conv": "a", "turn": 9, "question": "And?"}, *turns("b", ("Is he dead?", "Is Ibsen dead?"))]
-    conversations, _ = read(write(tmp_path, *said))
+    conversations, _ = read_conversations(write(tmp_path, *said))
     kinds = {asking.text: asking.kind for asking in askings(conversations, 2)}
     assert kinds == {
         "What is Redis?": Kind.FIRST,
@@ -177,7 +181,7 @@ def test_what_each_turn_is(tmp_path: Path) -> None:
 
 
 def in_other_words(tmp_path: Path, *said: dict[str, Any]) -> dict[str, tuple[str, str]]:
-    conversations, _ = read(write(tmp_path, *said))
+    conversations, _ = read_conversations(write(tmp_path, *said))
     return {
         asking.turn.question: (asking.text, asking.wording)
         for asking in askings(conversations, 3)
@@ -190,7 +194,7 @@ def test_the_third_user_has_other_words(tmp_path: Path) -> None:
     assert found["Is it fast?"] == ("Is Redis fast?", "rewrite")
     assert found["And why?"] == ("How come?", "paraphrase")
     assert found["What is Redis?"][0] in {"what is redis", "What's Redis?", "Please tell me what is Redis?"}
-    conversations, _ = read(write(tmp_path, *TALK))
+    conversations, _ = read_conversations(write(tmp_path, *TALK))
     assert {asking.kind for asking in askings(conversations, 3) if asking.text == "Is Redis fast?"} == {Kind.REWRITTEN}
 
 
@@ -356,6 +360,7 @@ def test_by_meaning(tmp_path: Path, real_url: str) -> None:
     assert report["outcomes"][-1]["paraphrases_hit"]["first"] == 1.0
 
 
+@pytest.mark.slow
 def test_the_page_runs_and_loads_nothing(tmp_path: Path) -> None:
     evil = "<script>alert(1)</script><img src=x onerror=y> & \"'"
     said = [
@@ -403,6 +408,7 @@ class Tags(HTMLParser):
         self.said.append(data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rewritten", [True, False])
 @pytest.mark.parametrize("users", [1, 3])
 def test_a_page_of_little(tmp_path: Path, rewritten: bool, users: int) -> None:
@@ -451,6 +457,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["function", "runnable", "model"])
 def test_an_answerer_of_ones_own(tmp_path: Path, module: str, name: str) -> None:
     code, output = command(write(tmp_path, *TALK), "--answerer", f"{module}:{name}", "--json", tmp_path / "report.json")
@@ -469,6 +476,7 @@ def test_an_answerer_that_cannot_be_used(tmp_path: Path, module: str, name: str)
         assert output.startswith("ConfigError: --answerer")
 
 
+@pytest.mark.slow
 def test_an_answerer_that_fails(tmp_path: Path, module: str) -> None:
     code, output = command(write(tmp_path, *TALK), "--answerer", f"{module}:failing")
     assert code == 1

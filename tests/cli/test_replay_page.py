@@ -56,7 +56,7 @@ def test_labels_keep_a_gap_inside_the_plot(wanted: list[float]) -> None:
 
 def test_labels_of_equal_outcomes_do_not_overlap_on_the_page() -> None:
     html = page(report(*(outcome(f"risk {risk}", risk, 20, 0) for risk in (0.01, 0.02, 0.05, 0.1))))
-    plot = html[: html.index("Hits, and what went past")]
+    plot = html[: html.index("Hits and bypasses")]
     rows = sorted(float(y) for y in re.findall(r'<text x="[^"]+" y="([^"]+)"[^>]*>risk ', plot))
     assert len(rows) == 4
     assert all(after - before >= 14.9 for before, after in pairwise(rows))

@@ -11,12 +11,13 @@ from typer.testing import CliRunner
 
 from langchain_redis_memory.cli import local
 from langchain_redis_memory.cli.app import app
-from langchain_redis_memory.cli.replay import SAMPLE, Kind, askings, read
+from langchain_redis_memory.cli.replay import SAMPLE, Kind, askings, read_conversations
 from langchain_redis_memory.cli.replay.reliability import Reliability, most_expected
 
 CACHE = "semantic" if local.local_model() else "exact"
 
 
+@pytest.mark.slow
 def test_on_the_sample_a_naive_cache_serves_wrongly_and_ours_does_not(tmp_path: Path) -> None:
     """At one level of risk; that several stand side by side is shown in `test_replay.py`."""
     files = (tmp_path / "report.json", tmp_path / "report.html")
@@ -40,7 +41,7 @@ def test_on_the_sample_a_naive_cache_serves_wrongly_and_ours_does_not(tmp_path: 
 
 
 def test_the_sample_has_several_domains_and_all_of_it_can_be_judged() -> None:
-    conversations, damaged = read(SAMPLE)
+    conversations, damaged = read_conversations(SAMPLE)
     turns = [turn for conversation in conversations for turn in conversation]
     assert damaged == []
     assert len({turn.conversation.partition("-")[0] for turn in turns}) >= 5

@@ -107,6 +107,7 @@ async def test_a_hit_between_load_and_store_is_stored_later(desk: Desk, both: Bo
     assert await desk.told("ben") == await desk.told("ana")
 
 
+@pytest.mark.slow
 async def test_flush_says_what_still_waits(desk: Desk, both: Both, switch: Switch) -> None:
     await desk.say("F: the server knows the scripts from now on")
     switch.off()
@@ -166,6 +167,7 @@ async def test_a_model_that_fails_while_away_leaves_nothing(desk: Desk, switch: 
     assert desk.memory.unstored == 0
 
 
+@pytest.mark.slow
 async def test_what_waits_survives_a_turn_that_fails(desk: Desk, client: Client, switch: Switch) -> None:
     switch.off()
     await desk.say("F: a")

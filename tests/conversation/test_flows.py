@@ -18,7 +18,13 @@ from langchain_redis_memory.conversation.planner import Planner
 from langchain_redis_memory.conversation.select.memory import MemorySelector
 from langchain_redis_memory.conversation.turn import ModelInput, TurnInput
 from langchain_redis_memory.conversation.turn_cache import NOTHING, TurnCache, TurnLookup
-from langchain_redis_memory.conversation.turn_steps import AnsweredTurn, LoadedTurn, PlannedTurn, TurnRequest
+from langchain_redis_memory.conversation.turn_steps import (
+    AnsweredTurn,
+    LoadedTurn,
+    PlannedTurn,
+    TurnProgress,
+    TurnRequest,
+)
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.ops import Flow, Invoke, Now, OneDeadline, Op, Step
 from langchain_redis_memory.redis.client.client import Client
@@ -87,7 +93,7 @@ def request(text: str) -> TurnRequest:
     transcript = Transcript(client.keys(), "s")
     incoming = TurnInput("s", "", "", HumanMessage(text, id="q"))
     asked = CacheQuestion(transcript.space, "", Chain.scope, text)
-    return TurnRequest(incoming, Chain(), transcript, text, asked)
+    return TurnRequest(incoming, Chain(), transcript, text, asked, TurnProgress())
 
 
 def talk() -> list[BaseMessage]:

@@ -162,6 +162,7 @@ def same(steps: list[Said | str], cache: Any, **options: Any) -> int:
     return caching.hits
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fields", [False, True], ids=["model", "chain"])
 @pytest.mark.parametrize("texts", [MARKED, REAL], ids=["marked", "rules"])
 def test_a_hit_cannot_be_told_from_a_miss(fields: bool, texts: list[str]) -> None:
@@ -189,6 +190,7 @@ LIFE: list[Said | str] = [
 ]
 
 
+@pytest.mark.slow
 def test_the_worlds_meet_hits_at_all() -> None:
     assert same(LIFE, True, fields=False, marked=True, retriever=look_up) == 4
 
@@ -219,6 +221,7 @@ WRONG: dict[str, tuple[Callable[[CacheQuestion], CacheQuestion], list[Said | str
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WRONG)
 def test_a_cache_that_forgets_something_is_found_out(name: str) -> None:
     forget, steps = WRONG[name]

@@ -9,20 +9,25 @@ from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any
+from typing import TypedDict as TypingTypedDict
 from uuid import uuid4
 
 import pytest
+from langchain.chat_models import init_chat_model
 from langchain_core.documents import Document
+from langchain_core.example_selectors import BaseExampleSelector
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.output_parsers import StrOutputParser
-from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.prompts import ChatPromptTemplate, FewShotPromptTemplate, PromptTemplate
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, RunnableSerializable
 from langchain_core.tools import tool
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.runtime import Runtime
 
 from langchain_redis_memory import AnswerOptions, ConversationMemory, QuestionOptions, RagCache, TurnReport
-from langchain_redis_memory.cache.sharing import Lifetimes
+from langchain_redis_memory.cache.sharing import Asker, Lifetimes, instructs
 from langchain_redis_memory.conversation.policy import DEFAULT_POLICY, Rule
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.language.audience import Audience, AudienceVerdict
@@ -31,6 +36,7 @@ from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.codec.fingerprint import describe
 from tests.conftest import Both, url_of
 from tests.support.chains import DescribedModel
 from tests.support.grouped import grouped
@@ -191,11 +197,11 @@ async def test_a_user_is_served_his_own_answer_for_as_long_as_the_application_sa
 
 
 async def test_what_changes_by_itself_is_kept_for_as_long_as_the_application_says(client: Client, both: Both) -> None:
-    bank = Bank(client, both, DescribedModel(), lifetimes=Lifetimes(volatile_s=5))
+    bank = Bank(client, both, DescribedModel(), lifetimes=Lifetimes(volatile_s=60))
     for who in ("ana", "ben"):
         await bank.ask(who, "What is the weather in Oslo today?")
     assert bank.served == ["miss", "hit"]
-    assert await stored_for_s(client, both) <= 5
+    assert await stored_for_s(client, both) <= 60
 
 
 async def test_a_type_of_question_has_a_lifetime_of_its_own(client: Client, both: Both) -> None:
@@ -860,3 +866,174 @@ async def test_who_said_how_to_answer_is_answered_so_and_nobody_else_is(client: 
     assert model.shown[1][0].text == "From now on answer in French."
     assert [message.text for message in model.shown[2]] == ["What is the capital of Norway?"]
     assert bank.served == ["bypass", "bypass", "miss"]
+
+
+# --- what is inside of a chain --------------------------------------------------------------------------------------
+
+CAPITAL = "What is the capital of Norway?"
+
+
+def thread(saver: InMemorySaver | None) -> Any:
+    """A graph that answers with all that was said in its thread."""
+
+    def answer(state: MessagesState) -> dict[str, Any]:
+        return {"messages": [AIMessage(" | ".join(str(said.text) for said in state["messages"]))]}
+
+    return StateGraph(MessagesState).add_node("answer", answer).add_edge(START, "answer").compile(checkpointer=saver)
+
+
+THREAD = thread(InMemorySaver())
+
+
+def named_in_a_function(given: dict[str, Any], config: RunnableConfig) -> str:
+    return str(THREAD.invoke({"messages": [HumanMessage(given["question"])]}, config)["messages"][-1].text)
+
+
+def in_a_sequence() -> Any:
+    begin: Any = RunnableLambda(lambda given: {"messages": [HumanMessage(given["question"])]})
+    return begin | THREAD | RunnableLambda(lambda state: state["messages"][-1].text)
+
+
+def in_a_node() -> Any:
+    graph = THREAD
+
+    def node(state: MessagesState, config: RunnableConfig) -> Any:
+        own = {"configurable": {"thread_id": config["configurable"]["thread_id"]}}
+        return {"messages": graph.invoke({"messages": state["messages"][-1:]}, own)["messages"][-1:]}
+
+    return StateGraph(MessagesState).add_node("node", node).add_edge(START, "node").compile()
+
+
+@pytest.mark.parametrize("make", [lambda: RunnableLambda(named_in_a_function), in_a_sequence, in_a_node])
+async def test_a_chain_that_has_conversations_of_its_own_is_asked_each_time(
+    client: Client, both: Both, make: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    reports: list[TurnReport] = []
+    chat = ConversationMemory(client, on_turn=reports.append).wrap(make(), scope="s")
+    assert "'LangGraph' inside of the chain keeps conversations of its own" in caplog.text
+    for who in ("ana", "ben"):
+        await both(chat.invoke)(CAPITAL, {"configurable": {"thread_id": f"{who} {uuid4()}"}})
+    assert [report.cache for report in reports] == ["bypass", "bypass"]
+    assert reports[1].why == "the chain keeps conversations of its own"
+
+
+def test_a_graph_without_a_checkpointer_has_none(client: Client, both: Both, caplog: pytest.LogCaptureFixture) -> None:
+    graph = thread(None)
+    Bank(client, both, RunnableLambda(graph.invoke))
+    assert "conversations of its own" not in caplog.text
+
+
+async def test_a_model_whose_settings_change_is_another_model(client: Client, both: Both) -> None:
+    model = DescribedModel(temperature=0.1)
+    bank = Bank(client, both, model)
+    for who in ("ana", "ben"):
+        await bank.ask(who, CAPITAL)
+    model.temperature = 0.9
+    await bank.ask("cleo", CAPITAL)
+    assert bank.served == ["miss", "hit", "miss"]
+
+
+async def test_what_a_chain_notes_in_its_documents_was_not_found(client: Client, both: Both) -> None:
+    def rank(given: dict[str, Any]) -> str:
+        for place, document in enumerate(given["documents"]):
+            document.metadata["rank"], document.page_content = place, "cut"
+        return "ranked"
+
+    shelf = Shelf(client, both, *[[Document("one"), Document("two")] for _ in "12"])
+    bank = Bank(client, both, RunnableLambda(rank), shelf.bank.chat.retriever)
+    for who in ("ana", "ben"):
+        await bank.ask(who, MERGER)
+    assert bank.served == ["miss", "hit"]
+    assert [document.metadata for document in bank.reports[0].documents] == [{}, {}]
+
+
+async def test_a_chain_cannot_change_what_was_said(client: Client, both: Both) -> None:
+    def mask(state: MessagesState) -> dict[str, Any]:
+        state["messages"][-1].content = "[masked]"
+        return {"messages": [AIMessage("done")]}
+
+    memory = ConversationMemory(client)
+    chat = memory.wrap(StateGraph(MessagesState).add_node("mask", mask).add_edge(START, "mask").compile(), scope="s")
+    await both(chat.invoke)(CAPITAL, {"configurable": {"session_id": "1"}})
+    again = await both(memory.wrap(RunnableLambda(lambda given: given["history"][0].text), scope="t").invoke)(
+        "What did I ask first?", {"configurable": {"session_id": "1"}}
+    )
+    assert again == CAPITAL
+
+
+async def test_what_no_key_can_hold_is_said(client: Client, both: Both) -> None:
+    bank = Bank(client, both)
+    await both(bank.chat.invoke)({"question": CAPITAL, "connection": object()}, {"configurable": {"session_id": "1"}})
+    assert (bank.served, bank.reports[0].why) == (["bypass"], "it is given what no key can hold")
+
+
+class Examples(BaseExampleSelector):
+    def __init__(self) -> None:
+        self.shown = [{"said": "one"}]
+
+    def add_example(self, example: dict[str, str]) -> None:
+        self.shown = [example]
+
+    def select_examples(self, input_variables: dict[str, str]) -> list[dict[str, str]]:
+        return self.shown
+
+
+async def test_examples_that_are_chosen_somewhere_are_documents_that_nobody_checks(client: Client, both: Both) -> None:
+    examples = Examples()
+    prompt = FewShotPromptTemplate(
+        example_selector=examples,
+        example_prompt=PromptTemplate.from_template("{said}"),
+        suffix="{question}",
+        input_variables=["question"],
+    )
+    model = DescribedModel()
+    bank = Bank(client, both, prompt | model)
+    await bank.ask("ana", CAPITAL)
+    examples.add_example({"said": "two"})
+    await bank.ask("ben", CAPITAL)
+    assert bank.served == ["miss", "miss"]
+    assert "two" in model.shown[1][0].text
+
+
+class State(TypingTypedDict):
+    question: str
+    answer: str
+
+
+async def test_a_state_may_be_any_typed_dict(client: Client, both: Both) -> None:
+    graph = StateGraph(State).add_node("n", lambda state: {"answer": state["question"]}).add_edge(START, "n").compile()
+    bank = Bank(client, both, graph, output_key="answer")
+    assert (await bank.ask("ana", CAPITAL))["answer"] == CAPITAL
+
+
+async def test_a_model_that_each_call_chooses_gets_messages(client: Client, both: Both) -> None:
+    chosen = init_chat_model(configurable_fields="any")
+    assert Bank(client, both, chosen).chat._wrapped.shape.takes == "messages"
+    assert describe(chosen).digest != describe(init_chat_model(configurable_fields=("model",))).digest
+
+
+def test_no_session_is_spelled_like_a_user_in_one() -> None:
+    assert Asker(("ana",), "x").place != Asker((), "['x', 'ana']").name
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Call me Captain.",
+        "Stop using emojis.",
+        "Don't mention prices.",
+        "I only speak Spanish",
+        "I prefer metric units",
+        "No more than two sentences per answer.",
+        "Switch to Italian",
+        "Respond formally",
+        "Give all answers as bullet points",
+    ],
+)
+def test_how_to_answer_is_said_in_many_ways(said: str) -> None:
+    assert instructs(said)
+
+
+@pytest.mark.parametrize("said", ["How do I switch to the annual plan?", "Is this an answer?", "I like tea."])
+def test_what_is_no_instruction(said: str) -> None:
+    assert not instructs(said)

@@ -121,6 +121,7 @@ class Evens:
         return list(history[::2])
 
 
+@pytest.mark.slow
 async def test_a_selector_of_ones_own(client: Client, both: Both) -> None:
     desk = Desk(client, both, classifier=Marked(), selector=Evens())
     for number in range(15):

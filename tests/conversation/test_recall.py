@@ -46,6 +46,7 @@ async def ask(desk: Desk, trips: list[Trip], question: str) -> tuple[list[str], 
     return shown, len(trips)
 
 
+@pytest.mark.slow
 async def test_recall_reaches_all_of_three_hundred_turns(client: Client, both: Both, trips: list[Trip]) -> None:
     desk = Desk(client, both, retriever=look_up)
     await told(desk, long_talk())
@@ -65,6 +66,7 @@ async def test_recall_reaches_all_of_three_hundred_turns(client: Client, both: B
     assert shown[-2] == "What did you say after I asked about the risotto?"
 
 
+@pytest.mark.slow
 async def test_another_process_recalls_as_well(client: Client, both: Both, trips: list[Trip]) -> None:
     await told(Desk(client, both), long_talk())
     for _ in range(2):

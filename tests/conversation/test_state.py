@@ -127,6 +127,7 @@ async def test_a_hit_counts_as_a_turn_too(client: Client, both: Both) -> None:
     assert (await state_of(client, both, "ben")).topic == "throat cancer"
 
 
+@pytest.mark.slow
 async def test_concurrent_turns_lose_nothing(client: Client, both: Both) -> None:
     desks = [Desk(client, both, classifier=Marked(), cache=None, state=True) for _ in range(4)]
     if both.asynchronous:

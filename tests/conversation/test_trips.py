@@ -32,6 +32,7 @@ async def count(desk: Desk, trips: list[Trip], said: str, session: str = "s") ->
     return len(trips)
 
 
+@pytest.mark.slow
 async def test_a_conversation_of_one_process_costs_two_trips_a_turn(
     warm: Client, both: Both, trips: list[Trip]
 ) -> None:
@@ -42,6 +43,7 @@ async def test_a_conversation_of_one_process_costs_two_trips_a_turn(
     assert [await count(desk, trips, text) for text in said] == expected
 
 
+@pytest.mark.slow
 async def test_a_hit_costs_two_trips(warm: Client, both: Both, trips: list[Trip]) -> None:
     desk = Desk(warm, both, classifier=Marked())
     await desk.say("N: a", "one")
@@ -93,6 +95,7 @@ async def test_a_guess_for_another_question_is_not_served(warm: Client, both: Bo
     assert [said.text for said in one.last.memory[::2]] == ["What is throat cancer?", "What is a diesel engine?"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most", [2, 3, 4, 7, 30])
 async def test_a_bounded_conversation_costs_two_as_well(warm: Client, both: Both, trips: list[Trip], most: int) -> None:
     desk = Desk(warm, both, classifier=Marked(), max_messages=most)
@@ -122,6 +125,7 @@ async def test_a_conversation_that_was_cleared_elsewhere_starts_anew(warm: Clien
     assert desk.last.memory == []
 
 
+@pytest.mark.slow
 async def test_an_answer_that_was_edited_elsewhere_is_another_context(warm: Client, both: Both) -> None:
     desk = Desk(warm, both, classifier=Marked())
     for session in ("one", "two"):
@@ -190,6 +194,7 @@ async def test_a_loader_is_counted_as_it_is(warm: Client, both: Both, trips: lis
     assert counts[2:] == [2, 2]
 
 
+@pytest.mark.slow
 async def test_a_search_by_meaning_is_counted_as_it_is(warm: Client, both: Both, trips: list[Trip]) -> None:
     desk = Desk(warm, both, classifier=Marked(), cache=SemanticAnswerCache(warm, Meanings()))
     for said in ("N: What is warmth?", "N: What is a diesel engine?"):

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from langchain_redis_memory import RedisCache, RedisSemanticCache, SemanticAnswerCache
 from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion
 from langchain_redis_memory.cache.answers.exact import ExactAnswerCache
+from langchain_redis_memory.cache.semantic.tenants import SearchOptions
 from langchain_redis_memory.cache.sharing import Asker, Lifetimes, SharingRule
 from langchain_redis_memory.conversation import runnable
 from langchain_redis_memory.conversation.tool_watch import ToolWatch
@@ -145,18 +146,20 @@ async def worlds(
 
 
 def meanings(client: Client, policy: Any = None) -> SemanticAnswerCache:
-    return SemanticAnswerCache(client, Alike(), policy=policy or VerifiedPolicy(0.05))
+    return SemanticAnswerCache(client, Alike(), search=SearchOptions(policy=policy or VerifiedPolicy(0.05)))
 
 
 # --- every server, every chain, both colours ----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chain", ["model", "rag"])
 async def test_the_worlds_never_part(client: Client, url: str, prefix: str, both: Both, chain: str) -> None:
     cache = meanings(client) if chain == "model" else True
     assert await worlds(both, LIFE, chain, client, cache, Client.from_url(url, prefix=f"{prefix}:plain")) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chain", ["function", "agent"])
 @pytest.mark.parametrize("embedded", [False, True], ids=["exact", "meaning"])
 async def test_the_worlds_of_functions_never_part(both: Both, chain: str, embedded: bool) -> None:
@@ -169,7 +172,7 @@ async def test_the_worlds_of_langchains_caches_never_part(client: Client, both: 
     def cache_of(tenant: str) -> Any:
         if name == "exact":
             return RedisCache(client, tenant=tenant)
-        return RedisSemanticCache(client, Alike(), policy=VerifiedPolicy(0.05), tenant=tenant)
+        return RedisSemanticCache(client, Alike(), tenant=tenant, search=SearchOptions(policy=VerifiedPolicy(0.05)))
 
     # LangChain's exact cache serves the very same prompt: there the day is in it, and effects are not asked for.
     exact = name == "exact"
@@ -407,5 +410,6 @@ async def test_a_verifier_that_trusts_the_cosine_is_found() -> None:
             await worlds(SYNC, turns, "model", client, meanings(client, policy))
 
 
+@pytest.mark.slow
 async def test_a_world_without_a_cache_is_never_served() -> None:
     assert await worlds(SYNC, LIFE, "function", cache=NeverCache()) == 0

@@ -19,12 +19,15 @@ SHORT = ["slots move, ten keys at a time", "the master is demoted, its name move
 @pytest.mark.parametrize("name", SHORT)
 def test_a_row_loses_nothing(farm: Farm, name: str) -> None:
     row = next(row for row in ROWS if row.name == name)
-    found = play(row, 1, farm)
-    outcome = found.outcome
+    for seconds in (1, 5, 25):  # a busy machine gets to little in one
+        found = play(row, seconds, farm)
+        outcome = found.outcome
+        assert not (row.goes_on and outcome.refused)
+        assert (outcome.lost, outcome.doubled, outcome.reordered, outcome.raised) == (0, 0, 0, [])
+        assert line(found).count("|") == len(COLUMNS) + 1
+        if outcome.acknowledged > 5:
+            break
     assert outcome.acknowledged > 5
-    assert not (row.goes_on and outcome.refused)
-    assert (outcome.lost, outcome.doubled, outcome.reordered, outcome.raised) == (0, 0, 0, [])
-    assert line(found).count("|") == len(COLUMNS) + 1
 
 
 def test_the_check_objects() -> None:

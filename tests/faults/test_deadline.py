@@ -25,7 +25,7 @@ from tests.conftest import Both
 from tests.support.chains import Desk, Marked, Switch
 from tests.support.lateness import Stopwatch
 from tests.support.proxy import Proxy
-from tests.support.servers import NEWEST, Farm, wait_for
+from tests.support.servers import NEWEST, PATIENT_S, Farm, wait_for
 
 pytestmark = pytest.mark.clocked
 TIMEOUT_S = 0.4
@@ -120,7 +120,7 @@ async def test_many_tasks_on_few_connections_wait_no_longer(hole: Proxy) -> None
 
 async def test_a_turn_waits_once_and_the_next_not_at_all(hole: Proxy, both: Both) -> None:
     async with client_of(hole.url) as client:
-        desk = Desk(client, both, classifier=Marked(), outbox=Outbox(close_s=0.01))
+        desk = Desk(client, both, classifier=Marked(), outbox=Outbox(replay_s=None, close_s=0.01))
         with Watch():
             await desk.say("F: a")
         before = hole.accepted
@@ -303,7 +303,10 @@ async def test_a_call_goes_on_without_a_server_that_has_taken_its_time(hole: Pro
 
 def test_caches_never_take_the_last_connection(farm: Farm) -> None:
     process = farm.start(NEWEST)
-    with Client.from_url(process.url, timeout_s=10, max_connections=4) as client, redis.Redis(port=process.port) as own:
+    with (
+        Client.from_url(process.url, timeout_s=PATIENT_S, max_connections=4) as client,
+        redis.Redis(port=process.port) as own,
+    ):
         held = Op((("BLPOP", "free", 0),), lambda replies: replies[0], best_effort=True)
         threads = [threading.Thread(target=client.run, args=(held,)) for _ in range(8)]
         for thread in threads:
@@ -320,7 +323,7 @@ def test_caches_never_take_the_last_connection(farm: Farm) -> None:
 
 async def test_caches_never_take_the_last_connection_of_a_loop(farm: Farm) -> None:
     process = farm.start(NEWEST)
-    async with Client.from_url(process.url, timeout_s=10, max_connections=4) as client:
+    async with Client.from_url(process.url, timeout_s=PATIENT_S, max_connections=4) as client:
         held = Op((("BLPOP", "free", 0),), lambda replies: replies[0], best_effort=True)
         with redis.Redis(port=process.port) as own:
             tasks = [asyncio.create_task(client.arun(held)) for _ in range(8)]

@@ -22,9 +22,10 @@ from langchain_redis_memory.state.agent_state import RedisAgentState
 from langchain_redis_memory.store.redis_store import RedisStore
 from tests.conftest import Both
 from tests.support.chains import Desk, Marked
-from tests.support.servers import NEWEST, Farm, of_cluster, start_cluster, wait_for
+from tests.support.servers import NEWEST, PATIENT_S, Farm, of_cluster, start_cluster, wait_for
 
 SOON = Durability("replicated", timeout_s=0.05)
+PATIENT = Durability("replicated", timeout_s=PATIENT_S)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def pair(farm: Farm) -> Iterator[tuple[str, redis.Redis]]:
     copy = farm.start(NEWEST)
     replica = redis.Redis(port=copy.port)
     replica.replicaof("127.0.0.1", master.port)
-    wait_for(lambda: replica.info("replication")["master_link_status"] == "up", 30)
+    wait_for(lambda: replica.info("replication")["master_link_status"] == "up")
     yield master.url, replica
     replica.close()
     for process in (copy, master):
@@ -44,7 +45,7 @@ def pair(farm: Farm) -> Iterator[tuple[str, redis.Redis]]:
 @pytest.fixture
 async def replicated(pair: tuple[str, redis.Redis], prefix: str, trips: list[Trip]) -> AsyncIterator[Client]:
     """A client whose writes wait for the replica."""
-    client = Client.from_url(pair[0], prefix=prefix, on_trip=trips.append).durable("replicated")
+    client = Client.from_url(pair[0], prefix=prefix, on_trip=trips.append).durable(PATIENT)
     yield client
     await client.aclose()
 
@@ -126,14 +127,14 @@ def half_replicated(farm: Farm) -> Iterator[str]:
 
 async def test_on_a_cluster_each_node_is_waited_for(half_replicated: str, prefix: str, both: Both) -> None:
     client = Client.from_url(half_replicated, prefix=prefix)
-    durable = client.durable(SOON)
+    durable, patient = client.durable(SOON), client.durable(PATIENT)
     with of_cluster(half_replicated) as cluster:
 
         def history(*, copied: bool) -> RedisChatMessageHistory:
             for name in map(str, range(100)):
                 slot = key_slot(client.keys().session(name).messages.encode())
                 if (len(cluster.nodes_manager.slots_cache[slot]) > 1) is copied:
-                    return RedisChatMessageHistory(name, durable, ttl_s=60)
+                    return RedisChatMessageHistory(name, patient if copied else durable, ttl_s=60)
             raise AssertionError
 
         safe, alone = history(copied=True), history(copied=False)
@@ -143,7 +144,7 @@ async def test_on_a_cluster_each_node_is_waited_for(half_replicated: str, prefix
         await both(alone.add_messages)([HumanMessage("a")])
     with pytest.raises(DurabilityError, match="only 0 of 1 replicas"):
         await both(durable.run)(merge(add, other))
-    added, read = await both(durable.run)(merge(add, alone._flows.transcript.read()))
+    added, read = await both(patient.run)(merge(add, alone._flows.transcript.read()))
     assert (added.appended, len(read)) == (1, 2), "where only something is read nobody waits"
     assert [len(await both.messages(one)) for one in (safe, alone)] == [2, 2]
     await client.aclose()
@@ -159,7 +160,7 @@ async def test_a_cache_does_not_wait(real: Client, both: Both) -> None:
 
 async def test_it_is_on_the_disk(farm: Farm, prefix: str, both: Both) -> None:
     process = farm.start(NEWEST, "--appendonly", "yes", "--appendfsync", "everysec")
-    client = Client.from_url(process.url, prefix=prefix).durable(Durability("fsynced", timeout_s=3))
+    client = Client.from_url(process.url, prefix=prefix).durable(Durability("fsynced", timeout_s=PATIENT_S))
     await both(RedisChatMessageHistory("s", client).add_messages)([HumanMessage("a")])
     assert len(await both.messages(RedisChatMessageHistory("s", client))) == 1
     await client.aclose()

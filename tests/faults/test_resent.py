@@ -27,6 +27,7 @@ from langchain_redis_memory import (
     RedisValueCache,
     SemanticAnswerCache,
 )
+from langchain_redis_memory.cache.semantic.tenants import SearchOptions
 from langchain_redis_memory.checkpoint.saver import RedisSaver
 from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
 from langchain_redis_memory.history.sessions import RedisSessions
@@ -77,7 +78,7 @@ def _values(client: Client) -> Any:
 
 
 def _limiter(client: Client) -> Any:
-    return RedisRateLimiter(client, [Limit(1000, "1h", unit="tokens")])
+    return RedisRateLimiter(client, [Limit(1000, "1d", unit="tokens")])
 
 
 def _saver(client: Client) -> Any:
@@ -209,7 +210,7 @@ CUTS: dict[str, Cut] = {
 
 
 def _semantic(client: Client) -> Any:
-    return RedisSemanticCache(client, WordEmbeddings(), policy=Near(), ttl_s=60)
+    return RedisSemanticCache(client, WordEmbeddings(), ttl_s=60, search=SearchOptions(policy=Near()))
 
 
 def _exact(client: Client) -> Any:
@@ -225,7 +226,9 @@ def _memory(client: Client) -> Any:
 
 
 def _near_memory(client: Client) -> Any:
-    return ConversationMemory(client, cache=SemanticAnswerCache(client, WordEmbeddings(), policy=Near()), ttl_s=60)
+    return ConversationMemory(
+        client, cache=SemanticAnswerCache(client, WordEmbeddings(), search=SearchOptions(policy=Near())), ttl_s=60
+    )
 
 
 async def _turn(both: Both, memory: Any, session: str = "s") -> Any:

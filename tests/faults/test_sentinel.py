@@ -107,7 +107,7 @@ async def test_a_failover_under_load_loses_nothing_that_is_acknowledged(service:
     refused: list[Exception] = []
     enough, ended = asyncio.Event(), asyncio.Event()
     async with Client.from_url(service.url, timeout_s=4 * TIMEOUT_S) as client:
-        durable = client.durable(Durability("replicated", timeout_s=0.1))
+        durable = client.durable(Durability("replicated", timeout_s=TIMEOUT_S / 5))
 
         def history(name: int) -> RedisChatMessageHistory:
             return RedisChatMessageHistory(f"s{name}", durable, ttl_s=60)

@@ -37,9 +37,9 @@ def near(found: list[int], seconds: float) -> bool:
 
 
 async def test_every_key_gets_the_lifetime(client: Client, history: History, both: Both) -> None:
-    await both(history(ttl_s=100).add_messages)([message()])
-    assert near(lifetimes(client), 100)
-    assert 75 < await both(history().ttl)() <= 100
+    await both(history(ttl_s=10_000).add_messages)([message()])
+    assert near(lifetimes(client), 10_000)
+    assert 7_500 < await both(history().ttl)() <= 10_000
 
 
 async def test_the_default_is_a_week(client: Client, history: History, both: Both) -> None:
@@ -62,33 +62,33 @@ async def test_a_write_renews_the_lifetime(client: Client, history: History, bot
         lambda kept: both(kept.edit)("m", message()),
         lambda kept: both(kept.delete)(["m"]),
     ):
-        kept = history(ttl_s=10)
+        kept = history(ttl_s=1_000)
         await both(kept.add_messages)([message(), HumanMessage("x", id="m")])
-        await write(history(ttl_s=100))
-        assert near(lifetimes(client), 100)
+        await write(history(ttl_s=10_000))
+        assert near(lifetimes(client), 10_000)
         await both(kept.clear)()
 
 
 async def test_a_write_never_shortens_the_lifetime(client: Client, history: History, both: Both) -> None:
+    await both(history(ttl_s=10_000).add_messages)([message()])
     await both(history(ttl_s=100).add_messages)([message()])
-    await both(history(ttl_s=1).add_messages)([message()])
-    assert near(lifetimes(client), 100)
+    assert near(lifetimes(client), 10_000)
 
 
 async def test_emptying_and_filling_again_keeps_the_lifetimes_together(
     client: Client, history: History, both: Both
 ) -> None:
-    await both(history(ttl_s=100).add_messages)([message()])
-    await both(history(ttl_s=1).add_messages)([EMPTY, message()])
-    assert near(lifetimes(client), 100)
+    await both(history(ttl_s=10_000).add_messages)([message()])
+    await both(history(ttl_s=100).add_messages)([EMPTY, message()])
+    assert near(lifetimes(client), 10_000)
 
 
 @pytest.mark.pins
 async def test_a_write_without_a_lifetime_pins(client: Client, history: History, both: Both) -> None:
-    await both(history(ttl_s=100).add_messages)([message()])
+    await both(history(ttl_s=10_000).add_messages)([message()])
     await both(history(ttl_s=None).add_messages)([EMPTY, message()])
     assert lifetimes(client) == [-1] * 5
-    await both(history(ttl_s=1).add_messages)([message()])
+    await both(history(ttl_s=100).add_messages)([message()])
     assert lifetimes(client) == [-1] * 5
     assert await both(history().ttl)() is None
     await both(history().clear)()
@@ -97,7 +97,7 @@ async def test_a_write_without_a_lifetime_pins(client: Client, history: History,
 
 @pytest.mark.pins
 async def test_persist_pins_until_a_lifetime_is_set(client: Client, history: History, both: Both) -> None:
-    kept = history(ttl_s=100)
+    kept = history(ttl_s=10_000)
     assert await both(kept.persist)() is False
     await both(kept.add_messages)([message()])
     assert await both(kept.persist)() is True
@@ -105,24 +105,24 @@ async def test_persist_pins_until_a_lifetime_is_set(client: Client, history: His
     await both(kept.add_messages)([message()])
     assert lifetimes(client) == [-1] * 5
     assert await both(kept.extend_ttl)() is True
-    assert near(lifetimes(client), 100)
+    assert near(lifetimes(client), 10_000)
 
 
 async def test_persist_of_nothing_leaves_nothing_behind(client: Client, history: History, both: Both) -> None:
     assert await both(history().persist)() is False
-    assert await both(history().extend_ttl)(60) is False
+    assert await both(history().extend_ttl)(6_000) is False
     assert lifetimes(client) == [-2] * 5
 
 
 async def test_extend_ttl_sets_it_either_way(client: Client, history: History, both: Both) -> None:
-    kept = history(ttl_s=100)
+    kept = history(ttl_s=10_000)
     await both(kept.add_messages)([message()])
-    assert await both(kept.extend_ttl)(1000) is True
-    assert near(lifetimes(client), 1000)
-    assert await both(kept.extend_ttl)(10) is True
-    assert near(lifetimes(client), 10)
+    assert await both(kept.extend_ttl)(100_000) is True
+    assert near(lifetimes(client), 100_000)
+    assert await both(kept.extend_ttl)(1_000) is True
+    assert near(lifetimes(client), 1_000)
     assert await both(kept.extend_ttl)() is True
-    assert near(lifetimes(client), 100)
+    assert near(lifetimes(client), 10_000)
 
 
 @pytest.mark.pins
@@ -131,8 +131,8 @@ async def test_extend_ttl_needs_a_number_from_somewhere(history: History, both: 
     await both(kept.add_messages)([message()])
     with pytest.raises(InvalidInputError, match="persist"):
         await both(kept.extend_ttl)()
-    assert await both(kept.extend_ttl)(60) is True
-    assert 45 < await both(kept.ttl)() <= 60
+    assert await both(kept.extend_ttl)(6_000) is True
+    assert 4_500 < await both(kept.ttl)() <= 6_000
 
 
 READS: dict[str, Callable[[Both, RedisChatMessageHistory], Any]] = {
@@ -148,18 +148,18 @@ READS: dict[str, Callable[[Both, RedisChatMessageHistory], Any]] = {
 async def test_reading_moves_the_lifetime_where_asked(
     client: Client, history: History, both: Both, read: Callable[..., Any]
 ) -> None:
-    await both(history(ttl_s=10).add_messages)([message(), HumanMessage("x", id="m")])
-    await read(both, history(ttl_s=100))
-    assert near(lifetimes(client), 10)
-    await read(both, history(ttl_s=1, touch_on_read=True))
-    assert near(lifetimes(client), 10)
-    assert await read(both, history(ttl_s=100, touch_on_read=True))
-    assert near(lifetimes(client), 100)
+    await both(history(ttl_s=1_000).add_messages)([message(), HumanMessage("x", id="m")])
+    await read(both, history(ttl_s=10_000))
+    assert near(lifetimes(client), 1_000)
+    await read(both, history(ttl_s=100, touch_on_read=True))
+    assert near(lifetimes(client), 1_000)
+    assert await read(both, history(ttl_s=10_000, touch_on_read=True))
+    assert near(lifetimes(client), 10_000)
 
 
 @pytest.mark.pins
 async def test_reading_leaves_a_pinned_one_pinned(client: Client, history: History, both: Both) -> None:
-    kept = history(ttl_s=100, touch_on_read=True)
+    kept = history(ttl_s=10_000, touch_on_read=True)
     await both(kept.add_messages)([message()])
     await both(kept.persist)()
     assert len(await both.messages(kept)) == 1
@@ -172,35 +172,35 @@ async def test_reading_nothing_leaves_nothing_behind(client: Client, history: Hi
 
 
 async def test_asking_does_not_move_the_lifetime(client: Client, history: History, both: Both) -> None:
-    await both(history(ttl_s=10).add_messages)([message()])
-    kept = history(ttl_s=100, touch_on_read=True)
+    await both(history(ttl_s=1_000).add_messages)([message()])
+    kept = history(ttl_s=10_000, touch_on_read=True)
     assert await both.len(kept) == await both(kept.count)() == 1
-    assert await both(kept.ttl)() <= 10
-    assert near(lifetimes(client), 10)
+    assert await both(kept.ttl)() <= 1_000
+    assert near(lifetimes(client), 1_000)
 
 
 async def test_the_index_lives_as_long_as_its_longest_session(client: Client, history: History, both: Both) -> None:
-    await both(history("long", ttl_s=1000).add_messages)([message()])
-    await both(history("short", ttl_s=10).add_messages)([message()])
-    assert near(lifetimes(client, "short")[:3], 10)
-    assert near(lifetimes(client, "short")[3:], 1000)
+    await both(history("long", ttl_s=100_000).add_messages)([message()])
+    await both(history("short", ttl_s=1_000).add_messages)([message()])
+    assert near(lifetimes(client, "short")[:3], 1_000)
+    assert near(lifetimes(client, "short")[3:], 100_000)
     await both(history("long").clear)()
-    await both(history("short", ttl_s=20).add_messages)([message()])
-    assert near(lifetimes(client, "short"), 20)
+    await both(history("short", ttl_s=2_000).add_messages)([message()])
+    assert near(lifetimes(client, "short"), 2_000)
 
 
 @pytest.mark.pins
 async def test_the_index_is_pinned_while_one_session_is(client: Client, history: History, both: Both) -> None:
     await both(history("pinned", ttl_s=None).add_messages)([message()])
-    await both(history("short", ttl_s=10).add_messages)([message()])
+    await both(history("short", ttl_s=1_000).add_messages)([message()])
     assert lifetimes(client, "short")[3:] == [-1, -1]
-    await both(history("pinned").extend_ttl)(100)
-    assert near(lifetimes(client, "short")[3:], 100)
+    await both(history("pinned").extend_ttl)(10_000)
+    assert near(lifetimes(client, "short")[3:], 10_000)
 
 
 @pytest.mark.parametrize("lost", ["ids", "meta", "sessions", "expiries"])
 async def test_the_next_write_heals_what_was_evicted(client: Client, history: History, both: Both, lost: str) -> None:
-    kept = history(ttl_s=100, max_tokens=1000, token_counter=lambda _: 300)
+    kept = history(ttl_s=10_000, max_tokens=1000, token_counter=lambda _: 300)
     await both(kept.add_messages)([HumanMessage("a", id="a"), HumanMessage("b", id="b")])
     keys, index = client.keys().session("s"), client.keys().index()
     name = getattr(keys, lost, None) or getattr(index, lost)
@@ -208,7 +208,7 @@ async def test_the_next_write_heals_what_was_evicted(client: Client, history: Hi
     await both(kept.add_messages)([HumanMessage("c", id="c")])
     found = [message.content for message in await both.messages(kept)]
     assert found == ["a", "b", "c"]
-    assert near(lifetimes(client), 100)
+    assert near(lifetimes(client), 10_000)
     assert await both(kept.delete)(["c"]) == 1
     await both(kept.add_messages)([HumanMessage("d", id="d"), HumanMessage("e", id="e")])
     found = [message.content for message in await both.messages(kept)]

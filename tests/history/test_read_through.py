@@ -19,7 +19,7 @@ from langchain_redis_memory.redis.client.client import Client, Trip
 from tests.conftest import Both, url_of
 from tests.support.chains import Broken, Desk, Marked, Switch
 from tests.support.raw import reply
-from tests.support.servers import TWO, Farm
+from tests.support.servers import PATIENT_S, TWO, Farm
 
 
 @pytest.fixture(params=TWO)
@@ -160,7 +160,8 @@ async def test_what_is_no_message_is_refused(client: Client, both: Both, history
     assert reply(client, "EXISTS", client.keys().session("s").messages) == 0
 
 
-async def test_of_many_that_miss_one_loads(client: Client, both: Both) -> None:
+async def test_of_many_that_miss_one_loads(client: Client, both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read_through, "WAIT_S", PATIENT_S)
     database = Database(s=some())
     made = [RedisChatMessageHistory("s", client, loader=database) for _ in range(8)]
     if both.asynchronous:

@@ -12,7 +12,7 @@ from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.history import transcript
 from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
 from langchain_redis_memory.history.outbox import Outbox
-from langchain_redis_memory.history.waiting import added
+from langchain_redis_memory.history.waiting_writes import added
 from langchain_redis_memory.redis.client.client import Client, Trip
 from tests.conftest import Both
 from tests.support.chains import Switch

@@ -229,6 +229,7 @@ async def test_erase_deletes_one_session(client: Client, history: History, sessi
     assert raw(client, ("EXISTS", *client.keys().session("a").all())) == [0]
 
 
+@pytest.mark.slow
 async def test_clear_agent_deletes_all_of_its_sessions(
     client: Client, history: History, sessions: RedisSessions, both: Both, trips: list[Trip]
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,10 +15,11 @@ from langchain_redis_memory.language.classify.linguistic import LinguisticClassi
 from langchain_redis_memory.language.contextualise.local import LocalContextualiser
 from langchain_redis_memory.language.equivalence.normalise import deciding_marks, key_of, normalise
 from langchain_redis_memory.language.need.need import need_of
+from tests.support.lateness import in_proportion
 
 CHARACTERS = 20_000
 MOST_S = 1.5
-"""Processor time; in proportion it takes 0.3 s at most, by the square 3 s at least."""
+"""Processor time; in proportion it takes 0.3 s at most, by the square 3 s at least, on a machine that is not slow."""
 
 
 def said(text: str) -> list[BaseMessage]:
@@ -41,12 +41,15 @@ READERS: dict[str, Callable[[str], Any]] = {
 PIECES = (".", "1 ", " please.", "thanks. ", "please" + "." * 200)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reader", READERS)
 def test_a_long_question_takes_no_longer_than_its_length(reader: str) -> None:
     for piece in PIECES:
-        began = time.thread_time()
-        READERS[reader](piece * (CHARACTERS // len(piece)) + "x")
-        assert time.thread_time() - began < MOST_S, piece
+
+        def read(characters: int, piece: str = piece) -> None:
+            READERS[reader](piece * (characters // len(piece)) + "x")
+
+        assert in_proportion(read, CHARACTERS, MOST_S), piece
 
 
 @pytest.mark.parametrize(

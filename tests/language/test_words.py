@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from langchain_redis_memory.language.turn_tokens import PART, TOKEN, WORD
+from langchain_redis_memory.language.turn_tokens import PART, TOKEN, WORD, read
 from langchain_redis_memory.language.words import lemma, singular, stem
 from tests.support.table import table
 
@@ -45,3 +45,10 @@ def test_words_and_their_parts(text: str, words: list[str], parts: list[str]) ->
 )
 def test_each_level_merges_the_forms_that_it_names(one: str, other: str, levels: tuple[object, ...]) -> None:
     assert tuple(level for level in (singular, lemma, stem) if level(one) == level(other)) == levels
+
+
+def test_a_turn_is_tokenised_once_and_its_signs_are_each_readers_own() -> None:
+    one, other = read("Is it treatable?"), read("Is it treatable?")
+    assert one.low is other.low
+    one.sign("pronoun", 1, why="points back")
+    assert (other.features, other.evidence, other.at) == ({}, [], {})

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from langchain_redis_memory import Client, Limit, RedisRateLimiter
 from tests.support.golden import held, put
 from tests.support.raw import raw
+
+pytestmark = pytest.mark.clocked  # a rate is kept until it is full again: for seconds
 
 
 def test_a_rate_is_stored_as_these_bytes(client: Client) -> None:

@@ -209,6 +209,7 @@ def test_what_was_given_back_once_is_not_left_for_the_next() -> None:
     assert buckets.take(800, 1301)
 
 
+@pytest.mark.slow
 def test_what_was_reserved_in_vain_is_used_by_others_also_where_somebody_always_waits() -> None:
     buckets, settled = Buckets(), 0
     for _ in range(300):

@@ -22,10 +22,11 @@ limiter.status()
 print("ready", flush=True)
 sys.stdin.readline()
 end, seen = time.monotonic() + {SECONDS}, []
+last = end + 60
 
 
 def work(number):
-    while (began := time.monotonic()) < end:
+    while (began := time.monotonic()) < end or (len(seen) <= {BURST} and began < last):
         if number:
             allowed = limiter.check().allowed
         else:

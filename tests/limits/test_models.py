@@ -17,7 +17,7 @@ from langchain_redis_memory.limits.settler import usage_of
 from tests.conftest import Both, url_of
 from tests.support.servers import TWO, Farm
 
-LIMITS = [Limit(4, "1h"), Limit(1_000, "1h", unit="tokens"), Limit(1, unit="concurrent")]
+LIMITS = [Limit(4, "1h"), Limit(1_000, "1d", unit="tokens"), Limit(1, unit="concurrent")]
 USAGE: Any = {"input_tokens": 20, "output_tokens": 10, "total_tokens": 30}
 
 

@@ -7,11 +7,11 @@ import pytest
 from langchain_redis_memory import Client, Limit, RateLimitedError, RedisRateLimiter
 from tests.conftest import Both
 
-LIMITS = [Limit(2, "100ms"), Limit(1_000, "1h", unit="tokens"), Limit(2, unit="concurrent")]
+LIMITS = [Limit(2, "100ms"), Limit(1_000, "1d", unit="tokens"), Limit(2, unit="concurrent")]
 
 
 async def take_wait_and_give_back(client: Client, both: Both, limits: list[Limit]) -> None:
-    limiter = RedisRateLimiter(client, limits, timeout_s=5)
+    limiter = RedisRateLimiter(client, limits, timeout_s=60)
     async with await both(limiter.reserve)("ana", 400) as first, await both(limiter.reserve)("ana", 300):
         states = {state.limit: state.remaining for state in await both(limiter.status)("ana")}
         assert (states[LIMITS[1]], states[LIMITS[2]]) == (300, 0)

@@ -61,6 +61,7 @@ def test_the_name_of_a_key_is_read_back() -> None:
         assert parse_key(wrong, "p:q") is None
 
 
+@pytest.mark.slow
 @pytest.mark.pins
 async def test_every_key_is_counted_by_kind_and_tenant(there: Client, both: Both) -> None:
     await fill(both, there, "", "acme")
@@ -291,6 +292,7 @@ async def test_a_thread_that_cannot_be_pruned_stops_no_other(there: Client, both
     assert (done.threads, done.checkpoints, list(done.failed)) == (2, 1, ["t1"])
 
 
+@pytest.mark.slow
 @pytest.mark.pins
 async def test_nothing_that_is_in_use_is_an_orphan(there: Client, both: Both) -> None:
     await fill(both, there, "acme", names=list(SCENARIOS))

@@ -74,6 +74,7 @@ def shown(read: Any) -> str:
     return re.sub(r"\d+\.\d+|<Stats.*>", "", repr(read))
 
 
+@pytest.mark.slow
 @pytest.mark.pins
 async def test_the_old_key_goes_and_everything_is_readable(pair: tuple[Make, Both]) -> None:
     make, both = pair

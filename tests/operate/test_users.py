@@ -58,15 +58,19 @@ class World:
     def __init__(self, client: Client, both: Both, tenant: str) -> None:
         self.client, self.both, self.tenant = client, both, tenant
         self.memory = ConversationMemory(
-            client, tenant=tenant, ttl_s=60, answer_ttl_s=60, answers=AnswerOptions(lifetimes=Lifetimes(user_s=60))
+            client,
+            tenant=tenant,
+            ttl_s=3600,
+            answer_ttl_s=3600,
+            answers=AnswerOptions(lifetimes=Lifetimes(user_s=3600)),
         )
-        self.store = RedisStore(client, tenant=tenant, ttl={"default_ttl": 1})
+        self.store = RedisStore(client, tenant=tenant, ttl={"default_ttl": 60})
         limits = [Limit(10, "1h"), Limit(10, "1h", shared=True)]
         self.limiter = RedisRateLimiter(client, limits, tenant=tenant)
-        self.values = RedisValueCache(client, "prefs", tenant=tenant, ttl_s=60)
-        answers = AnswerCacheMiddleware(client, answer_ttl_s=60, tenant=tenant, pure_tools=["find"])
-        tools = ToolCacheMiddleware(client, tools={"find": 60}, tenant=tenant)
-        budget = TokenBudgetMiddleware(client, per_user=10_000, per_thread=10_000, window_s=86_400, tenant=tenant)
+        self.values = RedisValueCache(client, "prefs", tenant=tenant, ttl_s=3600)
+        answers = AnswerCacheMiddleware(client, answer_ttl_s=3600, tenant=tenant, pure_tools=["find"])
+        tools = ToolCacheMiddleware(client, tools={"find": 3600}, tenant=tenant)
+        budget = TokenBudgetMiddleware(client, per_user=1_000, per_thread=1_000, window_s=86_400, tenant=tenant)
         self.model = ScriptedModel()
         self.agent: Any = create_agent(self.model, tools=[find], middleware=[answers, tools, budget])
         self.users = RedisUsers(
@@ -81,7 +85,7 @@ class World:
         builder.add_node("say", lambda state: {"said": f"heard {state['said']}"})
         builder.add_edge(START, "say")
         builder.add_edge("say", END)
-        self.graph = builder.compile(checkpointer=RedisSaver(client, tenant=tenant, ttl_s=60))
+        self.graph = builder.compile(checkpointer=RedisSaver(client, tenant=tenant, ttl_s=3600))
 
     def secret(self, user: str) -> str:
         """A text that is in all that is kept of a user, and nowhere else."""
@@ -94,7 +98,7 @@ class World:
         for question in (f"What is {secret}", f"Is it {secret}"):
             await both(chat.invoke)(question, config)
         history = RedisChatMessageHistory(
-            f"notes-{user}", self.client, tenant=self.tenant, ttl_s=60, user=user, agent="a"
+            f"notes-{user}", self.client, tenant=self.tenant, ttl_s=3600, user=user, agent="a"
         )
         await both(history.add_messages)([HumanMessage(secret)])
         await both(self.memory.session(f"chat-of-{user}").set)("cart", secret)
@@ -153,6 +157,7 @@ async def exported(world: World, user: str) -> list[dict[str, Any]]:
     return lines
 
 
+@pytest.mark.slow
 async def test_one_user_is_erased_and_everybody_else_stays(
     client: Client, both: Both, worlds: dict[str, World]
 ) -> None:
@@ -199,6 +204,7 @@ async def test_one_user_is_erased_and_everybody_else_stays(
     assert again.keys == 0
 
 
+@pytest.mark.slow
 async def test_an_export_is_all_that_is_kept(worlds: dict[str, World]) -> None:
     world = worlds[""]
     lines = await exported(world, "ana")
@@ -223,6 +229,7 @@ async def test_an_export_is_all_that_is_kept(worlds: dict[str, World]) -> None:
     assert chat["data"] == {"cart": world.secret("ana")}
 
 
+@pytest.mark.slow
 async def test_a_dry_run_says_what_there_is_and_changes_nothing(
     client: Client, both: Both, worlds: dict[str, World]
 ) -> None:
@@ -238,6 +245,7 @@ async def test_a_dry_run_says_what_there_is_and_changes_nothing(
     assert await exported(world, "ben") == before
 
 
+@pytest.mark.slow
 async def test_what_fails_is_told_and_the_rest_is_erased(client: Client, both: Both, worlds: dict[str, World]) -> None:
     world = worlds[""]
     thread = client.keys().thread("thread-of-ana")
@@ -329,6 +337,7 @@ async def test_shared_conversations_are_erased_where_that_is_wanted(client: Clie
     assert await both.messages(history) == []
 
 
+@pytest.mark.slow
 async def test_an_agent_is_exported_and_erased(client: Client, both: Both, worlds: dict[str, World]) -> None:
     users = worlds["acme"].users
     await both(RedisAgentState("a", client, tenant="acme", ttl_s=60).save)({"mood": "fine"})
@@ -348,6 +357,7 @@ async def test_an_agent_is_exported_and_erased(client: Client, both: Both, world
     assert (await both(users.erase_agent)("a")).keys == 0
 
 
+@pytest.mark.slow
 async def test_a_tenant_is_exported_and_erased(client: Client, both: Both, worlds: dict[str, World]) -> None:
     users = worlds["acme"].users
     lines = [line async for line in users.aexport_tenant()] if both.asynchronous else list(users.export_tenant())

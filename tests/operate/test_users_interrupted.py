@@ -19,6 +19,7 @@ class Killed(BaseException):
     """Stands for the end of the process."""
 
 
+@pytest.mark.slow
 async def test_an_erasing_that_ended_in_the_middle_is_repeated(
     client: Client, both: Both, monkeypatch: pytest.MonkeyPatch
 ) -> None:

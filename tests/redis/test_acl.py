@@ -62,6 +62,7 @@ def login(request: pytest.FixtureRequest, farm: Farm, prefix: str, watch: Watch)
     admin.close()
 
 
+@pytest.mark.slow
 def test_the_table_of_commands_is_what_the_code_sends() -> None:
     """`python -m tests.support.commands` writes it."""
     assert dict(COMMANDS) == table()

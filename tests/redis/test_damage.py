@@ -51,6 +51,7 @@ async def test_no_damaged_point_of_the_query_engine_makes_a_raw_exception(farm: 
     assert "point" in kinds
 
 
+@pytest.mark.slow
 async def test_every_kind_of_key_and_every_public_method_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
     called: set[tuple[str, str]] = set()
 

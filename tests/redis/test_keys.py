@@ -186,6 +186,7 @@ def test_the_glob_of_these_tests_is_that_of_a_server() -> None:
 # --- two names, two keys -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_awkward_names_all_have_keys_of_their_own() -> None:
     seen: dict[str, object] = {}
     texts = list(dict.fromkeys(["", *AWKWARD, *DIGESTS]))

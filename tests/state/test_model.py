@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.phrases import key_of, language_of, phrases
-from langchain_redis_memory.redis.codec.values import pack, parse
+from langchain_redis_memory.redis.codec.values import pack, unpack_raw
 from langchain_redis_memory.state.model import (
     MOST_ENTITIES,
     MOST_TOPICS,
@@ -99,6 +99,7 @@ def test_what_is_not_concerned_stays() -> None:
     assert state == ConversationState(fields={"tier": "gold"}, topic="x"), "nothing is changed in place"
 
 
+@pytest.mark.slow
 def test_it_is_cheap_to_store() -> None:
     words = " ".join(f"Name{n} and the thing{n} of Place{n}." for n in range(5000))
     state = ConversationState()
@@ -118,12 +119,12 @@ def test_any_conversation_has_a_state_that_can_be_stored(said: list[tuple[str, s
     state = ConversationState()
     for turn, answer, verdict in said:
         move = delta_of(turn, answer, verdict, Search(turn))
-        assert delta_from_plain(parse(pack(plain_delta(move)))) == move
+        assert delta_from_plain(unpack_raw(pack(plain_delta(move)))) == move
         state = apply_delta(state, move)
     assert state.turns == len(said)
     assert state.depth <= state.turns
     assert len(state.entities) <= MOST_ENTITIES
-    assert from_plain(parse(pack(plain(state)))) == state
+    assert from_plain(unpack_raw(pack(plain(state)))) == state
     saliences = [entity.salience for entity in state.entities]
     assert saliences == sorted(saliences, reverse=True)
 

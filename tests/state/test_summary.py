@@ -86,6 +86,7 @@ async def test_it_is_made_after_so_many_tokens(client: Client, both: Both) -> No
     assert model.calls == 1
 
 
+@pytest.mark.slow
 async def test_it_is_shown_in_front_of_a_window_that_does_not_reach_the_start(client: Client, both: Both) -> None:
     desk = Desk(client, both, classifier=Marked(), summary=RollingSummary(Numbered(), every_turns=4), cache=None)
     for number in range(12):
@@ -97,6 +98,7 @@ async def test_it_is_shown_in_front_of_a_window_that_does_not_reach_the_start(cl
     assert desk.model.shown[-1][0] == desk.last.memory[0]
 
 
+@pytest.mark.slow
 async def test_it_is_never_shown_where_a_question_stands_alone(client: Client, both: Both) -> None:
     desk = Desk(client, both, classifier=Marked(), summary=RollingSummary(Numbered(), every_turns=2))
     for number in range(24):
@@ -175,11 +177,11 @@ async def test_in_the_background_the_turn_does_not_wait(client: Client, both: Bo
 
     class Slow:
         def invoke(self, _messages: Any) -> str:
-            assert gate.wait(30)
+            assert gate.wait(60)
             return "late"
 
         async def ainvoke(self, _messages: Any) -> str:
-            await asyncio.wait_for(agate.wait(), 30)
+            await asyncio.wait_for(agate.wait(), 60)
             return "late"
 
     rolling = RollingSummary(Slow(), every_turns=1, background=True)  # type: ignore[arg-type]

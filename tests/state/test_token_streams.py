@@ -84,7 +84,7 @@ async def test_a_reader_follows_what_is_written_meanwhile(client: Client) -> Non
     run = asyncio.create_task(drain())
     await began.wait()
     found = []
-    async for event in streams.aresume("s", idle_s=10):
+    async for event in streams.aresume("s", idle_s=60):
         found.append(event)
         goes_on.set()
     assert said(found) == [("token", "a"), ("token", "b"), ("end", None)]
@@ -156,6 +156,7 @@ async def test_a_loop_of_ones_own(both: Both, streams: RedisTokenStreams) -> Non
     assert not await both(writer.write)("c")
 
 
+@pytest.mark.slow
 async def test_a_stream_is_bounded_and_expires(client: Client) -> None:
     streams = RedisTokenStreams(client, ttl_s=60, max_events=100, flush_s=EVERY_TOKEN)
     list(streams.publish("s", "r", ["x"] * 1000))
@@ -166,6 +167,7 @@ async def test_a_stream_is_bounded_and_expires(client: Client) -> None:
     assert all(0 < one <= 60_000 for one in left)
 
 
+@pytest.mark.slow
 async def test_a_long_stream_is_read_by_pages(both: Both, client: Client) -> None:
     streams = RedisTokenStreams(client, flush_s=EVERY_TOKEN)
     await published(both, streams, "r", list(range(1200)))

@@ -137,6 +137,7 @@ async def test_stores_and_tenants_are_apart(client: Client, both: Both) -> None:
     assert await both(RedisByteStore(client, namespace="a").mget)(["k"]) == [b"|a"]
 
 
+@pytest.mark.slow
 async def test_pages_give_every_name_once_while_the_store_changes(store: RedisByteStore, both: Both) -> None:
     kept = [f"k{i:05}" for i in range(2500)]
     await both(store.mset)([(name, b"v") for name in kept])
@@ -197,6 +198,7 @@ async def test_the_index_lives_as_long_as_the_last_value(client: Client, both: B
 # --- trips ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_round_trips_are_as_the_docstrings_say(store: RedisByteStore, both: Both, trips: list[Trip]) -> None:
     async def spent(call: Callable[..., Any], *arguments: Any) -> int:
         await call(*arguments)  # the script may be new to the server

@@ -18,6 +18,8 @@ from tests.support.stores import DIMS, embed
 
 INDEX: Any = {"dims": DIMS, "embed": embed, "fields": ["text"]}
 SOON = 0.15 / 60
+TIMEOUT_S = 1.0
+"""How long what is kept alive would live, in seconds."""
 """A lifetime in minutes that a test can wait for."""
 
 
@@ -76,7 +78,7 @@ async def test_the_default_lifetime_and_reading(client: Client, both: Both) -> N
     await both(store.put)(("a",), "k", {"v": 1})
     first = expiry_of(client, ("a",), "k")
     assert after(client, first - 300_000 - 1)()
-    assert not after(client, first - 290_000)()
+    assert not after(client, first - 200_000)()
     wait_for(after(client, first - 300_000 + 3))
     for read in (
         lambda: both(store.get)(("a",), "k"),
@@ -106,8 +108,9 @@ async def test_no_refresh_on_read_by_configuration(client: Client, both: Both) -
     assert expiry_of(client, ("a",), "k") > before
 
 
+@pytest.mark.clocked
 async def test_reading_keeps_an_item_and_its_root_alive(client: Client, store: RedisStore, both: Both) -> None:
-    await both(store.put)(("a",), "k", {"v": 1}, ttl=1 / 60)
+    await both(store.put)(("a",), "k", {"v": 1}, ttl=TIMEOUT_S / 60)
     first = expiry_of(client, ("a",), "k")
     while not after(client, first + 100)():
         assert await both(store.get)(("a",), "k") is not None
@@ -159,12 +162,13 @@ async def test_vectors_live_and_go_with_their_items(client: Client, both: Both) 
     await both(store.put)(("a",), "long", {"text": "z"}, ttl=SOON)
     await both(store.put)(("a",), "other", {"text": "z"}, ttl=SOON)
     points = client.keys().points("store", "a").all()
-    wait_for(lambda: raw(client, ("EXISTS", *points)) == [0], 30)
+    wait_for(lambda: raw(client, ("EXISTS", *points)) == [0])
 
 
+@pytest.mark.clocked
 async def test_reading_keeps_vectors_alive(client: Client, both: Both) -> None:
     store = RedisStore(client, index=INDEX)
-    await both(store.put)(("a",), "k", {"text": "x"}, ttl=1 / 60)
+    await both(store.put)(("a",), "k", {"text": "x"}, ttl=TIMEOUT_S / 60)
     first = expiry_of(client, ("a",), "k")
     turn = 0
     while not after(client, first + 100)():

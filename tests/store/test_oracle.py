@@ -117,6 +117,7 @@ def agree(store: RedisStore, oracle: Oracle, colour: Colour, history: list[list[
         assert plain(colour.batch(store, ops)) == plain(oracle.batch(ops)), ops
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", servers.TABLE)
 def test_random_batches(name: str, farm: Farm, colour: Colour, prefix: str, watch: Watch) -> None:
     url = url_of(name, farm)
@@ -131,6 +132,7 @@ def test_random_batches(name: str, farm: Farm, colour: Colour, prefix: str, watc
     run()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", servers.TABLE)
 def test_random_searches_by_meaning(name: str, farm: Farm, colour: Colour, prefix: str, watch: Watch) -> None:
     url = url_of(name, farm)

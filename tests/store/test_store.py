@@ -165,6 +165,7 @@ async def fruit(store: RedisStore, both: Both) -> RedisStore:
     return store
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("wanted", "found"),
     [
@@ -227,6 +228,7 @@ async def test_list_namespaces(store: RedisStore, both: Both) -> None:
     assert await listed(limit=0) == []
 
 
+@pytest.mark.slow
 async def test_many_namespaces_are_listed_whole(store: RedisStore, both: Both, trips: list[Trip]) -> None:
     spaces = [("r", f"{i:05}") for i in range(1200)]
     await both(store.batch)([PutOp(space, "k", {}) for space in spaces])

@@ -168,6 +168,7 @@ def test_a_filter_finds_what_is_left_of_everything(farm: Any, prefix: str, watch
             raw(client, ("FT.DROPINDEX", client.keys().tenant_prefix() + ":HNSW:32"))
 
 
+@pytest.mark.slow
 async def test_what_few_items_have_takes_as_many_trips_as_everything(
     client: Client, both: Both, trips: list[Trip]
 ) -> None:

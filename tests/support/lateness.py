@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,6 +24,19 @@ def thread_waited_s() -> float:
     with suppress(OSError, ValueError, IndexError):
         return int(Path("/proc/thread-self/schedstat").read_text("ascii").split()[1]) / 1e9
     return 0.0
+
+
+def in_proportion(work: Callable[[int], object], size: int, most_s: float) -> bool:
+    """Whether work of a size takes little processor time, or on a slow machine some four times that of a quarter."""
+    if (whole := _takes_s(work, size)) < most_s:
+        return True
+    return whole < 8 * max(_takes_s(work, size // 4) for _ in range(3))  # by the square it would be sixteen
+
+
+def _takes_s(work: Callable[[int], object], size: int) -> float:
+    began = time.thread_time()
+    work(size)
+    return time.thread_time() - began
 
 
 class Stopwatch:

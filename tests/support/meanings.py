@@ -14,8 +14,9 @@ from langchain_core.load import dumps
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.outputs import Generation
 
+from langchain_redis_memory.cache.entry_options import EntryOptions
 from langchain_redis_memory.cache.semantic.cache import PromptOptions
-from langchain_redis_memory.cache.semantic.tenants import VectorOptions
+from langchain_redis_memory.cache.semantic.tenants import SearchOptions
 from langchain_redis_memory.language.equivalence import Judgement
 from langchain_redis_memory.redis.client.client import Client
 from tests.support.grouped import grouped as into_groups
@@ -105,5 +106,5 @@ def answers(*texts: str) -> Sequence[Generation]:
 
 
 def grouped(options: dict[str, Any]) -> dict[str, Any]:
-    """Options of a semantic cache, those of prompts and of vectors in their groups."""
-    return into_groups(options, {"prompts": PromptOptions, "vectors": VectorOptions})
+    """Options of a semantic cache, each in its group."""
+    return into_groups(options, {"prompts": PromptOptions, "search": SearchOptions, "entries": EntryOptions})

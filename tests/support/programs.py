@@ -92,7 +92,7 @@ class Program:
         self._teller.sendall(f"{json.dumps(asked)}\n".encode())
         self.pid = int(self._told.readline())
 
-    def wait(self, timeout_s: float = 60) -> int:
+    def wait(self, timeout_s: float = 300) -> int:
         """Its exit code, or the negative number of the signal that ended it."""
         with self._teller, self._told:
             self._teller.settimeout(timeout_s)
@@ -132,7 +132,7 @@ class Talking:
             return self.program.wait(), self.stdout.read()
 
 
-def run(code: str, *arguments: str, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
+def run(code: str, *arguments: str, timeout_s: float = 300) -> subprocess.CompletedProcess[str]:
     """Runs a program to its end."""
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err, Path(os.devnull).open() as nothing:
         program = Program(code, *arguments, files=(nothing.fileno(), out.fileno(), err.fileno()))

@@ -38,6 +38,7 @@ from langchain_redis_memory import (
     RedisValueCache,
     UserProfile,
 )
+from langchain_redis_memory.cache.semantic.tenants import SearchOptions
 from tests.conftest import Both
 from tests.support.agents import ScriptedModel
 from tests.support.meanings import MODEL, Cut, WordEmbeddings, prompt
@@ -139,7 +140,7 @@ def exact_cache(both: Both, client: Client) -> tuple[Calls, Calls]:
 
 
 def semantic_cache(both: Both, client: Client) -> tuple[Calls, Calls]:
-    return caches(RedisSemanticCache(client, WordEmbeddings(), policy=Cut()), both, MODEL)
+    return caches(RedisSemanticCache(client, WordEmbeddings(), search=SearchOptions(policy=Cut())), both, MODEL)
 
 
 def rag(both: Both, client: Client) -> tuple[Calls, Calls]:

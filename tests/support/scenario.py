@@ -41,6 +41,7 @@ from langchain_redis_memory import (
     UserProfile,
     WrappedKeyRing,
 )
+from langchain_redis_memory.cache.semantic.tenants import SearchOptions
 from langchain_redis_memory.operate import audit
 from langchain_redis_memory.operate.audit import AuditLine
 from langchain_redis_memory.redis.client.client import Client
@@ -160,7 +161,7 @@ async def exact_cache(both: Both, client: Client, tenant: str) -> list[Read]:
 
 
 async def semantic_cache(both: Both, client: Client, tenant: str) -> list[Read]:
-    made = RedisSemanticCache(client, WordEmbeddings(), policy=Cut(), tenant=tenant)
+    made = RedisSemanticCache(client, WordEmbeddings(), tenant=tenant, search=SearchOptions(policy=Cut()))
     await both(made.update)(prompt(f"What is {SECRET} made of?"), MODEL, [Generation(text=SECRET)])
     return [
         lambda: both(made.lookup)(prompt(f"What is {SECRET} made of?"), MODEL),
@@ -248,7 +249,7 @@ async def conversation(both: Both, client: Client, tenant: str) -> list[Read]:
 
 
 async def semantic_conversation(both: Both, client: Client, tenant: str) -> list[Read]:
-    cache = SemanticAnswerCache(client, WordEmbeddings(), policy=Cut())
+    cache = SemanticAnswerCache(client, WordEmbeddings(), search=SearchOptions(policy=Cut()))
     return await _conversation(both, ConversationMemory(client, cache=cache, ttl_s=60, tenant=tenant))
 
 

@@ -80,6 +80,7 @@ def nearest(data: Any, vector: Any, k: int, among: Any) -> list[str]:
     return [str(i) for i in sorted(among, key=lambda i: -scores[i])[:k]]
 
 
+@pytest.mark.slow
 def test_recall(place: tuple[Client, Engine]) -> None:
     client, made = place
     data, col = rows(), Collection(client.keys(), "test", "c")

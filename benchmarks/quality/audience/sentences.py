@@ -32,6 +32,10 @@ CHOSEN_ON = ("theatre", "nursery", "notary")
 """For choosing thresholds and mixing weights, never for fitting; written and committed before any result was seen."""
 JUDGED = ("bakery", "astronomy", "sailing")
 """For a final figure only, nothing is chosen by it; written and committed before any result on them was seen."""
+LOOKED_AT = ("ferry", "brewery", "embassy")
+"""Scored once, then signs were looked for in what they showed, so that only the first figures count."""
+LAST = ("orchestra", "laundry", "climbing")
+"""Scored once, after those signs; written and committed, like `LOOKED_AT`, before any result on either was seen."""
 _KEPT = 18
 _FLAGS = {"P": "personal", "V": "volatile", "E": "effect", "M": "howto_my", "R": "vary"}
 

@@ -18,7 +18,13 @@ from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
 
 from benchmarks.quality.needs import NeedPair, conversation
 from benchmarks.quality.service.__main__ import threes
-from langchain_redis_memory import ConversationMemory, NeedPolicy, RedisSemanticCache, SemanticAnswerCache
+from langchain_redis_memory import (
+    ConversationMemory,
+    NeedPolicy,
+    RedisSemanticCache,
+    SearchOptions,
+    SemanticAnswerCache,
+)
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.vectors.minilm import MiniLMEmbeddings
 
@@ -35,7 +41,7 @@ def service_pairs() -> Iterator[NeedPair]:
 
 def by_prompt(pair: NeedPair, client: Client, embeddings: MiniLMEmbeddings, policy: NeedPolicy) -> bool:
     """Whether `RedisSemanticCache` serves the answer."""
-    cache = RedisSemanticCache(client, embeddings, name=uuid4().hex, policy=policy)
+    cache = RedisSemanticCache(client, embeddings, name=uuid4().hex, search=SearchOptions(policy=policy))
     cache.update(dumps(list(pair.asked)), "model", [ChatGeneration(message=AIMessage(ANSWER))])
     return cache.lookup(dumps(list(pair.other)), "model") is not None
 
@@ -48,7 +54,9 @@ def by_memory(pair: NeedPair, client: Client, embeddings: MiniLMEmbeddings, poli
             yield AIMessage(ANSWER)
 
     tenant = uuid4().hex
-    memory = ConversationMemory(client, cache=SemanticAnswerCache(client, embeddings, policy=policy), tenant=tenant)
+    memory = ConversationMemory(
+        client, cache=SemanticAnswerCache(client, embeddings, search=SearchOptions(policy=policy)), tenant=tenant
+    )
     shape = ChatPromptTemplate.from_messages([MessagesPlaceholder("history"), ("human", "{question}")])
     chain = memory.wrap(shape | GenericFakeChatModel(messages=answers()))
 

@@ -17,7 +17,8 @@ from typing import Any
 
 from benchmarks.quality.audience.sentences import Sentence, load
 from benchmarks.training import audience as training
-from langchain_redis_memory.language.audience.linguistic import HEADS, WHOLE
+from langchain_redis_memory.language.audience.linguistic import WHOLE
+from langchain_redis_memory.language.audience.verdict import QUESTIONS
 
 OF_A_TEMPLATE, OF_INTENTS, INTENT_WEIGHT = 4, 1200, 0.5
 """Most sentences of one template, of the intent sets together, and what one of those counts."""
@@ -31,7 +32,7 @@ def rows(data: Path) -> Iterator[dict[str, Any]]:
     for row in chance.sample(sentences, len(sentences)):
         times[row.domain, row.template] += 1
         if row.template == "hand" or times[row.domain, row.template] <= OF_A_TEMPLATE:
-            yield _line(row, frozenset(HEADS))
+            yield _line(row, frozenset(QUESTIONS))
     for row, heads in chance.sample(extra, min(OF_INTENTS, len(extra))):
         yield _line(row, heads) | {"weight": INTENT_WEIGHT}
 
@@ -41,8 +42,8 @@ def _line(row: Sentence, heads: frozenset[str]) -> dict[str, Any]:
     return {
         "text": row.text,
         "domain": row.domain,
-        "y": [*(getattr(row, head) for head in HEADS), int(row.unsafe)],
-        "told": [*(int(head in heads) for head in HEADS), int(whole)],
+        "y": [*(getattr(row, head) for head in QUESTIONS), int(row.unsafe)],
+        "told": [*(int(head in heads) for head in QUESTIONS), int(whole)],
         "weight": 1.0,
     }
 
@@ -54,7 +55,7 @@ def main() -> None:
     given = parser.parse_args()
     lines = list(rows(given.data))
     given.out.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
-    print(len(lines), "lines, outputs", (*HEADS, WHOLE))
+    print(len(lines), "lines, outputs", (*QUESTIONS, WHOLE))
 
 
 if __name__ == "__main__":

@@ -28,7 +28,8 @@ from benchmarks.training import audience, equivalence_pairs
 from benchmarks.training.generated import generated
 from benchmarks.training.train_equivalence import is_test, nearest, question_pairs, vectors_of
 from benchmarks.training.written import written_pairs
-from langchain_redis_memory.language.reader.inputs import AUDIENCE, context_of
+from langchain_redis_memory.language.audience.verdict import QUESTIONS
+from langchain_redis_memory.language.reader.inputs import context_of
 
 HERE = Path(__file__).parent
 HELD_DOMAINS = frozenset("hr kitchen telecom culture museum finance".split())
@@ -225,12 +226,12 @@ def _messages(said: Sequence[tuple[str, str]]) -> list[HumanMessage | AIMessage]
 def audiences(data: Path, seed: int) -> list[Example]:
     """Turns with who may be served the answer: one example for each head."""
     chance = random.Random(seed)
-    rows = [(row, frozenset(AUDIENCE)) for row in load() if row.domain not in HELD_OUT]
+    rows = [(row, frozenset(QUESTIONS)) for row in load() if row.domain not in HELD_OUT]
     rows += chance.sample(audience.intents(data), 1200)
     return [
         Example(head, row.text, "", float(getattr(row, head)), row.domain)
         for row, heads in rows
-        for head in AUDIENCE
+        for head in QUESTIONS
         if head in heads
     ]
 

@@ -53,11 +53,11 @@ def page_flow(
     **Keys:** `sessions`, `expiries`, `user_data`; `messages`, `meta`, `data` of each conversation.
     **Trips:** 3; for all agents 1 more for each 1,000 keys of the server.
     """
-    found = yield from sessions_flow(space, agent, user, search, content=bool(search), limit=limit, cursor=cursor)
-    sessions = [match.session for match in found.matches]
+    page = yield from sessions_flow(space, agent, user, search, content=bool(search), limit=limit, cursor=cursor)
+    sessions = [match.session for match in page.matches]
     titles = yield from ask(merge(*(title_op(client, space, one.agent, one.session_id) for one in sessions)))
     rows = [SessionOut.of(one, title) for one, title in zip(sessions, titles, strict=True)]
-    return SessionsOut(sessions=rows, cursor=found.cursor)
+    return SessionsOut(sessions=rows, cursor=page.cursor)
 
 
 def theirs_op(space: KeySpace, user: str | None, agent: str, name: str) -> Op[Session | None]:

@@ -30,7 +30,7 @@ class SessionOut(BaseModel):
     @classmethod
     def of(cls, session: Session, title: str) -> SessionOut:
         """Makes it of what the index says."""
-        return cls(title=title, **vars(session))
+        return cls(title=title, **session._asdict())
 
 
 class SessionsOut(BaseModel):

@@ -13,13 +13,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi.routing import APIRoute
 
-from langchain_redis_memory.admin.http.flows import (
-    TITLE,
-    analytics_flow,
-    page_flow,
-    theirs_op,
-    title_op,
-)
+from langchain_redis_memory.admin.http.flows import TITLE, analytics_flow, page_flow, theirs_op, title_op
 from langchain_redis_memory.admin.http.models import (
     AnalyticsOut,
     Change,
@@ -192,8 +186,8 @@ class _Api:
         return await self.client.adrive(analytics_flow(self.space, days))
 
     async def get(self, name: str, agent: str) -> SessionOut:
-        found = theirs_op(self.space, self.access.user, agent, name)
-        session, title = await self.client.arun(merge(found, title_op(self.client, self.space, agent, name)))
+        info = theirs_op(self.space, self.access.user, agent, name)
+        session, title = await self.client.arun(merge(info, title_op(self.client, self.space, agent, name)))
         return SessionOut.of(_there(session), title)
 
     async def messages(self, name: str, agent: str, limit: int) -> MessagesOut:

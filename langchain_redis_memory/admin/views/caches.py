@@ -80,20 +80,22 @@ def _split(stats: Stats, field: str) -> list[tuple[str, Stats]]:
 async def entry(visit: Visit) -> Page:
     """Shows one cached answer: what it says, who was served it, what was near, what was reported."""
     name, hit = visit.asked("cache"), visit.asked("id")
-    found = await visit.desk(name).aentry(hit)
+    answer = await visit.desk(name).aentry(hit)
     decisions = [one for one in await visit.decisions() if one.cache == name]
     own = [one for one in decisions if _name(one.entry) == _name(hit)]
-    if found is None and not own:
+    if answer is None and not own:
         raise HTTPException(404, "there is no such entry (any more)")
-    question = found.question if found and found.question else next((one.question for one in own if one.question), "")
+    question = (
+        answer.question if answer and answer.question else next((one.question for one in own if one.question), "")
+    )
     shown = {
         "cache": name,
         "hit": hit,
-        "entry": found,
+        "entry": answer,
         "question": question,
         "lines": own,
         "near": _near(question, decisions),
-        "text": _text(found.answer.value) if found and found.answer else None,
+        "text": _text(answer.answer.value) if answer and answer.answer else None,
     }
     return Page("entry.html", "Cached answer", shown)
 

@@ -35,11 +35,11 @@ async def sessions(visit: Visit) -> Page:
     # A search looks at more than it shows: at some thousand conversations, fewer where their messages are read.
     looks, at_once = (1, _PER_PAGE) if not search else (8, 250) if content else (20, 500)
     for _ in range(looks):
-        found = await operations.asessions(
+        page = await operations.asessions(
             agent=wanted, user=user or None, search=search, content=content, limit=at_once, cursor=cursor
         )
-        matches += found.matches
-        cursor = found.cursor
+        matches += page.matches
+        cursor = page.cursor
         if cursor is None or len(matches) >= _PER_PAGE:
             break
     survey = await visit.survey()

@@ -70,10 +70,10 @@ async def thread(visit: Visit) -> Page:
     """Shows the checkpoints of a thread, the newest first."""
     name, namespace = visit.asked("id"), visit.query.get("ns", "")
     config: Any = {"configurable": {"thread_id": name, "checkpoint_ns": namespace}}
-    found = [one async for one in visit.saver().alist(config, limit=_PER_PAGE + 1)]
-    if not found:
+    checkpoints = [one async for one in visit.saver().alist(config, limit=_PER_PAGE + 1)]
+    if not checkpoints:
         raise HTTPException(404, "there is no such thread (any more)")
-    views = [_view(one, older) for one, older in zip(found, [*found[1:], None], strict=True)][:_PER_PAGE]
+    views = [_view(one, older) for one, older in zip(checkpoints, [*checkpoints[1:], None], strict=True)][:_PER_PAGE]
     keys = visit.space.thread(name).all()
     sizes = await visit.run(Op(tuple(("MEMORY", "USAGE", key) for key in keys), _total, tolerant=True))
     shown = {
@@ -81,7 +81,7 @@ async def thread(visit: Visit) -> Page:
         "namespace": namespace,
         "checkpoints": views,
         "bytes": sizes,
-        "cut": len(found) > _PER_PAGE,
+        "cut": len(checkpoints) > _PER_PAGE,
     }
     return Page("thread.html", f"Thread {name}", shown)
 
@@ -91,21 +91,21 @@ def _total(replies: Any) -> int | None:
     return sum(sizes) if sizes else None
 
 
-def _view(found: CheckpointTuple, older: CheckpointTuple | None) -> CheckpointView:
-    values = found.checkpoint["channel_values"]
+def _view(checkpoint: CheckpointTuple, older: CheckpointTuple | None) -> CheckpointView:
+    values = checkpoint.checkpoint["channel_values"]
     before = older.checkpoint["channel_values"] if older else {}
     return CheckpointView(
-        found.checkpoint["id"],
-        datetime.fromisoformat(found.checkpoint["ts"]),
-        {name: value for name, value in found.metadata.items() if name in {"source", "step", "run_id"}},
+        checkpoint.checkpoint["id"],
+        datetime.fromisoformat(checkpoint.checkpoint["ts"]),
+        {name: value for name, value in checkpoint.metadata.items() if name in {"source", "step", "run_id"}},
         {name: len(shown(value)) for name, value in values.items()},
-        len(found.pending_writes or ()),
+        len(checkpoint.pending_writes or ()),
         list(_changes(before, values)),
     )
 
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
-    found = []
+    changes = []
     for channel in sorted({*before, *after}):
         old, new = before.get(channel), after.get(channel)
         if channel in before and channel in after and old == new:
@@ -113,8 +113,8 @@ def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change
         how = "new" if channel not in before else "gone" if channel not in after else "changed"
         if isinstance(old, list) and isinstance(new, list) and new[: len(old)] == old:
             how, old, new = f"+{len(new) - len(old)}", [], new[len(old) :]
-        found.append(Change(channel, how, _cut(old), _cut(new)))
-    return found
+        changes.append(Change(channel, how, _cut(old), _cut(new)))
+    return changes
 
 
 def shown(value: Any) -> str:

@@ -143,15 +143,15 @@ class Answer:
             True where they are the ones that the answer was made from, unchanged; their order does not matter, one more
             or one less does.
         """
-        found, made = ([document_digest(document) for document in some] for some in (documents, self.documents))
-        return None not in found and sorted(map(str, found)) == sorted(map(str, made))
+        retrieved, made = ([document_digest(document) for document in some] for some in (documents, self.documents))
+        return None not in retrieved and sorted(map(str, retrieved)) == sorted(map(str, made))
 
 
 def document_digest(document: Document) -> str | None:
     """Names a document by what a chain may read of it.
 
-    Returns:
-        A digest of its id, its text and its metadata; None where that holds what cannot be stored, and so not compared.
+    Returns a digest of its id, its text and its metadata; None where that holds what cannot be stored, and so not
+    compared.
     """
     try:
         return digest({"id": document.id, "text": document.page_content, "metadata": document.metadata})
@@ -209,14 +209,9 @@ CANDIDATES = "candidates"
 
 
 def encode_answer(answer: Answer, ttl_ms: int) -> bytes:
-    """Encodes an answer, with the lifetime from which its age is computed when it is read.
+    """Encodes an answer, with the lifetime that it is stored with (0 for none): what is left of it tells its age.
 
-    Args:
-        answer: The answer.
-        ttl_ms: The lifetime that it is stored with, 0 for none: what is left of it tells the answer's age.
-
-    Raises:
-        UnserialisableError: It holds a value that cannot be stored.
+    Raises `UnserialisableError`: it holds a value that cannot be stored.
     """
     value = answer.value
     kind, body = ("message", encode_message(value)) if isinstance(value, BaseMessage) else ("text", value)
@@ -226,16 +221,7 @@ def encode_answer(answer: Answer, ttl_ms: int) -> bytes:
 
 
 def decode_answer(data: bytes, where: str, left_ms: int | None = None) -> Answer | None:
-    """Decodes an answer; bytes that are no answer count as a miss and raise nothing.
-
-    Args:
-        data: What `encode_answer` made.
-        where: The key that it was read from.
-        left_ms: What is left of its lifetime; None where it has none.
-
-    Returns:
-        The answer; None where the bytes are something else, or of another version.
-    """
+    """Decodes an answer read from `where`; bytes that are no answer, or of another version, are a miss: None."""
     try:
         return _answer(unpack(data, where), left_ms)
     except (CorruptDataError, ValueError):  # whatever is there, it is no answer of ours

@@ -11,7 +11,7 @@ from langchain_redis_memory.cache.answers.answer_cache import AnswerCache
 from langchain_redis_memory.cache.answers.desk_flows import DeskFlows
 from langchain_redis_memory.cache.answers.records import CachedAnswer, CachedAnswers, ManagedAnswerCache
 from langchain_redis_memory.cache.decision_log import DEFAULT_LOG, DecisionLog
-from langchain_redis_memory.cache.logged import LoggedCache
+from langchain_redis_memory.cache.logged_cache import LoggedCache
 from langchain_redis_memory.cache.switchable import Switchable
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.ops import Op

@@ -20,13 +20,7 @@ from langchain_redis_memory.redis.keys import KeySpace
 
 
 class DeskFlows(LoggedFlows):
-    """The flows of a desk.
-
-    Args:
-        records: The cache's entries.
-        space: The tenant's key builder.
-        log: What is logged; None for nothing.
-    """
+    """The flows of a desk, on a cache's entries; nothing is logged where `log` is None."""
 
     def __init__(self, records: AnswerRecords, space: KeySpace, log: DecisionLog | None) -> None:
         self.records: AnswerRecords = records

@@ -12,12 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from langchain_redis_memory.cache import epochs
-from langchain_redis_memory.cache.answers.answer_cache import (
-    Answer,
-    CacheQuestion,
-    decode_answer,
-    encode_answer,
-)
+from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion, decode_answer, encode_answer
 from langchain_redis_memory.cache.answers.records import (
     CachedAnswer,
     CachedAnswers,
@@ -103,9 +98,7 @@ class ExactAnswerCache:
 class ExactRecords:
     """The entries of an `ExactAnswerCache`; see `AnswerRecords`.
 
-    Args:
-        cache: The cache.
-        tally: Its statistics; None: those that all exact caches of the asker's tenant share.
+    Without a tally they have the statistics that all exact caches of the asker's tenant share.
     """
 
     name = "exact"
@@ -141,13 +134,13 @@ class ExactRecords:
     def page_flow(self, space: KeySpace, cursor: int) -> Flow[CachedAnswers]:
         """Reads through the entries; see `AnswerRecords`."""
         page = yield from ask(expiring_hash.page(_index(space), cursor))
-        found = yield from ask(merge(*(self._read(space, name.hex()) for name, _ in page.items)))
-        return CachedAnswers([one for one, _ in filter(None, found)], page.cursor)
+        answers = yield from ask(merge(*(self._read(space, name.hex()) for name, _ in page.items)))
+        return CachedAnswers([one for one, _ in filter(None, answers)], page.cursor)
 
     def entry_flow(self, space: KeySpace, entry: str) -> Flow[CachedAnswer | None]:
         """Reads one entry; see `AnswerRecords`."""
-        found = yield from ask(self._read(space, _name(entry).hex()))
-        return found and found[0]
+        answer = yield from ask(self._read(space, _name(entry).hex()))
+        return answer and answer[0]
 
     def edit_flow(self, space: KeySpace, entry: str, text: str) -> Flow[bool]:
         """Replaces the words of an answer; see `AnswerRecords`."""

@@ -21,12 +21,7 @@ from langchain_redis_memory.redis.keys import KeySpace
 
 
 class LookupPreview(NamedTuple):
-    """A preview of what a cache would do with a question.
-
-    Args:
-        answer: The answer that it would serve; None for none.
-        candidates: What else is near, with what spoke against it.
-    """
+    """A preview of what a cache would serve to a question, and what else is near, with what spoke against it."""
 
     answer: Answer | None
     candidates: Sequence[Candidate]
@@ -53,12 +48,7 @@ class CachedAnswer(NamedTuple):
 
 
 class CachedAnswers(NamedTuple):
-    """Some entries.
-
-    Args:
-        answers: The entries, in no order; about as many as were asked for.
-        cursor: Where to go on from; 0 after the last.
-    """
+    """Some entries, in no order, about as many as were asked for; and the cursor to go on from, 0 after the last."""
 
     answers: list[CachedAnswer]
     cursor: int
@@ -79,56 +69,26 @@ class AnswerRecords(Protocol):
         ...
 
     def remove_flow(self, space: KeySpace, entries: Sequence[str]) -> Flow[int]:
-        """Deletes answers by the ids of their entries; gives how many there were.
-
-        Args:
-            space: The tenant's key builder.
-            entries: Ids, as `Answer.entry` has them.
-        """
+        """Deletes answers by the ids of their entries; gives how many there were."""
         ...
 
     def report(self, space: KeySpace, entry: str, *, correct: bool) -> Op[bool]:
         """Notes whether an answer was right, so that a wrong one is not served again.
 
-        Args:
-            space: The tenant's key builder.
-            entry: The id, as `Answer.entry` has it.
-            correct: Whether it was right.
-
-        Returns:
-            An op of one trip: whether the entry was still there.
-
-        Raises:
-            InvalidInputError: It is no id of an entry.
+        An op of one trip: whether the entry was still there. Raises `InvalidInputError`: it is no id of an entry.
         """
         ...
 
     def page_flow(self, space: KeySpace, cursor: int) -> Flow[CachedAnswers]:
-        """Reads through the entries; what was there all the time is given at least once.
-
-        Args:
-            space: The tenant's key builder.
-            cursor: Where to go on from; 0 for the start.
-        """
+        """Reads through the entries from a cursor on; what was there all the time is given at least once."""
         ...
 
     def entry_flow(self, space: KeySpace, entry: str) -> Flow[CachedAnswer | None]:
-        """Reads one entry; None where there is none.
-
-        Args:
-            space: The tenant's key builder.
-            entry: The id, as `Answer.entry` has it.
-        """
+        """Reads one entry; None where there is none."""
         ...
 
     def edit_flow(self, space: KeySpace, entry: str, text: str) -> Flow[bool]:
-        """Replaces the words of an answer, which lives as long as before; gives whether there was one.
-
-        Args:
-            space: The tenant's key builder.
-            entry: The id, as `Answer.entry` has it.
-            text: The new words.
-        """
+        """Replaces the words of an answer, which lives as long as before; gives whether there was one."""
         ...
 
     def explain_flow(self, asked: CacheQuestion) -> Flow[LookupPreview]:
@@ -147,15 +107,10 @@ class ManagedAnswerCache(AnswerCache, Protocol):
 
 
 def stored_answer(body: bytes, where: str, left_ms: int | None = None) -> tuple[bytes, Answer | None]:
-    """Decodes an answer as a cache keeps it, whatever epoch it is of.
+    """Decodes an answer as a cache keeps it, decrypted, whatever epoch it is of.
 
-    Args:
-        body: What is stored, decrypted.
-        where: The key that it was read from.
-        left_ms: What is left of its lifetime; None or less than 0 where it has none.
-
-    Returns:
-        The token of its epoch with the mark after it, b"" for none; and the answer, None where it is something else.
+    Returns the token of its epoch with the mark after it, b"" for none; and the answer, None where it is something
+    else.
     """
     left_ms = None if left_ms is None or left_ms < 0 else left_ms
     answer = decode_answer(body, where, left_ms)
@@ -168,8 +123,7 @@ def stored_answer(body: bytes, where: str, left_ms: int | None = None) -> tuple[
 def edited(body: bytes, where: str, text: str) -> bytes | None:
     """Replaces the words of an answer as a cache keeps it; its lifetime, documents and cost stay.
 
-    Returns:
-        What to store instead; None where it is no answer.
+    Returns what to store instead; None where it is no answer.
     """
     token, answer = stored_answer(body, where, 0)  # as if nothing were left of it: its age is its whole lifetime
     if answer is None:

@@ -24,13 +24,11 @@ from langchain_redis_memory.cache.answers.answer_cache import (
 from langchain_redis_memory.cache.answers.semantic_records import SemanticRecords, query_of
 from langchain_redis_memory.cache.best_effort import CacheUnavailable
 from langchain_redis_memory.cache.decision_log import VERY_SAME
+from langchain_redis_memory.cache.semantic.bypass import bypass_cache_flow
 from langchain_redis_memory.cache.semantic.entries import StoredAnswer
-from langchain_redis_memory.cache.semantic.judge import JudgeLike
-from langchain_redis_memory.cache.semantic.prompt_reader import bypass_cache_flow
 from langchain_redis_memory.cache.semantic.search import NewAnswer, SearchResult, SemanticHit
-from langchain_redis_memory.cache.semantic.tenants import TenantSearches, VectorOptions
+from langchain_redis_memory.cache.semantic.tenants import SearchOptions, TenantSearches
 from langchain_redis_memory.checks import check_number
-from langchain_redis_memory.language.equivalence import HitPolicy
 from langchain_redis_memory.ops import Flow, Op, merge, pure
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.ttl import FromSettings, jittered, lifetime, milliseconds
@@ -46,11 +44,8 @@ class SemanticAnswerCache(ClientOwner):
         ttl_s: Lifetime of an answer in seconds; None for no expiry. By default the settings' `answer_ttl_s`.
         name: Names the cache within the tenant.
         epoch: The key of a corpus's epoch: what is stored is served until it ends; see `RagCache.responses_epoch`.
-        policy: Decides which near question is the same; by default `NeedPolicy(max_error)`; see `RedisSemanticCache`.
-        judge: Asked where the policy is in doubt; see `RedisSemanticCache`.
-        max_entries: How many answers of a tenant are kept; None for no bound.
         jitter: The largest share by which a lifetime is cut at random, so that not all expire at once.
-        vectors: How vectors are made and kept.
+        search: How near questions are found and verified, and how many answers are kept.
         **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
@@ -71,11 +66,8 @@ class SemanticAnswerCache(ClientOwner):
         ttl_s: float | FromSettings | None = "settings",
         name: str = "answers",
         epoch: str | None = None,
-        policy: HitPolicy | None = None,
-        judge: JudgeLike | None = None,
-        max_entries: int | None = 100_000,
         jitter: float = 0.1,
-        vectors: VectorOptions | None = None,
+        search: SearchOptions | None = None,
         **server: Unpack[ServerOptions],
     ) -> None:
         self._client = connect(client, owner=type(self), **server)
@@ -83,16 +75,7 @@ class SemanticAnswerCache(ClientOwner):
         self._jitter = check_number(jitter, "jitter")
         self._epoch, self._name = epoch, name
         self.epoch: str | None = epoch
-        self._searches = TenantSearches(
-            self._client,
-            embeddings,
-            name,
-            max_error=max_error,
-            policy=policy,
-            judge=judge,
-            max_entries=max_entries,
-            vectors=vectors or VectorOptions(),
-        )
+        self._searches = TenantSearches(self._client, embeddings, name, max_error=max_error, options=search)
 
     def lookup(self, asked: CacheQuestion) -> Op[Answer | None]:
         """Looks up the answer to the very same question; see `AnswerCache`.

@@ -24,9 +24,10 @@ from langchain_redis_memory.cache.answers.records import (
 from langchain_redis_memory.cache.decision_log import hit_of
 from langchain_redis_memory.cache.marks import AnswerFilter, marks_of
 from langchain_redis_memory.cache.semantic import bulk, entries
+from langchain_redis_memory.cache.semantic.bypass import unfit
 from langchain_redis_memory.cache.semantic.candidate import Candidate
 from langchain_redis_memory.cache.semantic.entries import StoredAnswer, StoredAnswerRead
-from langchain_redis_memory.cache.semantic.prompt_reader import indents_of, unfit
+from langchain_redis_memory.cache.semantic.prompt_reader import indents_of
 from langchain_redis_memory.cache.semantic.search import SemanticQuery, observations_of
 from langchain_redis_memory.cache.semantic.tenants import TenantSearches
 from langchain_redis_memory.cache.stats import Tally
@@ -39,9 +40,7 @@ from langchain_redis_memory.redis.keys import KeySpace
 def query_of(asked: CacheQuestion, *, needs: bool = False) -> SemanticQuery | None:
     """Builds the query for a question; None for one that cannot be searched by meaning.
 
-    Args:
-        asked: The question.
-        needs: Whether the policy compares conversations; else the one that the model is shown has to be the same.
+    Where the policy does not compare conversations (`needs`), the one that the model is shown has to be the same.
     """
     if not isinstance(asked.question, str):
         return None

@@ -20,15 +20,9 @@ def name_of(cache: AnswerCache | None) -> str | None:
 
 
 def watched(look: Op[Answer | None], asked: CacheQuestion, name: str | None) -> Op[Answer | None]:
-    """Asks for the switch beside a look-up, which finds nothing while the cache is switched off.
+    """Asks for the switch of a cache, if it has one, beside a look-up, which finds nothing while it is switched off.
 
-    Args:
-        look: The look-up.
-        asked: Its question, with which it is noted.
-        name: The name of the switch; None for a cache that has none.
-
-    Returns:
-        An op of one trip, of none where the look-up is.
+    An op of one trip, of none where the look-up is.
     """
     if name is None or not look.commands:
         return look

@@ -1,16 +1,21 @@
--- Gives {record, reports, now} of some entries, nil for one that is not there or has expired; notes that they are used.
+-- Gives {record, reports, now} of the first `reads` entries, nil for one that is not there or has expired; notes that they
+-- and the ones behind them are used.
 -- KEYS items expiries uses reports
--- ARGV ...
+-- ARGV reads ...
 -- WITH now
-local found = {}
-for i, name in ipairs(ARGV) do
-  local record = redis.call('HGET', items, name)
+local found, last = {}, tonumber(reads) + 1
+local function use(name)
+  if redis.call('ZSCORE', uses, name) then redis.pcall('ZADD', uses, now, name) end -- refused where memory is full
+end
+for i = 2, last do
+  local record = redis.call('HGET', items, ARGV[i])
   local expiry = tonumber(string.match(record or '', '^(%d+):'))
   if record and not (expiry and expiry <= tonumber(now)) then
-    if redis.call('ZSCORE', uses, name) then redis.pcall('ZADD', uses, now, name) end -- refused where memory is full
-    found[i] = {record, redis.call('HGET', reports, name), now}
+    use(ARGV[i])
+    found[i - 1] = {record, redis.call('HGET', reports, ARGV[i]), now}
   else
-    found[i] = false
+    found[i - 1] = false
   end
 end
+for i = last + 1, #ARGV do use(ARGV[i]) end
 return found

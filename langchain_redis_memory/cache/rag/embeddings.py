@@ -17,14 +17,14 @@ from langchain_core.embeddings import Embeddings
 from typing_extensions import Unpack
 
 from langchain_redis_memory.cache.best_effort import CacheUnavailable
-from langchain_redis_memory.cache.rag.adopting import VectorAdoption
+from langchain_redis_memory.cache.rag.adoption import VectorAdoption
 from langchain_redis_memory.cache.sharded_entries import ShardedEntries
 from langchain_redis_memory.cache.stats import Stats, read_stats_flow
 from langchain_redis_memory.checks import check_number, check_text, check_type, check_word
 from langchain_redis_memory.errors import ConfigError, CorruptDataError, InvalidInputError
 from langchain_redis_memory.extras import np, npt
 from langchain_redis_memory.ops import Flow, Invoke, Now, ask
-from langchain_redis_memory.peers.adopting import AdoptFrom, AdoptLike
+from langchain_redis_memory.peers.adoption import AdoptFrom, AdoptLike
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.codec.envelope import seal, unseal
 from langchain_redis_memory.redis.expiring_hash import Item, NewItem
@@ -217,22 +217,22 @@ class CachedEmbeddings(ClientOwner, Embeddings):
             items = yield from self.tier.best_effort(ask(self.tier.get(list(names.values()))))
         except CacheUnavailable:
             available = False
-        found = self._read({text: item.body for text, item in zip(names, items, strict=available) if item is not None})
+        known = self._read({text: item.body for text, item in zip(names, items, strict=available) if item is not None})
         ended: float = yield Now()
         self.tier.tally.timed(ended - began)
         adopted: dict[str, int] = {}
         if available and kind == "document":
-            adopted = yield from self._adopt_flow([text for text in names if text not in found], found)
+            adopted = yield from self._adopt_flow([text for text in names if text not in known], known)
 
-        made = yield from self._make_flow(kind, [text for text in names if text not in found])
+        made = yield from self._make_flow(kind, [text for text in names if text not in known])
         if made:
             self._length = len(next(iter(made.values())))
-            strangers = [text for text, vector in found.items() if len(vector) != self._length]
+            strangers = [text for text, vector in known.items() if len(vector) != self._length]
             made |= yield from self._make_flow(kind, strangers)
         self.tier.tally.add("hits", len(names) - len(made))
         self.tier.tally.add("misses", len(made))
 
-        vectors, puts = dict[str, Any](found), []
+        vectors, puts = dict[str, Any](known), []
         for text, vector in made.items():
             rounded = self._rounded(vector)
             vectors[text] = vector if rounded is None else rounded.tolist()
@@ -241,7 +241,7 @@ class CachedEmbeddings(ClientOwner, Embeddings):
         for text, ttl_ms in adopted.items():
             if text not in made:
                 left_ms = ttl_ms or jittered(self._ttl_ms, self._jitter)
-                puts.append(NewItem(names[text], left_ms, seal(np.asarray(found[text], self._type).tobytes())))
+                puts.append(NewItem(names[text], left_ms, seal(np.asarray(known[text], self._type).tobytes())))
         if puts and available:
             with suppress(CacheUnavailable):
                 yield from self.tier.best_effort(ask(self.tier.put(puts)), write=True)
@@ -249,31 +249,31 @@ class CachedEmbeddings(ClientOwner, Embeddings):
                     yield from self._adoption.taken_flow(adopted)
         return [list(vectors[text]) for text in texts]  # a copy for each: a caller may change one
 
-    def _adopt_flow(self, texts: list[str], found: dict[str, Vector]) -> Flow[dict[str, int]]:
+    def _adopt_flow(self, texts: list[str], known: dict[str, Vector]) -> Flow[dict[str, int]]:
         """Adds vectors of another cache to those that were found, if they are as long; their lifetimes by text."""
         if self._adoption is None or not texts:
             return {}
         theirs = yield from self._adoption.take_flow(texts)
-        lengths = {len(vector) for vector in (*found.values(), *(vector for vector, _ in theirs.values()))}
+        lengths = {len(vector) for vector in (*known.values(), *(vector for vector, _ in theirs.values()))}
         length = self._length or (lengths.pop() if len(lengths) == 1 else 0)
         adopted: dict[str, int] = {}
         for text, (vector, ttl_ms) in theirs.items():
             rounded = self._rounded(vector)
             if rounded is not None and len(vector) == length:
-                found[text], adopted[text] = rounded.tolist(), ttl_ms
+                known[text], adopted[text] = rounded.tolist(), ttl_ms
         return adopted
 
     def _take_flow(self, kind: Kind, text: str, vector: Sequence[float], ttl_ms: int) -> Flow[bool]:
         """Stores a vector that was computed elsewhere, unless there is one; whether it was stored."""
         name = self.tier.name(_name(kind, text))
-        (found,) = yield from ask(self.tier.get([name]))
+        (item,) = yield from ask(self.tier.get([name]))
         rounded = self._rounded(vector)
-        if found is not None or rounded is None:
+        if item is not None or rounded is None:
             return False
         left_ms = ttl_ms or jittered(self._ttl_ms, self._jitter)
         yield from ask(self.tier.put([NewItem(name, left_ms, seal(rounded.tobytes()))]))
-        (found,) = yield from ask(self.tier.get([name]))
-        if found is None or self._opened(found.body) != rounded.tolist():
+        (item,) = yield from ask(self.tier.get([name]))
+        if item is None or self._opened(item.body) != rounded.tolist():
             raise CorruptDataError("a vector was stored, but what is read back is something else")
         return True
 

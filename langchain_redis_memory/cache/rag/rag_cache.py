@@ -235,5 +235,5 @@ class RagCache(ClientOwner):
         tallies = {"search": self._search.tally, "responses": self._responses.tally}
         if self._embeddings is not None:
             tallies = {"embeddings": self.embeddings.tier.tally, **tallies}
-        found = yield from read_stats_flow(list(tallies.values()))
-        return dict(zip(tallies, found, strict=True))
+        stats = yield from read_stats_flow(list(tallies.values()))
+        return dict(zip(tallies, stats, strict=True))

@@ -27,9 +27,9 @@ class CachedResult(NamedTuple):
     left_ms: int | None
 
 
-def documents_of(found: Any) -> list[Document]:
+def documents_of(result: Any) -> list[Document]:
     """Checks that a retriever gave documents, and returns them."""
-    documents: list[Any] = list(check_type(found, (list, tuple), "what a retriever gives", "a list of documents"))
+    documents: list[Any] = list(check_type(result, (list, tuple), "what a retriever gives", "a list of documents"))
     for document in documents:
         check_type(document, Document, "what a retriever gives", "a list of documents")
     return documents

@@ -270,9 +270,9 @@ class CachedRetriever(ClientOwner, BaseRetriever):
     # --- flows --------------------------------------------------------------------------------------------------------
 
     def _seen_asker(self, settings: Mapping[str, Any], callbacks: Any) -> list[Any]:
-        """Returns who asks and with which metadata; a vector store's own retriever reads neither."""
+        """Returns who asks and with which metadata; of a vector store's own, which reads neither, how it searches."""
         if type(self.retriever) is VectorStoreRetriever:
-            return []
+            return [self.retriever.search_type, dict(self.retriever.search_kwargs)]
         config = {"configurable": settings, **{name: getattr(callbacks, name, None) for name in ("metadata", "tags")}}
         return [*users_of(config), *rights_of(config)]
 
@@ -301,10 +301,10 @@ class CachedRetriever(ClientOwner, BaseRetriever):
         name = self._name(query, callbacks, settings, kwargs)
         if name is None:
             self._tier.tally.add("bypasses")
-            found = yield Invoke(
+            result = yield Invoke(
                 lambda: retriever.invoke(query, config, **kwargs), lambda: retriever.ainvoke(query, config, **kwargs)
             )
-            return documents_of(found)
+            return documents_of(result)
 
         lease = self._tier.lease(name)
 
@@ -338,26 +338,26 @@ class CachedRetriever(ClientOwner, BaseRetriever):
         began: float = yield Now()
         tally = self._tier.tally
         try:
-            found = yield from self._tier.best_effort(self._find_flow(lease, self._reads(name, tokens)))
+            cached = yield from self._tier.best_effort(self._find_flow(lease, self._reads(name, tokens)))
         except CacheUnavailable:
-            found = None
-        tally.add("misses" if found is None else "hits")
+            cached = None
+        tally.add("misses" if cached is None else "hits")
         ended: float = yield Now()
         tally.timed(ended - began)
-        return found
+        return cached
 
     def _find_flow(self, lease: str, read: Op[CachedResult | None]) -> Flow[CachedResult | None]:
         """Finds the result that may be served, also one that another caller makes meanwhile."""
-        found = yield from ask(read)
-        if found is None:
+        cached = yield from ask(read)
+        if cached is None:
             return (yield from self._flights.join_flow(lease, read)) if self._flights else None
-        if self._is_stale(found):
-            return (yield from self._flights.refresh_flow(lease, found, read, self._is_stale))
-        return found
+        if self._is_stale(cached):
+            return (yield from self._flights.refresh_flow(lease, cached, read, self._is_stale))
+        return cached
 
-    def _is_stale(self, found: CachedResult) -> bool:
-        aged = bool(self._stale_ms) and found.left_ms is not None and found.left_ms <= self._stale_ms
-        return aged and bool(found.documents)  # a result without documents has its own short lifetime
+    def _is_stale(self, cached: CachedResult) -> bool:
+        aged = bool(self._stale_ms) and cached.left_ms is not None and cached.left_ms <= self._stale_ms
+        return aged and bool(cached.documents)  # a result without documents has its own short lifetime
 
     def _leave_flow(self, lease: str) -> Flow[None]:
         """Gives the lease back; after the result is stored, as in one trip an unknown script would run last."""

@@ -36,8 +36,8 @@ def filter_by(
 
 def delete_named_flow(search: SemanticSearch, names: Sequence[bytes], wanted: Filter) -> Flow[int]:
     """Deletes some answers with their vectors, those that the filter wants; how many there were."""
-    found = yield from ask(entries.get(search.keys, names))
-    return (yield from _remove_flow(search, [read.entry for read in found if read and wanted(read.entry)]))
+    stored = yield from ask(entries.get(search.keys, names))
+    return (yield from _remove_flow(search, [read.entry for read in stored if read and wanted(read.entry)]))
 
 
 def delete_flow(search: SemanticSearch, wanted: Filter) -> Flow[int]:

@@ -10,33 +10,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from langchain_core.embeddings import Embeddings
 from typing_extensions import Self, Unpack
 
 from langchain_redis_memory.cache.admission import AdmissionPolicy
-from langchain_redis_memory.cache.decision_log import DEFAULT_LOG, DecisionLog
+from langchain_redis_memory.cache.entry_options import EntryOptions
 from langchain_redis_memory.cache.llm_cache import LLMCache
 from langchain_redis_memory.cache.prompts import Template
-from langchain_redis_memory.cache.semantic.adopting import SemanticAdoption
+from langchain_redis_memory.cache.semantic.adoption import SemanticAdoption
 from langchain_redis_memory.cache.semantic.explanation import Explanation
-from langchain_redis_memory.cache.semantic.judge import JudgeLike
 from langchain_redis_memory.cache.semantic.lookup import SemanticFlows
 from langchain_redis_memory.cache.semantic.prompt_reader import PromptReader
 from langchain_redis_memory.cache.semantic.search import SemanticHit
-from langchain_redis_memory.cache.semantic.tenants import TenantSearches, VectorOptions
+from langchain_redis_memory.cache.semantic.tenants import SearchOptions, TenantSearches
 from langchain_redis_memory.cache.sharing import AudienceClassifier
-from langchain_redis_memory.cache.stats import Prices
 from langchain_redis_memory.cache.warming import asked_of
 from langchain_redis_memory.checks import check_method, check_text, check_type
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.audience.linguistic import classify_audience
 from langchain_redis_memory.language.classify import Classifier, LinguisticClassifier
 from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser
-from langchain_redis_memory.language.equivalence import HitPolicy
-from langchain_redis_memory.peers.adopting import AdoptFrom, AdoptLike
+from langchain_redis_memory.peers.adoption import AdoptFrom, AdoptLike
 from langchain_redis_memory.redis.client.connect import ClientLike, ServerOptions, connect
 from langchain_redis_memory.redis.ttl import WEEK_S
 
@@ -101,18 +98,11 @@ class RedisSemanticCache(LLMCache):
         tenant: The tenant that it belongs to; tenants never see each other's answers.
         name: Names the cache within the tenant.
         scope: Answers are shared only within it: a user, a team, a set of documents. See `bind`.
-        policy: Decides which near question is the same; by default `NeedPolicy(max_error)`, which also compares what
-            was said before. With one of your own a conversation has to be the same to the letter.
-        judge: Asked where the policy is in doubt: a `Judge`, a LangChain model, or a function of two texts.
-        max_entries: How many answers are kept; those used least recently go first. None for no bound.
-        jitter: The largest share by which a lifetime is cut at random, so that not all expire at once.
         single_flight_s: Coalesces concurrent misses of the very same question: one caller asks the model, the others
             wait, at most so long; None: each caller asks.
-        admission: Which answers may be cached.
-        prices: Model -> what a million tokens cost (read, written), for `Stats.money_saved`.
-        log: What is logged of look-ups, for people on call; None for nothing.
         prompts: How prompts are read, and which of them bypass the cache.
-        vectors: How vectors are made and kept.
+        search: How near questions are found and verified, and how many answers are kept.
+        entries: Which answers are kept, and what is counted and logged of them.
         adopt: "langchain-redis" or "langchain-community", or an `AdoptFrom`: the answers of that package's semantic
             cache are moved here, a few with each miss of this tenant and scope, where they are removed.
         **server: `redis_url`, `url` or `redis_client` instead of `client`.
@@ -146,35 +136,19 @@ class RedisSemanticCache(LLMCache):
         tenant: str = "",
         name: str = "llm",
         scope: str = "",
-        policy: HitPolicy | None = None,
-        judge: JudgeLike | None = None,
-        max_entries: int | None = 100_000,
-        jitter: float = 0.1,
         single_flight_s: float | None = None,
-        admission: AdmissionPolicy | None = None,
-        prices: Prices | None = None,
-        log: DecisionLog | None = DEFAULT_LOG,
         prompts: PromptOptions | None = None,
-        vectors: VectorOptions | None = None,
+        search: SearchOptions | None = None,
+        entries: EntryOptions | None = None,
         adopt: AdoptLike = None,
         **server: Unpack[ServerOptions],
     ) -> None:
-        if admission is not None:
-            check_method(admission, "refusal", "admission", ConfigError)
-        prompts = prompts or PromptOptions()
+        prompts, entries = prompts or PromptOptions(), entries or EntryOptions()
         self._client = connect(client, owner=type(self), **server)
         self._name = name
-        searches = TenantSearches(
-            self._client,
-            embeddings,
-            name,
-            max_error=max_error,
-            policy=policy,
-            judge=judge,
-            max_entries=max_entries,
-            vectors=vectors or VectorOptions(),
-            log=log,
-        )
+        if entries.admission is None:
+            entries = replace(entries, admission=AdmissionPolicy(tool_calls=prompts.share_tools))
+        searches = TenantSearches(self._client, embeddings, name, max_error=max_error, options=search, log=entries.log)
         self._flows: SemanticFlows = SemanticFlows(
             self._client,
             searches,
@@ -182,11 +156,8 @@ class RedisSemanticCache(LLMCache):
             prompts.reader(scope, needs=searches.compares_needs),
             SemanticAdoption(self._client, adopted) if (adopted := AdoptFrom.of(adopt)) is not None else None,
             ttl_s=ttl_s,
-            jitter=jitter,
             single_flight_s=single_flight_s,
-            admission=admission or AdmissionPolicy(tool_calls=prompts.share_tools),
-            prices=prices,
-            log=log,
+            options=entries,
         )
 
     def __repr__(self) -> str:

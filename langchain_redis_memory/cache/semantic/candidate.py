@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
+
+from langchain_redis_memory.cache.decision_log import LoggedCandidate
 
 if TYPE_CHECKING:
     from langchain_redis_memory.language.equivalence import Judgement
@@ -22,3 +25,9 @@ class Candidate(NamedTuple):
     similarity: float
     judgement: Judgement | None
     why: str
+
+
+def logged(candidates: Sequence[Candidate]) -> tuple[LoggedCandidate, ...]:
+    """Returns the candidates that were judged, as a decision log keeps them."""
+    judged = ((one, one.judgement) for one in candidates if one.judgement is not None)
+    return tuple(LoggedCandidate(one.question, one.similarity, j.probability, bool(j.vetoes)) for one, j in judged)

@@ -21,29 +21,24 @@ _log = logging.getLogger(__name__)
 
 
 class Engines:
-    """Chooses engines.
+    """Chooses engines: the one of that name, or the best that the server has.
 
-    Args:
-        client: The server's client.
-        name: Take this one; None takes the best that the server has.
-        quantization: How vector sets keep vectors.
-
-    Raises:
-        ConfigError: There is no such engine or quantization.
+    Raises `ConfigError`: there is no such engine or quantization.
     """
 
     def __init__(self, client: Client, name: EngineName | None, quantization: Quantization) -> None:
         check(1, name, quantization)
         self._client = client
+        self.one_server: bool = not client._topology.cluster
+        """Whether a script can read vectors and entries."""
         self._wanted: tuple[EngineName | None, Quantization] = (name, quantization)
         self._made: dict[int, Engine] = {}
 
     def choose_flow(self, dims: int) -> Flow[Engine]:
         """Chooses the engine for vectors of a dimension; all tenants share it, and the bound on its local copies.
 
-        Raises:
-            ConfigError: The server cannot do what is asked for.
-            UnavailableError: The server cannot be reached.
+        Raises `ConfigError`: the server cannot do what is asked for. Raises `UnavailableError`: the server cannot be
+        reached.
         """
         found = self._made.get(dims)
         if found is None:
@@ -67,15 +62,9 @@ def embedding_id_of(embeddings: Embeddings) -> str:
 
 
 def policy_for(embeddings: Embeddings, max_error: float, embedding_id: str | None = None) -> NeedPolicy:
-    """Builds the verifier for an embedding model, on the scale of its cosines where that is known.
+    """Builds the verifier for an embedding model, on the scale of its cosines where that is known by its name.
 
-    Args:
-        embeddings: The model.
-        max_error: The share of served answers that may be wrong.
-        embedding_id: Its name, where its attributes do not tell.
-
-    Raises:
-        ConfigError: The share is out of range.
+    Raises `ConfigError`: the share of wrong answers is out of range.
     """
     name = embedding_id or embedding_id_of(embeddings)
     try:

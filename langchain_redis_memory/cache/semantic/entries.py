@@ -19,6 +19,7 @@ from langchain_redis_memory.redis.codec.values import pack, unpack
 from langchain_redis_memory.redis.keys import EntryKeys
 from langchain_redis_memory.redis.replies import pairs
 from langchain_redis_memory.redis.scripts import script
+from langchain_redis_memory.vectors.engine import VectorHits
 
 MOST_REPORTS = 64
 """How many of its newest reports an entry keeps."""
@@ -67,15 +68,7 @@ def name_of(partition: bytes, question: str) -> bytes:
 
 
 def entry_of(body: bytes, where: str) -> StoredAnswer:
-    """Decodes an entry.
-
-    Args:
-        body: What `StoredAnswer.body` made.
-        where: The key that it was read from, for the error.
-
-    Raises:
-        CorruptDataError: It is something else.
-    """
+    """Decodes an entry that was read from `where`; raises `CorruptDataError` for something else."""
     parts = unpack(body, where)
     if not isinstance(parts, list) or [type(part) for part in parts] != _TYPES:
         raise CorruptDataError(f"an entry under {where!r} was not written by this package or is damaged")
@@ -100,20 +93,64 @@ class StoredAnswerRead(NamedTuple):
     left_ms: int | None = None
 
 
-def get(keys: EntryKeys, names: Sequence[bytes]) -> Op[list[StoredAnswerRead | None]]:
+def get(keys: EntryKeys, names: Sequence[bytes], used: Sequence[bytes] = ()) -> Op[list[StoredAnswerRead | None]]:
     """Reads entries, which counts as using them.
 
-    Returns:
-        An op of one trip: each entry, None where there is none, it has expired or is damaged.
+    An op of one trip: each entry, None where there is none, it has expired or is damaged. `used` names others that were
+    used.
     """
 
     def read(replies: Sequence[Reply]) -> list[StoredAnswerRead | None]:
-        pairs = zip(fields, replies[0], strict=True)
-        found = [_read(name, pair, keys.items) if pair else None for name, pair in pairs]
-        return [one if one and one.entry.name == name else None for one, name in zip(found, names, strict=True)]
+        return [_named(keys, name, pair) for name, pair in zip(names, replies[0], strict=True)]
 
-    fields = _fields(keys, names)
-    return Op((script("cache/entry_get")(keys.all(), *fields),), read)
+    fields = _fields(keys, [*names, *used])
+    return Op((script("cache/entry_get")(keys.all(), len(names), *fields),), read)
+
+
+class Nearest(NamedTuple):
+    """The vectors that a search found, and the entry of the nearest one, where it was read with them.
+
+    Args:
+        hits: What the search found; None for nothing.
+        field: The field of the nearest one's entry, b"" where none was read.
+        record: The entry as it was then, which does not count as using it; None where it was gone.
+    """
+
+    hits: VectorHits | None
+    field: bytes = b""
+    record: Sequence[bytes | None] | None = None
+
+    def is_of(self, keys: EntryKeys, name: bytes) -> bool:
+        """Tells whether it was the entry of that name that was read."""
+        return self.field == keys.items.blind(name)
+
+    def read(self, keys: EntryKeys, name: bytes) -> StoredAnswerRead | None:
+        """Decodes the entry of that name; None where it is gone or damaged."""
+        return _named(keys, name, self.record)
+
+
+def nearest(keys: EntryKeys, search: Op[VectorHits | None], points: str) -> Op[Nearest]:
+    """Searches vectors, and reads the entry of the nearest one in the same trip; not on a cluster.
+
+    Args:
+        keys: The cache's keys.
+        search: The search: its first command is run by a script. The owners of its points are those of `owner_of`.
+        points: The key of the vectors.
+    """
+    command, *others = search.commands
+
+    def read(replies: Sequence[Reply]) -> Nearest:
+        found, record, field = replies[0]
+        return Nearest(search.read([found, *replies[1:]]), field, record)
+
+    return Op((script("cache/entry_near")((*keys.all(), points), *command), *others), read)
+
+
+def _named(keys: EntryKeys, name: bytes, pair: Sequence[bytes | None] | None) -> StoredAnswerRead | None:
+    """Reads an entry, if it has that name."""
+    (field,) = _fields(keys, [name])
+    found = _read(field, pair, keys.items) if pair else None
+    return found if found and found.entry.name == name else None
 
 
 def _fields(keys: EntryKeys, names: Sequence[bytes]) -> list[bytes]:
@@ -135,16 +172,9 @@ def _read(name: bytes, pair: Sequence[bytes | None], where: Key) -> StoredAnswer
 def put(
     keys: EntryKeys, entries: Sequence[tuple[StoredAnswer, int]], embedding: str, most: int = 0
 ) -> Op[list[StoredAnswer]]:
-    """Stores entries; what was reported of one with the same name is forgotten.
+    """Stores entries, each with its lifetime in milliseconds, 0 for none; reports of a namesake are forgotten.
 
-    Args:
-        keys: The cache's keys.
-        entries: Entries, each with its lifetime in milliseconds, 0 for none.
-        embedding: The embedding model, for `embedded_by`.
-        most: How many may be stored; 0 for no bound.
-
-    Returns:
-        An op of one trip: entries that had to go because there were too many, about a hundredth of `most` at once.
+    An op of one trip: entries that had to go because there were too many, about a hundredth of `most` at once.
     """
     args: list[Arg] = []
     for entry, ttl_ms in entries:
@@ -160,34 +190,20 @@ def put(
 
 
 def embedded_by(keys: EntryKeys) -> Op[str]:
-    """Reads the name of the embedding model of the newest entry.
-
-    Returns:
-        An op of one trip: its name, "" for an empty cache.
-    """
+    """Reads the name of the embedding model of the newest entry. An op of one trip: its name, "" for an empty cache."""
     return Op((("HGET", keys.reports, ""),), lambda replies: (replies[0] or b"").decode("utf-8", "replace"))
 
 
 def report(keys: EntryKeys, name: bytes, observation: str) -> Op[bool]:
-    """Adds an observation to an entry.
-
-    Returns:
-        An op of one trip: whether there is such an entry.
-    """
+    """Adds an observation to an entry. An op of one trip: whether there is such an entry."""
     call = script("cache/entry_report")(keys.all(), *_fields(keys, [name]), observation, MOST_REPORTS)
     return Op((call,), lambda replies: bool(replies[0]))
 
 
 def remove(keys: EntryKeys, names: Sequence[bytes], damaged: Sequence[bytes] = ()) -> Op[int]:
-    """Removes entries, not their vectors.
+    """Removes entries, not their vectors; `damaged` ones by their fields, as `page` gives them; one at least of both.
 
-    Args:
-        keys: The cache's keys.
-        names: Their names.
-        damaged: The fields of damaged ones, as `page` gives them; one at least of both.
-
-    Returns:
-        An op of one trip: how many there were.
+    An op of one trip: how many there were.
     """
     fields = [*_fields(keys, names), *damaged]
     return Op((script("cache/entry_remove")(keys.all(), *fields),), lambda replies: int(replies[0]))
@@ -207,13 +223,7 @@ class AnswerPage(NamedTuple):
 
 
 def page(keys: EntryKeys, cursor: int = 0, about: int = 500) -> Op[AnswerPage]:
-    """Reads through a cache; what was there all the time is given at least once.
-
-    Args:
-        keys: The cache's keys.
-        cursor: Where to go on from; 0 for the start.
-        about: About how many to read.
-    """
+    """Reads through about so many entries from a cursor on; what was there all the time is given at least once."""
 
     def read(replies: Sequence[Reply]) -> AnswerPage:
         further, found = replies[0]

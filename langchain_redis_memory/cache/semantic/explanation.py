@@ -6,15 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from langchain_redis_memory.cache.decision_log import LoggedCandidate
 from langchain_redis_memory.cache.semantic.candidate import Candidate
-
-
-def logged(candidates: Sequence[Candidate]) -> tuple[LoggedCandidate, ...]:
-    """Returns the candidates that were judged, as a decision log keeps them."""
-    judged = ((one, one.judgement) for one in candidates if one.judgement is not None)
-    return tuple(LoggedCandidate(one.question, one.similarity, j.probability, bool(j.vetoes)) for one, j in judged)
-
 
 HitT = TypeVar("HitT")
 

@@ -21,20 +21,17 @@ from langchain_core.outputs import ChatGeneration
 from langchain_redis_memory.cache import generations
 from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
 from langchain_redis_memory.cache.decision_log import VERY_SAME, Decision, hit_of
+from langchain_redis_memory.cache.entry_options import EntryOptions
 from langchain_redis_memory.cache.llm_flows import LLMCacheFlows
 from langchain_redis_memory.cache.marks import AnswerFilter, marks_of
 from langchain_redis_memory.cache.prompts import parse_prompt
 from langchain_redis_memory.cache.semantic import bulk, entries
-from langchain_redis_memory.cache.semantic.adopting import SemanticAdoption
-from langchain_redis_memory.cache.semantic.candidate import Candidate
+from langchain_redis_memory.cache.semantic.adoption import SemanticAdoption
+from langchain_redis_memory.cache.semantic.bypass import bypass_cache_flow, inside_lookup
+from langchain_redis_memory.cache.semantic.candidate import Candidate, logged
 from langchain_redis_memory.cache.semantic.entries import StoredAnswer
-from langchain_redis_memory.cache.semantic.explanation import Explanation, logged
-from langchain_redis_memory.cache.semantic.prompt_reader import (
-    PromptAnalysis,
-    PromptReader,
-    bypass_cache_flow,
-    inside_lookup,
-)
+from langchain_redis_memory.cache.semantic.explanation import Explanation
+from langchain_redis_memory.cache.semantic.prompt_reader import PromptAnalysis, PromptReader
 from langchain_redis_memory.cache.semantic.search import (
     NewAnswer,
     SearchResult,
@@ -57,16 +54,7 @@ _REMEMBERED = 256
 
 
 class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
-    """The flows of `RedisSemanticCache`.
-
-    Args:
-        client: The server's client.
-        searches: The searches of all tenants.
-        space: The tenant's key builder.
-        reader: Analyses prompts.
-        adoption: Moves answers of another package here; None: nobody does.
-        **options: See `LLMCacheFlows`.
-    """
+    """The flows of `RedisSemanticCache`; `adoption` moves answers of another package here."""
 
     batch = 200
 
@@ -76,10 +64,13 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
         searches: TenantSearches,
         space: KeySpace,
         reader: PromptReader,
-        adoption: SemanticAdoption | None = None,
-        **options: Any,
+        adoption: SemanticAdoption | None,
+        *,
+        ttl_s: float | None,
+        single_flight_s: float | None,
+        options: EntryOptions,
     ) -> None:
-        super().__init__(client, **options)
+        super().__init__(client, ttl_s, single_flight_s, options)
         self._searches, self._reader, self._adoption = searches, reader, adoption
         self.search: SemanticSearch = searches.of(space)
         self.best_effort: BestEffort = self.search.best_effort
@@ -109,7 +100,7 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
 
     # --- looking up ---------------------------------------------------------------------------------------------------
 
-    def lookup_flow(self, prompt: str, llm_string: str) -> Flow[RETURN_VAL_TYPE | None]:
+    def lookup_flow(self, prompt: str, llm_string: str, seen: None = None) -> Flow[RETURN_VAL_TYPE | None]:
         """Looks up an answer, and counts."""
         began: float = yield Now()
         analysis = yield from self._analyse_flow(prompt, llm_string)

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from langchain_core.messages import HumanMessage
 
 from langchain_redis_memory.cache.prompts import Prompt, PromptMessage, Template, model_of, parse_prompt
+from langchain_redis_memory.cache.semantic.bypass import LONGEST, before_tools, tells_of_self, unfit, without_question
 from langchain_redis_memory.cache.semantic.search import SemanticQuery
 from langchain_redis_memory.cache.sharing import (
     AudienceClassifier,
@@ -38,22 +38,6 @@ from langchain_redis_memory.language.turn_state import NO_STATE
 from langchain_redis_memory.ops import Flow, settled
 from langchain_redis_memory.redis.codec.values import pack
 
-T = TypeVar("T")
-
-LONGEST = 2000
-"""Characters of a question beyond which an embedding model sees only a part of it."""
-
-
-def unfit(text: str, longest: int = LONGEST) -> str | None:
-    """Checks whether a question can be searched by meaning; returns the reason against it as a word of statistics.
-
-    Returns:
-        "too_long" or "no_text"; None where it can.
-    """
-    if len(text) > longest:
-        return "too_long"
-    return "no_text" if _HALF.search(text) else None
-
 
 def indents_of(text: str) -> list[str]:
     """Finds the white space that may change a question's meaning: indents, what is in quotes, and lines of code.
@@ -61,28 +45,15 @@ def indents_of(text: str) -> list[str]:
     Two pieces of code that differ in these only are not the same question.
     """
     text = text.strip()
-    found = re.findall(r"^[ \t]+", text, re.MULTILINE)
+    indents = re.findall(r"^[ \t]+", text, re.MULTILINE)
     for quoted in re.findall(r"\"[^\"]*\"|`[^`]*`|'[^']*'", text):
-        found += [space for space in re.findall(r"\s+", quoted) if space != " "]
+        indents += [space for space in re.findall(r"\s+", quoted) if space != " "]
     if "\n" in text and _CODE.search(text):
-        found += [str(len(line.split())) for line in text.splitlines()]
-    return found
+        indents += [str(len(line.split())) for line in text.splitlines()]
+    return indents
 
 
 _CODE = lazy_pattern(r"[#;{}=]|//|--")
-
-
-inside_lookup: ContextVar[bool] = ContextVar("whether this thread or task is inside of a lookup", default=False)
-
-
-def bypass_cache_flow(flow: Flow[T]) -> Flow[T]:
-    """Runs a flow that calls the user's models: what these ask a cache bypasses it, or it would ask them again."""
-    outer = inside_lookup.get()
-    inside_lookup.set(True)
-    try:
-        return (yield from flow)
-    finally:
-        inside_lookup.set(outer)
 
 
 class PromptAnalysis(NamedTuple):
@@ -131,18 +102,13 @@ class PromptReader:
         return replace(self, scope=scope)
 
     def analyse_flow(self, prompt: str, llm_string: str) -> Flow[PromptAnalysis]:
-        """Analyses a prompt: the question to look up, or why it bypasses the cache.
-
-        Returns:
-            The question, or why there is none.
-        """
+        """Analyses a prompt: the question to look up, or why it bypasses the cache."""
         parsed = parse_prompt(prompt)
         after: Sequence[PromptMessage] = ()
         if parsed.question is None and self.share_tools:
-            parsed, after = _before_tools(parsed)
+            parsed, after = before_tools(parsed)
         if parsed.question is None:
-            tools = any(said.role == "tool" for said in parsed.history)
-            return PromptAnalysis(None, "tools" if tools else "no_question")
+            return PromptAnalysis(None, without_question(parsed))
         text, variables = parsed.question, dict[str, str]()
         if self.template is not None:
             split = self.template.split(text)
@@ -209,7 +175,7 @@ class PromptReader:
         return self._found(llm_string, parsed, variables, text, context, verdict, compared)
 
     def _is_own(self, text: str) -> bool:
-        """Whether the answer may depend on what the user told of himself before."""
+        """Whether the answer may depend on personal statements that the user made before."""
         return tells_of_self(text) or not asks_for_anybody(text, self.audience)
 
     def _found(
@@ -253,50 +219,3 @@ class PromptReader:
 
 _USERS = {"human", "chat"}
 _ONE_CONVERSATIONS = {QuestionType.HISTORY_RECALL, QuestionType.CONTEXTUAL_FOLLOW_UP}
-
-
-def _before_tools(parsed: Prompt) -> tuple[Prompt, Sequence[PromptMessage]]:
-    """Splits a prompt into what came up to the user's last words, and what tools gave since."""
-    if not parsed.history or parsed.history[-1].role != "tool":
-        return parsed, ()
-    for at in range(len(parsed.history) - 1, -1, -1):
-        said = parsed.history[at]
-        if said.role == "human" and not said.more and said.text.strip():
-            return Prompt(parsed.system, parsed.history[:at], said.text, parsed.system_more), parsed.history[at + 1 :]
-    return parsed, ()
-
-
-_HALF = lazy_pattern("[\ud800-\udfff]")
-_REQUEST = lazy_pattern(
-    r"\b(?:(?:(?:how|what|where|when|why|which|that|if|so) )?"
-    r"(?:(?:can|could|should|would|may|might|must|do|did|shall|will) i|i (?:can|could|should|may|might|must))|"
-    r"(?:tell|give|show|help|let|remind|explain(?: to)?|send|teach|recommend(?: to)?) (?:me|us)|for me|"
-    r"i(?:'d| would)? (?:want|like|love|need|wish)(?: you)? to (?:know|learn|understand|see|hear|find|read|ask|get)|"
-    r"i(?:'m| am| was) (?:just |also |only )?(?:looking|wondering|asking|searching|interested|curious|sorry)|"
-    r"i(?:'m| am| was) trying to (?:understand|learn|find|figure|know)|"
-    r"i (?:guess|mean|see(?=[.,;!?]|$)|wonder|understand|suppose|think(?= (?:that|it|so|this|there)\b|[.,;!?]|$))|"
-    r"my (?:question|next question)|(?:can|could|should|do|did|shall) we|let us|"
-    r"thank(?:s| you)(?: for \w+ing (?:me|us))?)(?!\w)",
-    re.IGNORECASE,
-)
-_SELF = lazy_pattern(
-    r"\b(?:i|i'm|i've|i'd|i'll|im|ive|my|mine|me|myself|we|we're|we've|our|ours|us|ourselves|"
-    r"ich|mir|mich|mein\w*|wir|unser\w*|je|j'\w+|moi|mon|mes|nous|notre|yo|mis|soy|estoy|tengo|io|sono|mio|mia|eu|meu|"
-    r"minha|tenho|ik|mijn|jag|jeg)\b|\b(?:я|мой|моя|мне|меня)\b"
-    r"|[我私僕俺]|あたし|わたし|ぼく|おれ|저는|나는|내\s|제\s|أنا|मैं|मेर",
-    re.IGNORECASE,
-)
-
-
-def tells_of_self(text: str) -> bool:
-    """Checks whether a user's words contain a personal statement, which an answer may then be built from.
-
-    Args:
-        text: What the user said. The ways in which anybody asks a question ("can I", "tell me") tell nothing. A word
-            for oneself in one of some other languages always does.
-
-    Returns:
-        True also where it cannot be told.
-    """
-    plain = text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
-    return _SELF.search(_REQUEST.sub(" ", plain)) is not None

@@ -19,14 +19,14 @@ from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailabl
 from langchain_redis_memory.cache.semantic import entries
 from langchain_redis_memory.cache.semantic.candidate import Candidate
 from langchain_redis_memory.cache.semantic.engines import Engines
-from langchain_redis_memory.cache.semantic.entries import StoredAnswer, StoredAnswerRead, name_of
+from langchain_redis_memory.cache.semantic.entries import Nearest, StoredAnswer, StoredAnswerRead, name_of
 from langchain_redis_memory.cache.semantic.judge import Judge
 from langchain_redis_memory.cache.semantic.owners import owner_of, questions_of
 from langchain_redis_memory.cache.stats import Tally
 from langchain_redis_memory.errors import CorruptDataError
 from langchain_redis_memory.language.equivalence import HitPolicy, Judgement, Observations
 from langchain_redis_memory.language.need.need import gist_of
-from langchain_redis_memory.ops import Flow, Op, ask, merge
+from langchain_redis_memory.ops import Call, Flow, Op, ask, merge, pure
 from langchain_redis_memory.redis.keys import EntryKeys, KeySpace
 from langchain_redis_memory.vectors.embedder import Embedder
 from langchain_redis_memory.vectors.engine import Collection, Engine, Point, Vectors
@@ -133,6 +133,10 @@ class SemanticSearch:
     """Answers that had to go and whose vectors are still there, where the store could not remove them at once."""
     _prepared: set[int] = field(default_factory=set, repr=False)
     _compared: bool = field(default=False, repr=False)
+    _together: bool = field(default=True, repr=False)
+    """Whether the server may run a search in a script."""
+    _uses: list[bytes] = field(default_factory=list, repr=False)
+    """Names of entries that were served, which the next trip to them tells."""
 
     @property
     def tally(self) -> Tally:
@@ -159,7 +163,12 @@ class SemanticSearch:
             served = there is not None and observations_of(there.reports).may_serve(1.0, True, self.max_error)
             return SemanticHit(there.entry, 1.0, 1.0, there.left_ms) if there and served else None
 
-        return entries.get(self.keys, [name_of(query.partition, query.text)]).map(read)
+        return entries.get(self.keys, [name_of(query.partition, query.text)], self._taken_uses()).map(read)
+
+    def _taken_uses(self) -> list[bytes]:
+        """Takes the names of the entries whose use is not told yet; what is lost only makes them look older."""
+        taken, self._uses = self._uses, []
+        return taken[-_MOST_USES:]
 
     def similar_flow(self, query: SemanticQuery) -> Flow[SearchResult]:
         """Finds the answer to a question by its meaning only: k-NN candidates, verification, read."""
@@ -168,26 +177,35 @@ class SemanticSearch:
         if not self._compared:
             yield from self._compare_flow(embedding)
         collection = self.collection(query.partition, embedding, engine)
-        near = yield from self._nearest_flow(engine, collection, vectors[0])
+        nearest = yield from self._nearest_flow(engine, collection, vectors[0])
+        near = questions_of(self.keys, nearest.hits.found[: self.nearest] if nearest.hits else [])
         asked = query.asked or query.text
         result = SearchResult(None, [self._candidate(asked, question, cosine) for question, cosine in near])
         for at in self._in_question(result.candidates):
-            candidate = yield from self._read_flow(result, result.candidates[at], query, engine, collection)
+            candidate = yield from self._read_flow(result, result.candidates[at], query, engine, collection, nearest)
             result.candidates[at] = candidate
             if result.hit is not None:
                 break
         return result
 
-    def _nearest_flow(self, engine: Engine, collection: Collection, vector: Vectors) -> Flow[list[tuple[str, float]]]:
+    def _nearest_flow(self, engine: Engine, collection: Collection, vector: Vectors) -> Flow[Nearest]:
+        """Searches, and reads the entry of the nearest vector in the same trip where the server can."""
         try:
             for _ in range(_MOST_PAGES):
-                found = yield from ask(engine.search(collection, vector, self.nearest))
-                if found is not None:
-                    return questions_of(self.keys, found.found[: self.nearest])
+                search = engine.search(collection, vector, self.nearest)
+                together = self._together and self.engines.one_server and not isinstance(search.commands[0], Call)
+                if together:
+                    found = yield from ask(entries.nearest(self.keys, search, collection.keys.points).optional(None))
+                    if found is not None:
+                        return found
+                hits = yield from ask(search)
+                self._together = self._together and not together  # it searches, but not in a script
+                if hits is not None:
+                    return Nearest(hits)
         except CacheUnavailable:
             self._prepared.clear()  # the index may be gone, with all of the server's data
             raise
-        return []
+        return Nearest(None)
 
     def _candidate(self, asked: str, stored: str, similarity: float) -> Candidate:
         """Verifies a near question; one below the policy's floor is too far to be judged."""
@@ -209,15 +227,22 @@ class SemanticSearch:
         return [*sure, *doubtful[: self.judge.most if self.judge else 1]]
 
     def _read_flow(
-        self, result: SearchResult, candidate: Candidate, query: SemanticQuery, engine: Engine, collection: Collection
+        self,
+        result: SearchResult,
+        candidate: Candidate,
+        query: SemanticQuery,
+        engine: Engine,
+        collection: Collection,
+        nearest: Nearest,
     ) -> Flow[Candidate]:
         """Reads a candidate's entry and decides by its reports and the judge; a hit is noted in the result."""
         assert candidate.judgement is not None  # noqa: S101 - only judged ones come here
         sure, probability = candidate.judgement.hit, candidate.judgement.probability
         name = name_of(query.partition, candidate.question)
-        (stored,) = yield from ask(entries.get(self.keys, [name]))
+        was_read = nearest.is_of(self.keys, name)
+        stored = nearest.read(self.keys, name) if was_read else (yield from ask(entries.get(self.keys, [name])))[0]
         if stored is None:
-            yield from ask(engine.remove(collection, [owner_of(self.keys, candidate.question)]).optional(None))
+            yield from ask(engine.remove(collection, [owner_of(self.keys, name, candidate.question)]).optional(None))
             return candidate._replace(why="its answer is gone")
         observed, why = observations_of(stored.reports), candidate.why
         serve = observed.may_serve(probability, sure, self.max_error)
@@ -229,6 +254,8 @@ class SemanticSearch:
             why = "reported as wrong at such a distance"
         if not serve:
             return candidate._replace(why=why)
+        if was_read:
+            self._uses.append(name)
         result.hit = SemanticHit(stored.entry, candidate.similarity, probability, stored.left_ms)
         return candidate._replace(why="")
 
@@ -258,10 +285,14 @@ class SemanticSearch:
         rows = []
         for (query, entry, ttl_ms), vector in zip(answers, vectors, strict=True):
             rows.append((entry._replace(embedding=embedding), ttl_ms))
-            point = Point(owner_of(self.keys, query.text), vector[None], (), ttl_ms)
+            owner = owner_of(self.keys, name_of(query.partition, query.text), query.text)
+            point = Point(owner, vector[None], (), ttl_ms)
             points.setdefault(query.partition, []).append(point)
         adds = [engine.add(self.collection(partition, embedding, engine), some) for partition, some in points.items()]
-        return engine, merge(entries.put(self.keys, rows, embedding, self.max_entries), *adds).map(lambda done: done[0])
+        uses = self._taken_uses()
+        told: Op[Any] = entries.get(self.keys, (), uses) if uses else pure(None)
+        put = entries.put(self.keys, rows, embedding, self.max_entries)
+        return engine, merge(told, put, merge(*adds)).map(lambda done: done[1])
 
     def store_flow(self, answers: Sequence[NewAnswer]) -> Flow[None]:
         """Stores answers with their vectors."""
@@ -276,7 +307,7 @@ class SemanticSearch:
         questions: dict[Collection, list[str]] = {}
         for entry in gone:
             collection = self.collection(entry.partition, entry.embedding, engine)
-            questions.setdefault(collection, []).append(owner_of(self.keys, entry.question))
+            questions.setdefault(collection, []).append(owner_of(self.keys, entry.name, entry.question))
         return merge(*(engine.remove(collection, some) for collection, some in questions.items()))
 
     def report(self, name: bytes, probability: float, *, correct: bool) -> Op[bool]:
@@ -324,6 +355,7 @@ class SemanticSearch:
 
 
 _MOST_PAGES = 100
+_MOST_USES = 64
 _NEVER = Judgement(hit=False, probability=0.0)
 
 

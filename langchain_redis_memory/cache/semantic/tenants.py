@@ -32,38 +32,41 @@ MOST_TENANTS = 1000
 
 
 @dataclass(frozen=True)
-class VectorOptions:
-    """Configures how a semantic cache makes and keeps its vectors.
+class SearchOptions:
+    """Configures how a semantic cache finds near questions, verifies them, and keeps their vectors.
 
     Args:
+        policy: Decides which near question is the same; by default `NeedPolicy(max_error)`, which also compares what
+            was said before. With one of your own a conversation has to be the same to the letter.
+        judge: Asked where the policy is in doubt: a `Judge`, a LangChain model, or a function of two texts.
+        max_entries: How many answers of a tenant are kept; those used least recently go first. None for no bound.
         embedding_id: Names the embedding model, where its attributes do not; vectors of different ones never meet.
         engine: "vector_sets", "query_engine" or "exact"; None takes the best that the server has.
         quantization: How vectors are kept: "int8" or "binary" (float16 in the Query Engine), or "none" for float32.
+
+    Raises:
+        ConfigError: The policy cannot judge.
+        InvalidInputError: The bound is no positive whole number.
     """
 
+    policy: HitPolicy | None = None
+    judge: JudgeLike | None = None
+    max_entries: int | None = 100_000
     embedding_id: str | None = None
     engine: EngineName | None = None
     quantization: Quantization = "int8"
 
+    def __post_init__(self) -> None:
+        if self.policy is not None:
+            check_method(self.policy, "judge", "policy", ConfigError)
+        check_bounds(max_entries=self.max_entries)
+
 
 class TenantSearches:
-    """The searches of one cache, by tenant.
+    """The searches of one cache, by tenant; `log` is of look-ups by these searches themselves.
 
-    Args:
-        client: The server's client.
-        embeddings: Embeds questions.
-        name: The cache.
-        max_error: The share of served answers that may be wrong.
-        policy: Decides which near question is the same; None: `NeedPolicy(max_error)`.
-        judge: Asked where the policy is in doubt.
-        max_entries: How many answers of a tenant are kept; None for no bound.
-        vectors: How vectors are made and kept.
-        log: What is logged of look-ups by these searches themselves; None for nothing.
-
-    Raises:
-        InvalidIdError: The name is not acceptable.
-        InvalidInputError: A number is out of range.
-        ConfigError: The embedding model, the policy, the judge or the engine cannot work.
+    Raises `InvalidIdError`: the name is not acceptable. Raises `InvalidInputError`: a number is out of range. Raises
+    `ConfigError`: the embedding model, the policy, the judge or the engine cannot work.
     """
 
     def __init__(
@@ -73,26 +76,22 @@ class TenantSearches:
         name: str,
         *,
         max_error: float,
-        policy: HitPolicy | None,
-        judge: JudgeLike | None,
-        max_entries: int | None,
-        vectors: VectorOptions,
+        options: SearchOptions | None,
         log: DecisionLog | None = None,
     ) -> None:
         check_vectors(client.keys(), "a cache that is searched by meaning")
         wanted = "a LangChain embedding model, as in (client, embeddings)"
         model = check_type(embeddings, Embeddings, "embeddings", wanted, ConfigError)
-        if policy is not None:
-            check_method(policy, "judge", "policy", ConfigError)
-        check_bounds(max_entries=max_entries)
+        options = options or SearchOptions()
         self._client, self._log = client, log
         self._name = check_id(name, "name")
-        self._embedder = Embedder(model, vectors.embedding_id or embedding_id_of(model))
-        self._policy = policy or policy_for(model, max_error, vectors.embedding_id)
+        self._embedder = Embedder(model, options.embedding_id or embedding_id_of(model))
+        self._policy = options.policy or policy_for(model, max_error, options.embedding_id)
         self.compares_needs: bool = isinstance(self._policy, NeedPolicy)
-        self._engines = Engines(client, vectors.engine, vectors.quantization)
-        self._max_entries = max_entries or 0
+        self._engines = Engines(client, options.engine, options.quantization)
+        self._max_entries = options.max_entries or 0
         self._max_error = check_number(max_error, "max_error")
+        judge = options.judge
         self._judge = judge if judge is None or isinstance(judge, Judge) else Judge(judge)
         self._lock = threading.Lock()
         self._searches: OrderedDict[KeySpace, SemanticSearch] = OrderedDict()
@@ -100,14 +99,14 @@ class TenantSearches:
     def of(self, space: KeySpace) -> SemanticSearch:
         """Returns the search of a tenant, which is from then on the most recently used one."""
         with self._lock:
-            found = self._searches.get(space)
-            if found is None:
-                found = self._searches[space] = self._made(space)
+            search = self._searches.get(space)
+            if search is None:
+                search = self._searches[space] = self._made(space)
                 while len(self._searches) > MOST_TENANTS:
                     _, gone = self._searches.popitem(last=False)
-                    found.tally.adopt(gone.tally)
+                    search.tally.adopt(gone.tally)
             self._searches.move_to_end(space)
-            return found
+            return search
 
     def _made(self, space: KeySpace) -> SemanticSearch:
         log = (space.decisions(f"semantic/{self._name}"), self._log)

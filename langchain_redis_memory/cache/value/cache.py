@@ -10,9 +10,9 @@ from typing import Any, Literal, TypeVar, cast
 from typing_extensions import Self, Unpack
 
 from langchain_redis_memory.cache.stats import Stats, Tally, read_stats_flow
-from langchain_redis_memory.cache.value.cached import CachedFunction, P, R
+from langchain_redis_memory.cache.value.cached_function import CachedFunction, P, R
 from langchain_redis_memory.cache.value.flows import ValueFlows, disabled_here
-from langchain_redis_memory.cache.value.loading import LoadOptions, checked_options
+from langchain_redis_memory.cache.value.load_options import LoadOptions, checked_options
 from langchain_redis_memory.cache.value.lock import ValueLock
 from langchain_redis_memory.cache.value.operations import ValueOps, about_flow, tags_of
 from langchain_redis_memory.cache.value.plain import OwnTtl, PlainValues
@@ -207,17 +207,20 @@ class RedisValueCache(PlainValues):
         """Decorates a function, `def` or `async def`, whose results are kept.
 
         Args:
-            key: The name of a result, with arguments in braces: "user:{user_id}", or of a method "{self.name}:{n}". By
-                default a digest of all arguments, of a method without its object.
+            key: The name of a result, with arguments in braces: "user:{user_id}", or of a method "{self.name}:{n}". Of
+                several arguments what stands between them is quoted in each. By default the function's name and a
+                digest of all arguments, of its code and of the plain data that it was made with; of a method also of
+                its object's class and plain data.
             tags: Its tags, with arguments in braces.
-            user: The argument that names the user, for `clear_user`.
+            user: The argument that names the user, for `clear_user`; the key must name it, too.
             **options: Options of `get_or_load`, such as `ttl_s` and `stale_s`.
 
         Returns:
             A decorator. The function then has `.refresh(...)`, which calls it in any case, and `.invalidate(...)`.
 
         Raises:
-            ConfigError: A template names an argument that the function does not have.
+            ConfigError: A template names an argument that the function does not have; the key leaves the user out, or
+                has two arguments with nothing between them.
             TypeError: An option is unknown.
         """
         unknown = options.keys() - signature(self.get_or_load).parameters.keys()

@@ -14,8 +14,8 @@ from typing import Any
 from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
 from langchain_redis_memory.cache.single_flight import SingleFlight, making
 from langchain_redis_memory.cache.stats import Tally
-from langchain_redis_memory.cache.value.loading import LoadOptions, is_due
-from langchain_redis_memory.cache.value.near import Near
+from langchain_redis_memory.cache.value.load_options import LoadOptions, is_due
+from langchain_redis_memory.cache.value.near import NearCache
 from langchain_redis_memory.cache.value.operations import Mode, StoredValue, ValueLookup, ValueOps, tags_of
 from langchain_redis_memory.errors import ConflictError, CorruptDataError, RedisMemoryError
 from langchain_redis_memory.ops import Flow, Now, Op, Reply, Sleep, ask, merge
@@ -37,15 +37,7 @@ AWAY = ValueLookup(0, None, (), True)
 
 
 class ValueFlows:
-    """The flows of one cache.
-
-    Args:
-        client: The server.
-        ops: The operations.
-        tally: The statistics.
-        near_s: How long a value of this process is served without asking.
-        near_most: How many values this process keeps.
-    """
+    """The flows of one cache; this process serves `near_most` values of its own for `near_s` without asking."""
 
     def __init__(self, client: Client, ops: ValueOps, tally: Tally, near_s: float, near_most: int) -> None:
         self._client = client
@@ -53,8 +45,8 @@ class ValueFlows:
         self.tally: Tally = tally
         self.best_effort: BestEffort = BestEffort("the cache of values", tally, client.breaker)
         self.near_s: float = near_s
-        self.near: Near | None = Near(near_most) if near_s else None
-        self._of_turns = self.near or Near(near_most)
+        self.near: NearCache | None = NearCache(near_most) if near_s else None
+        self._of_turns = self.near or NearCache(near_most)
         self._glances = self._quick = self.ops.glances and self.near is None
         """Whether values are looked up by a glance; without tags not any more once a value with some was met."""
 

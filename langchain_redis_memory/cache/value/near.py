@@ -10,7 +10,7 @@ import threading
 from collections import OrderedDict
 from typing import Any, NamedTuple
 
-from langchain_redis_memory.redis.codec.values import parse
+from langchain_redis_memory.redis.codec.values import unpack_raw
 
 _AS_THEY_ARE = (str, bytes, int, float, bool, type(None))
 
@@ -26,15 +26,11 @@ class NearValue(NamedTuple):
 
     def read(self) -> Any:
         """Returns the value, a new one each time where a caller could change it."""
-        return self.value if self.shared else parse(self.body)
+        return self.value if self.shared else unpack_raw(self.body)
 
 
-class Near:
-    """Values of one cache in this process.
-
-    Args:
-        most: How many; those used least recently go.
-    """
+class NearCache:
+    """Values of one cache in this process; those used least recently go."""
 
     def __init__(self, most: int) -> None:
         self._most, self._lock = most, threading.Lock()
@@ -45,15 +41,11 @@ class Near:
         return self._kept.get(key)
 
     def put(self, key: str, version: int, until: float, body: bytes) -> None:
-        """Keeps a value, unless a newer version is kept.
+        """Keeps a value, unless a newer version is kept; it is served `until` then, in the process's monotonic time.
 
-        Args:
-            key: Its name.
-            version: Its version.
-            until: Until when it is served, in the process's monotonic time.
-            body: Its bytes; none for a value that was deleted, so that what was read before is not kept any more.
+        One that was deleted has no bytes, so that what was read before is not kept any more.
         """
-        value = parse(body) if body else None
+        value = unpack_raw(body) if body else None
         kept = NearValue(version, until, body, value, type(value) in _AS_THEY_ARE)
         with self._lock:
             known = self._kept.get(key)

@@ -51,17 +51,17 @@ class ExtractiveAnswerer(BaseChatModel):
     def _from_context(self, question: str, messages: Sequence[BaseMessage], context: str) -> str:
         asked = [str(m.text) for m in messages if isinstance(m, HumanMessage)]
         about = " ".join(asked[-2:]) if len(asked) > 1 else question
-        found: list[tuple[str, str]] = []
+        sentences: list[tuple[str, str]] = []
         for document in context.split("\n\n"):
             source, _, body = document.partition(": ")
-            found += [(source, sentence) for sentence in _SENTENCE.split(body) if len(sentence) > 20]
-        if not found:
+            sentences += [(source, sentence) for sentence in _SENTENCE.split(body) if len(sentence) > 20]
+        if not sentences:
             return "The context does not say."
-        vectors = self.embeddings.vectors([about, *(f"{source}: {sentence}" for source, sentence in found)])
+        vectors = self.embeddings.vectors([about, *(f"{source}: {sentence}" for source, sentence in sentences)])
         scores = vectors[1:] @ vectors[0]
-        best = sorted(range(len(found)), key=lambda place: -scores[place])[: self.sentences]
-        source = found[best[0]][0]
-        answers = [found[place][1] for place in sorted(best) if found[place][0] == source]
+        best = sorted(range(len(sentences)), key=lambda place: -scores[place])[: self.sentences]
+        source = sentences[best[0]][0]
+        answers = [sentences[place][1] for place in sorted(best) if sentences[place][0] == source]
         return f"{' '.join(answers)} [{source}]"
 
     def _from_conversation(self, question: str, memory: Sequence[BaseMessage]) -> str:

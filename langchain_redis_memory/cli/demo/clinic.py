@@ -27,8 +27,7 @@ APPOINTMENTS = {"ana": "3 March at 10:00", "ben": "9 April at 14:30"}
 def find(query: str) -> list[Document]:
     """Finds the leaflet's sentence that shares most with the query, by BM25.
 
-    Returns:
-        One document; none if nothing is shared.
+    Returns one document; none if nothing is shared.
     """
     return [Document(LEAFLETS[match.place]) for match in search(query, LEAFLETS)[:1]]
 
@@ -40,12 +39,7 @@ class Clinic:
         self.booked: list[str] = []
 
     def answer(self, given: dict[str, Any], config: RunnableConfig) -> str:
-        """Answers one question.
-
-        Args:
-            given: What a wrapped chain gets: the question, its history, the documents.
-            config: Names the user in its metadata.
-        """
+        """Answers one question from what a wrapped chain gets; the config's metadata names the user."""
         user, question = config["metadata"]["user_id"], str(given["question"]).lower()
         if "book me" in question:
             self.booked.append(user)

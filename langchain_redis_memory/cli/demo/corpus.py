@@ -41,14 +41,14 @@ def _documented(module: Any) -> Iterator[tuple[str, str]]:
 
 def chunks() -> list[Document]:
     """Builds the documents: one for each documented name, without repeats, each at most 360 characters long."""
-    found: dict[str, Document] = {}
+    documents: dict[str, Document] = {}
     for name in MODULES:
         for source, text in _documented(import_module(name)):
             body = " ".join(text.split())
-            if len(body) >= _SHORTEST and body not in found:
+            if len(body) >= _SHORTEST and body not in documents:
                 short = body if len(body) <= _LONGEST else body[:_LONGEST].rsplit(" ", 1)[0] + " ..."
-                found[body] = Document(f"{source}: {short}", metadata={"source": source})
-    return list(found.values())
+                documents[body] = Document(f"{source}: {short}", metadata={"source": source})
+    return list(documents.values())
 
 
 class DocstringRetriever(BaseRetriever):
@@ -65,13 +65,7 @@ class DocstringRetriever(BaseRetriever):
     def build(
         cls, embeddings: MiniLMEmbeddings, documents: list[Document], progress: Callable[[int], None] | None = None
     ) -> DocstringRetriever:
-        """Embeds the documents.
-
-        Args:
-            embeddings: The model.
-            documents: What to find.
-            progress: Called with the number of documents done since the last call.
-        """
+        """Embeds the documents; `progress` is called with the number of those done since its last call."""
         vectors = embeddings.vectors([document.page_content for document in documents], progress)
         return cls(documents=documents, vectors=vectors, embeddings=embeddings)
 

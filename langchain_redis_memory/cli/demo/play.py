@@ -26,16 +26,7 @@ class PlayedTurn(NamedTuple):
 
 
 def play(client: Client, embeddings: Embeddings | None, ttl_s: float = 600) -> Iterator[PlayedTurn]:
-    """Plays the demo in conversations of its own.
-
-    Args:
-        client: The server's client.
-        embeddings: Finds questions in other words; None for the very same ones only.
-        ttl_s: Lifetime of the conversations in seconds.
-
-    Yields:
-        The turns as they are played.
-    """
+    """Plays the demo in conversations of its own, turn by turn; without embeddings only the same words hit."""
     reports: list[TurnReport] = []
     run = uuid4()
     memory = ConversationMemory(client, embeddings=embeddings, ttl_s=ttl_s, on_turn=reports.append)

@@ -21,19 +21,10 @@ class NaiveCache:
         self._stored: dict[str, tuple[str, str]] = {}
 
     def serve(self, user: str, question: str, fresh: str) -> tuple[str, str] | None:
-        """Serves what is stored under the words, else stores the fresh answer.
-
-        Args:
-            user: Who asks.
-            question: The words.
-            fresh: What the assistant says to them in this conversation.
-
-        Returns:
-            For whom the answer was made, and the answer; None on a miss.
-        """
-        found = self._stored.get(question.strip())
+        """Serves what is stored under the words and whose it was; else stores the fresh answer, and gives None."""
+        stored = self._stored.get(question.strip())
         self._stored.setdefault(question.strip(), (user, fresh))
-        return found
+        return stored
 
 
 @dataclass
@@ -55,16 +46,7 @@ class Comparison:
     ours_wrong: list[str] = field(default_factory=list)
 
     def turn(self, user: str, report: TurnReport, expects: str) -> Iterator[Text]:
-        """Compares one turn.
-
-        Args:
-            user: Who asked.
-            report: What happened.
-            expects: Words of the right answer, by which both caches are judged.
-
-        Yields:
-            Lines of at most 80 columns.
-        """
+        """Compares one turn by the words that the right answer holds; yields lines of at most 80 columns."""
         self.reports.append(report)
         said = str(report.value)
         if expects not in said:

@@ -7,7 +7,7 @@
 from langchain_redis_memory.cli.local import local_model
 from langchain_redis_memory.cli.replay.answerers import Answerer, answerer, recorded
 from langchain_redis_memory.cli.replay.judge import CacheOutcome, ServedAnswer, same_question
-from langchain_redis_memory.cli.replay.recorded import SAMPLE, DamagedLine, RecordedTurn, read
+from langchain_redis_memory.cli.replay.recorded import SAMPLE, DamagedLine, RecordedTurn, read_conversations
 from langchain_redis_memory.cli.replay.report import ASSUMED_S, RISKS, ReplayReport, Settings
 from langchain_redis_memory.cli.replay.run import measure, play
 from langchain_redis_memory.cli.replay.stream import Kind, Role, StreamTurn, askings
@@ -31,7 +31,7 @@ __all__ = [
     "local_model",
     "measure",
     "play",
-    "read",
+    "read_conversations",
     "recorded",
     "same_question",
 ]

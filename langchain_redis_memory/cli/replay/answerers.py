@@ -30,15 +30,10 @@ def recorded(asking: StreamTurn, _memory: Sequence[BaseMessage]) -> AIMessage:
 
 
 def answerer(spec: str) -> Answerer:
-    """Imports an answerer of the user's own.
+    """Imports an answerer of the user's own: `module:name` of a function from question to answer, or of a runnable.
 
-    Args:
-        spec: `module:name` of a function from the question to an answer, or of a runnable. A chat model also gets the
-            messages that the memory shows it; anything else only the question's text. The module is looked for in the
-            current directory, too.
-
-    Raises:
-        ConfigError: There is no such function or runnable, or it cannot be called.
+    A chat model also gets the messages that the memory shows it; anything else only the question's text. The module is
+    looked for in the current directory, too. Raises `ConfigError`: there is no such thing, or it cannot be called.
     """
     module, _, name = spec.partition(":")
     if not module or not name:

@@ -19,8 +19,7 @@ NEAR = 0.85
 def raw_exact(stream: Sequence[StreamTurn]) -> Iterator[CacheOutcome]:
     """Simulates a cache that matches the same utterance exactly, white space at its ends aside.
 
-    Yields:
-        The outcome so far, once for each turn (always the same object).
+    Yields the outcome so far, once for each turn (always the same object).
     """
     outcome, stored = CacheOutcome("naive, same words"), dict[str, StreamTurn]()
     for asking in stream:
@@ -31,14 +30,9 @@ def raw_exact(stream: Sequence[StreamTurn]) -> Iterator[CacheOutcome]:
 
 
 def raw_cosine(stream: Sequence[StreamTurn], vectors: npt.NDArray[np.float32]) -> Iterator[CacheOutcome]:
-    """Simulates a cache that serves the nearest utterance from the cosine `NEAR` up.
+    """Simulates a cache that serves the nearest utterance from the cosine `NEAR` up, by vectors of length 1.
 
-    Args:
-        stream: The turns.
-        vectors: Of their texts, a row for each, of length 1.
-
-    Yields:
-        The outcome so far, once for each turn (always the same object).
+    Yields the outcome so far, once for each turn (always the same object).
     """
     outcome, stored = CacheOutcome(f"naive, cosine {NEAR}"), list[StreamTurn]()
     rows = np.zeros_like(vectors)

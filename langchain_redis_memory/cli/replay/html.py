@@ -48,11 +48,7 @@ details { margin: .6rem 0; } summary { cursor: pointer; }
 
 
 def page(report: ReplayReport) -> str:
-    """Renders the report as one self-contained HTML page.
-
-    Returns:
-        HTML, to be written as UTF-8.
-    """
+    """Renders the report as one self-contained HTML page, to be written as UTF-8."""
     settings = report.settings
     head = (
         f"{report.conversations} conversations with {report.recorded} turns, {settings.users} users each: "
@@ -71,7 +67,7 @@ def page(report: ReplayReport) -> str:
             f'<p class="dim">{escape(head)}</p>',
             '<div class="plots">',
             _figure("What safety costs", _risk_plot(report.outcomes)),
-            _figure("Hits, and what went past the cache", _bars(report.levels)),
+            _figure("Hits and bypasses", _bars(report.levels)),
             "</div>",
             "<h2>How sure is that?</h2>",
             _reliability(report),
@@ -95,14 +91,14 @@ def _figure(caption: str, svg: str) -> str:
 
 
 def _reliability(report: ReplayReport) -> str:
-    head, *found = reliability_rows(report)
+    head, *rows = reliability_rows(report)
     last = len(head) - 1
 
     def line(cells: Sequence[str], tag: str) -> str:
         kinds = ["n" if 0 < place < last else "" for place in range(len(cells))]
         return "".join(f'<{tag} class="{kind}">{escape(cell)}</{tag}>' for kind, cell in zip(kinds, cells, strict=True))
 
-    lines = [line(head, "th"), *(line(cells, "td") for cells in found)]
+    lines = [line(head, "th"), *(line(cells, "td") for cells in rows)]
     return '<div class="scroll"><table>' + "\n".join(f"<tr>{cells}</tr>" for cells in lines) + "</table></div>"
 
 
@@ -141,16 +137,9 @@ def _text(x: float, y: float, text: str, anchor: str = "middle", kind: str = "")
 
 
 def spread(wanted: Sequence[float], gap: float, top: float, bottom: float) -> list[float]:
-    """Places labels near where they are wanted, none closer to another than a gap.
+    """Places labels near where they are wanted, none closer to another than a gap; gives the places in their order.
 
-    Args:
-        wanted: Where each would be best.
-        gap: The least distance of two.
-        top: The least place; more labels than fit go on below the bottom.
-        bottom: The greatest place.
-
-    Returns:
-        The place of each, in the order given.
+    More labels than fit go on below the bottom.
     """
     places = [0.0] * len(wanted)
     order = sorted(range(len(wanted)), key=lambda at: wanted[at])
@@ -215,7 +204,7 @@ def _risk_plot(outcomes: Sequence[CacheOutcome]) -> str:
 
 
 def _bars(levels: Sequence[CacheOutcome]) -> str:
-    """For each level, the share of hits, misses and what went past the cache, by type."""
+    """For each level, the share of hits, misses and bypasses, by type."""
     kinds = [kind for kind in QuestionType if any(one.bypasses[kind] for one in levels)]
     series = [
         ("served from the cache", "t3"),

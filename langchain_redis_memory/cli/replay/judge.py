@@ -30,11 +30,7 @@ _DECIDES = frozenset(
 
 
 def same_question(one: str, other: str) -> bool:
-    """Judges strictly whether two self-contained questions ask the same.
-
-    Returns:
-        Whether they do; where in doubt, not.
-    """
+    """Judges strictly whether two self-contained questions ask the same; where in doubt, not."""
     if plain(one) == plain(other):
         return True
     mine, theirs = _words(one), _words(other)
@@ -111,7 +107,7 @@ class CacheOutcome:
         failed: Turns to which the answerer had no answer.
         types: How many of each question type.
         cache: How many of each cache decision: hit, miss, bypass, off.
-        bypasses: How many of each question type went past the cache.
+        bypasses: How many of each question type bypassed the cache.
         met: (role, kind, wording, what) -> how many; `what` is a cache decision, or "wrong" for a hit that is.
         wrong: The wrong serves.
         unjudged: Hits that no rewrite can judge, whose answer was made in another conversation: for a person to judge.
@@ -143,14 +139,7 @@ class CacheOutcome:
     most_trips: int = 0
 
     def saw(self, asking: StreamTurn, decision: str, made_for: StreamTurn | None, verdict: str = "") -> None:
-        """Counts a turn.
-
-        Args:
-            asking: The turn.
-            decision: What the cache did.
-            made_for: The turn that the served answer was made for; None where none was served.
-            verdict: What the turn was taken for, and why.
-        """
+        """Counts a turn, with the turn that a served answer was made for; the verdict says what it was taken for."""
         self.turns += 1
         self.cache[decision] += 1
         if made_for is not None and made_for.turn is not asking.turn:
@@ -171,14 +160,7 @@ class CacheOutcome:
         kinds: Iterable[Kind] = tuple(Kind),
         wording: str | None = None,
     ) -> int:
-        """Counts the turns of some roles and kinds that met some decisions.
-
-        Args:
-            what: Cache decisions; "wrong" for the hits that were.
-            roles: What the users did.
-            kinds: What the turns were.
-            wording: Where the words were from; None for anywhere, where they were changed at all.
-        """
+        """Counts the turns of some roles, kinds and wordings that met some decisions; "wrong" is a hit that was."""
         wanted, who, which = set(what), set(roles), set(kinds)
         return sum(
             times
@@ -192,8 +174,7 @@ class CacheOutcome:
     def rate(self, what: Iterable[str], **of: Any) -> float | None:
         """Returns the share of some decisions among turns of some roles and kinds; see `count`.
 
-        Returns:
-            The share; None where there is no such turn.
+        None for no such turn.
         """
         whole = self.count(**of)
         return self.count(what, **of) / whole if whole else None

@@ -49,15 +49,11 @@ class DamagedLine:
     why: str
 
 
-def read(path: Path) -> tuple[list[list[RecordedTurn]], list[DamagedLine]]:
+def read_conversations(path: Path) -> tuple[list[list[RecordedTurn]], list[DamagedLine]]:
     """Reads the conversations of a file.
 
-    Returns:
-        The conversations, each in the order of its turns' numbers, in the file's order where a turn has none; and the
-        lines that could not be read.
-
-    Raises:
-        ConfigError: The file cannot be opened.
+    Returns the conversations, each in the order of its turns' numbers, in the file's order where a turn has none; and
+    the lines that could not be read. Raises `ConfigError`: the file cannot be opened.
     """
     conversations: dict[str, list[RecordedTurn]] = defaultdict(list)
     damaged: list[DamagedLine] = []

@@ -12,9 +12,8 @@ CONFIDENCE = 0.95
 def most_expected(wrong: int) -> float:
     """Finds how many wrong serves may have to be expected where some were seen: the Poisson law's upper limit.
 
-    Returns:
-        The greatest expectation under which so few would still be seen in one of twenty logs: 3 for none (the rule of
-        three), 4.7 for one.
+    Returns the greatest expectation under which so few would still be seen in one of twenty logs: 3 for none (the rule
+    of three), 4.7 for one.
     """
     low, high = float(wrong), 2.0 * wrong + 10
     for _ in range(60):

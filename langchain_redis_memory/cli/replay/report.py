@@ -110,13 +110,13 @@ class ReplayReport:
         )
 
     @staticmethod
-    def _how_sure(found: Reliability) -> str:
-        if found.at_most is None:
+    def _how_sure(reliability: Reliability) -> str:
+        if reliability.at_most is None:
             return "How sure is that? Nothing that was served can be judged, so that nothing is shown."
         return (
-            f"How sure is that? {found.wrong} wrong of {found.served} judged serves: with {100 * CONFIDENCE:g} % "
-            f"confidence at most {100 * found.at_most:.1f} % are wrong; claimed are "
-            f"{100 * (found.claimed or 0):g} %: {found.verdict}."
+            f"How sure is that? {reliability.wrong} wrong of {reliability.served} judged serves: with "
+            f"{100 * CONFIDENCE:g} % confidence at most {100 * reliability.at_most:.1f} % are wrong; claimed are "
+            f"{100 * (reliability.claimed or 0):g} %: {reliability.verdict}."
         )
 
     @property

@@ -18,7 +18,7 @@ from langchain_core.runnables import RunnableLambda
 from langchain_redis_memory.cache.answers.answer_cache import AnswerCache
 from langchain_redis_memory.cache.answers.exact import ExactAnswerCache
 from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
-from langchain_redis_memory.cache.semantic.tenants import VectorOptions
+from langchain_redis_memory.cache.semantic.tenants import SearchOptions
 from langchain_redis_memory.cli.local import local_model
 from langchain_redis_memory.cli.replay.answerers import Answerer, recorded
 from langchain_redis_memory.cli.replay.baseline import raw_cosine, raw_exact
@@ -67,20 +67,13 @@ def measure(
     answer: Answerer = recorded,
     begin: Begin = lambda _stage, _steps: lambda: None,
 ) -> ReplayReport:
-    """Replays conversations at each risk level, and against the raw keys.
+    """Replays conversations at each risk level, and against the raw keys, under a prefix that nobody else uses.
 
-    Args:
-        client: A client with a prefix that nobody else uses.
-        conversations: The recorded conversations.
-        settings: How to replay them.
-        answer: Who answers.
-        begin: Told of each stage; for a progress bar.
+    `begin` is told of each stage, for a progress bar. Raises `ConfigError`: the embedding model is needed and not
+    installed, or the answerer keeps failing. Raises `UnavailableError`: the server cannot be reached.
 
-    Raises:
-        ConfigError: The embedding model is needed and not installed, or the answerer keeps failing.
-        UnavailableError: The server cannot be reached.
-
-    **Keys:** those of `ConversationMemory`, under the client's prefix; none are left, except on a cluster for an hour.
+    **Keys:** those of `ConversationMemory`, under the client's prefix; none are left, except on a cluster for an
+        hour.
     **Trips:** those of the turns.
     """
     server = client.server()  # a memory goes on without its server, but a replay would measure nothing
@@ -150,8 +143,8 @@ def _classifier(settings: Settings, embeddings: MiniLMEmbeddings | None, risk: f
 def _cache(client: Client, settings: Settings, embeddings: MiniLMEmbeddings | None, risk: float) -> AnswerCache:
     if settings.cache == "semantic" and embeddings is not None:
         # The Query Engine would keep an index; the exact scan finds the same and leaves nothing behind.
-        vectors = VectorOptions(engine=None if client.server().vector_sets else "exact")
-        return SemanticAnswerCache(client, embeddings, max_error=risk, ttl_s=_LIFETIME_S, vectors=vectors)
+        search = SearchOptions(engine=None if client.server().vector_sets else "exact")
+        return SemanticAnswerCache(client, embeddings, max_error=risk, ttl_s=_LIFETIME_S, search=search)
     return ExactAnswerCache(_LIFETIME_S)
 
 
@@ -165,20 +158,10 @@ def play(
     outcome: CacheOutcome | None = None,
     seconds_per_answer: float | None = ASSUMED_S,
 ) -> Iterator[CacheOutcome]:
-    """Replays a stream through a memory.
+    """Replays a stream (see `askings`) through a memory, whose `on_turn` and whose client's `on_trip` are taken over.
 
-    Args:
-        memory: The memory; its `on_turn` and its client's `on_trip` are taken over.
-        stream: The turns; see `askings`.
-        answer: Who answers.
-        outcome: Where to count.
-        seconds_per_answer: What making an answer is assumed to take; None to measure it.
-
-    Yields:
-        The outcome so far, once for each turn (always the same object).
-
-    Raises:
-        ConfigError: The answerer failed several times in a row.
+    What making an answer takes is measured where `seconds_per_answer` is None. Yields the outcome so far, once for each
+    turn (always the same object). Raises `ConfigError`: the answerer failed several times in a row.
     """
     outcome = CacheOutcome() if outcome is None else outcome
     reports, trips, took = list[TurnReport](), list[Trip](), dict[int, float]()

@@ -102,12 +102,7 @@ def plain(text: str) -> str:
 
 
 def kind_of(turn: RecordedTurn, place: int) -> Kind:
-    """Classifies a recorded turn by its place and its rewrite.
-
-    Args:
-        turn: The turn.
-        place: Its place in its conversation, from 0.
-    """
+    """Classifies a recorded turn by its place in its conversation, from 0, and its rewrite."""
     same = turn.rewrite is None or plain(turn.rewrite) == plain(turn.question)
     if place == 0:
         return Kind.FIRST if same else Kind.CUT_OFF
@@ -117,14 +112,8 @@ def kind_of(turn: RecordedTurn, place: int) -> Kind:
 
 
 def askings(conversations: Sequence[Sequence[RecordedTurn]], users: int, seed: int = 0) -> list[StreamTurn]:
-    """Builds the stream of turns: every user's conversations, interleaved.
-
-    Args:
-        conversations: The recorded conversations.
-        users: How many users have each of them.
-        seed: Draws the order and the wordings.
-    """
-    found: list[StreamTurn] = []
+    """Builds the stream of turns: every user's conversations, interleaved; `seed` draws the order and the wordings."""
+    turns: list[StreamTurn] = []
     wording = Random(f"{seed} wording")
     for at, user, place in _order(conversations, users, Random(seed)):
         conversation = conversations[at]
@@ -135,8 +124,8 @@ def askings(conversations: Sequence[Sequence[RecordedTurn]], users: int, seed: i
             text, words = _otherwise(turn, kind, wording.randrange(len(_FORMS)))
         if kind is Kind.DEPENDENT and words == "rewrite":
             kind = Kind.REWRITTEN
-        found.append(StreamTurn(len(found), conversation, place, user, role, text, words, kind))
-    return found
+        turns.append(StreamTurn(len(turns), conversation, place, user, role, text, words, kind))
+    return turns
 
 
 def _role(user: int) -> Role:

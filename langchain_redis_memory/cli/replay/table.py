@@ -54,11 +54,10 @@ def _heading(text: str) -> Row:
 def rows(report: ReplayReport) -> list[Row | None]:
     """Lists the rows of the table: a name and the text for an outcome; None between groups.
 
-    Returns:
-        The rows, those left out that would be empty in every column.
+    Returns the rows, those left out that would be empty in every column.
     """
     kinds = [kind for kind in Kind if report.kinds[kind]]
-    found: list[Row | None] = [
+    table_rows: list[Row | None] = [
         ("answers served wrongly", lambda o: str(len(o.wrong))),
         ("  to follow-ups", lambda o: f"{o.count(['wrong'], kinds=[Kind.DEPENDENT])} of {o.dependent}"),
         ("  share of the follow-ups", lambda o: share(o.wrong_share)),
@@ -67,21 +66,21 @@ def rows(report: ReplayReport) -> list[Row | None]:
         None,
     ]
     if report.settings.users > 1:
-        found += [
+        table_rows += [
             _heading("asked again in the same words: hits"),
             *((f"  {_NAMES[kind]}", _of(_HIT, [kind], Role.REPEATS)) for kind in kinds if kind is not Kind.REWRITTEN),
             ("  all that stand alone", _of(_HIT, _ALONE, Role.REPEATS)),
             None,
         ]
     if report.settings.users > 2:
-        found += [
+        table_rows += [
             _heading("asked again in other words: hits"),
             *((f"  {_NAMES[kind]}", _of(_HIT, [kind], Role.PARAPHRASES)) for kind in kinds),
             ("  all that stand alone", _of(_HIT, _ALONE, Role.PARAPHRASES)),
             *((f"  words by {words}", _by((Role.PARAPHRASES,), words)) for words, _ in report.wordings.most_common()),
             None,
         ]
-    found += [
+    table_rows += [
         _heading("what became of the turns"),
         ("  served from the cache", _cached("hit")),
         ("  answered, then cached", _cached("miss")),
@@ -98,15 +97,16 @@ def rows(report: ReplayReport) -> list[Row | None]:
         ("turns that the answerer failed", _ours(lambda o: str(o.failed))),
     ]
     empty = {"-", "0"}
-    return [row for row in found if row is None or any(row[1](outcome) not in empty for outcome in report.outcomes)]
+    return [
+        row for row in table_rows if row is None or any(row[1](outcome) not in empty for outcome in report.outcomes)
+    ]
 
 
 def reliability_rows(report: ReplayReport) -> list[tuple[str, ...]]:
     """Compares the share of errors that each cache claims with what this log shows.
 
-    Returns:
-        A head, then a row for each cache: name, claimed share, wrong of judged serves, achieved share, the share that
-        is not exceeded with 95 % confidence, and what follows.
+    Returns a head, then a row for each cache: name, claimed share, wrong of judged serves, achieved share, the share
+    that is not exceeded with 95 % confidence, and what follows.
     """
     return [
         ("", "claimed", "wrong of judged serves", "achieved", "at most", "so the claim"),
@@ -152,10 +152,10 @@ def table(report: ReplayReport) -> RenderableType:
             grid.add_row()
         else:
             grid.add_row(row[0], *(row[1](outcome) for outcome in report.outcomes))
-    head, *found = reliability_rows(report)
+    head, *lines = reliability_rows(report)
     sure = Table(box=None, header_style="bold", pad_edge=False)
     for place, name in enumerate(head):
         sure.add_column(name, justify="right" if 0 < place < len(head) - 1 else "left")
-    for cells in found:
+    for cells in lines:
         sure.add_row(*cells)
     return Group(grid, "", sure, "", *(f"[dim]{note}[/]" for note in report.notes))

@@ -21,10 +21,8 @@ from langchain_core.messages.utils import count_tokens_approximately
 
 from langchain_redis_memory.checks import check_bounds, check_word
 from langchain_redis_memory.conversation.policy import Rule
-from langchain_redis_memory.conversation.select.recall import by_position, by_words, turn_starts
-from langchain_redis_memory.conversation.select.semantic_recall import SemanticRecall
-from langchain_redis_memory.conversation.select.user_recall import fused, ranked_flow
 from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.history.turns import turn_starts
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.turn_state import NO_STATE, PastTurn, TurnState
@@ -33,6 +31,8 @@ from langchain_redis_memory.redis.codec.messages import TokenCounter
 
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
+
+    from langchain_redis_memory.conversation.select.semantic_recall import SemanticRecall
 
 _log = logging.getLogger(__name__)
 
@@ -77,7 +77,11 @@ class MemorySelector:
         self.base = base
         self.max_tokens = max_tokens
         self.token_counter = token_counter
-        self.meaning: SemanticRecall | None = None if embeddings is None else SemanticRecall(embeddings)
+        self.meaning: SemanticRecall | None = None
+        if embeddings is not None:
+            from langchain_redis_memory.conversation.select.semantic_recall import SemanticRecall
+
+            self.meaning = SemanticRecall(embeddings)
 
     def reach(self, rule: Rule) -> int | None:
         """Returns how many of the newest messages have to be loaded for a rule; see `Selector`."""
@@ -107,6 +111,8 @@ class MemorySelector:
             return []
         if verdict.type is not QuestionType.HISTORY_RECALL:
             return self._window(verdict, history, rule, state)
+        from langchain_redis_memory.conversation.select.recall import by_words
+
         hits = [hit.place for hit in by_words(turn, history)]
         if self.meaning is None and not state.elsewhere:
             return self._recalled(turn, verdict, history, rule, state, hits)
@@ -134,6 +140,8 @@ class MemorySelector:
         state: TurnState,
         hits: Sequence[int],
     ) -> Flow[list[BaseMessage]]:
+        from langchain_redis_memory.conversation.select.user_recall import fused, ranked_flow
+
         if self.meaning is not None:
             try:
                 hits = fused(hits, (yield from self.meaning.nearest_flow(turn, history, hits)))
@@ -155,20 +163,22 @@ class MemorySelector:
         hits: Sequence[int],
         cited: Sequence[PastTurn] = (),
     ) -> list[BaseMessage]:
+        from langchain_redis_memory.conversation.select.recall import by_position
+
         lead, wanted = _lead(history), self.base * rule.window
         starts = turn_starts(history)
         counted = by_position(turn, history)[: max(1, wanted // 3)]
-        found: dict[int, int] = {}  # the turn's first message: the message that was hit
+        recalled: dict[int, int] = {}  # the turn's first message: the message that was hit
         for place in hits:
-            if len(found) == max(1, wanted // 6):
+            if len(recalled) == max(1, wanted // 6):
                 break
-            found.setdefault(_turn_of(place, starts, lead), place)
+            recalled.setdefault(_turn_of(place, starts, lead), place)
         offered: list[list[int]] = []
         for first in counted:
             offered += _turn_and_parts(history, first, first, starts)
         if starts:
             offered.append(_whole_turn(history, starts[-1], starts))
-        for first, place in found.items():
+        for first, place in recalled.items():
             offered += _turn_and_parts(history, first, place, starts)
         newest = range(max(lead, len(history) - wanted), len(history))
         offered += _units(history, newest)[::-1]
@@ -263,22 +273,22 @@ def _units(history: Sequence[BaseMessage], places: Iterable[int]) -> list[list[i
 
     Answers without their call and calls without all of their answers are left out.
     """
-    found: list[list[int]] = []
+    units: list[list[int]] = []
     open_ids: set[str | None] = set()
     for place in places:
         message = history[place]
         if isinstance(message, ToolMessage):
             if message.tool_call_id in open_ids:
                 open_ids.discard(message.tool_call_id)
-                found[-1].append(place)
+                units[-1].append(place)
             continue
         if open_ids:
-            found.pop()
+            units.pop()
         open_ids = {call["id"] for call in message.tool_calls} if isinstance(message, AIMessage) else set()
-        found.append([place])
+        units.append([place])
     if open_ids:
-        found.pop()
-    return found
+        units.pop()
+    return units
 
 
 def _turn_of(place: int, starts: Sequence[int], lead: int) -> int:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
+from langchain_redis_memory.history.turns import turn_starts
 from langchain_redis_memory.language.bm25 import TextMatch, search
 from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 from langchain_redis_memory.language.words import stem
@@ -86,62 +87,49 @@ _ASKING = _pattern(
 )
 
 
-def turn_starts(history: Sequence[BaseMessage]) -> list[int]:
-    """Finds where the turns of a conversation begin.
-
-    Args:
-        history: The messages, oldest first.
-    """
-    return [place for place, message in enumerate(history) if isinstance(message, HumanMessage)]
-
-
 def by_position(turn: str, history: Sequence[BaseMessage]) -> list[int]:
-    """Finds the turns that a question refers to by position ("my first question").
+    """Finds the turns that a question refers to by position ("my first question") in the conversation before it.
 
-    Args:
-        turn: What the user asks.
-        history: The whole conversation before it, oldest first.
-
-    Returns:
-        The places of the user's messages that begin these turns, the most wanted first; none where it does not count.
+    Returns the places of the user's messages that begin these turns, the most wanted first; none where it does not
+    count.
     """
     starts = turn_starts(history)
     if not starts:
         return []
     text = " ".join(turn[:LONGEST].replace("\u2019", "'").split())
-    found: dict[int, None] = {}
+    wanted: dict[int, None] = {}
     numbers = _numbers(text)
     asked = [place for place in starts if _ASKING.search(str(history[place].text)[:LONGEST])] if numbers else []
     for number in numbers:
         for places in (asked, starts):
             at = number - 1 if number > 0 else len(places) + number
             if 0 <= at < len(places):
-                found[places[at]] = None
+                wanted[places[at]] = None
     for place in _beside(text, history, starts):
-        found[place] = None
-    return list(found)
+        wanted[place] = None
+    return list(wanted)
 
 
 def _numbers(text: str) -> list[int]:
     """The turns that are counted, from 1 at the beginning and from -1 at the end."""
-    found: list[int] = []
+    numbers: list[int] = []
     if match := _BEFORE_LAST.search(text):
         word = (match["nth"] or "second").lower()
-        found.append(-2 if word == "next" else -_PLACE[word])
+        numbers.append(-2 if word == "next" else -_PLACE[word])
         text = text[: match.start()] + text[match.end() :]
     for match in _SEVERAL.finditer(text):
         most = min(_number(match["number"]), 50)
-        found += range(1, most + 1) if match["end"].lower() == "first" else range(-1, -most - 1, -1)
-    found += [-_number(match["number"]) for match in _AGO.finditer(text)]
-    found += [_nth(match["nth"]) for match in _NTH.finditer(text)]
-    found += [_number(match["nth"]) for match in _NUMBERED.finditer(text)]
+        numbers += range(1, most + 1) if match["end"].lower() == "first" else range(-1, -most - 1, -1)
+    numbers += [-_number(match["number"]) for match in _AGO.finditer(text)]
+    numbers += [_nth(match["nth"]) for match in _NTH.finditer(text)]
+    numbers += [_number(match["nth"]) for match in _NUMBERED.finditer(text)]
     if _FIRST.search(text):
-        found.append(1)
+        numbers.append(1)
     if _JUST.search(text):
-        found.append(-1)
+        numbers.append(-1)
     if _ALL.search(text):
-        found.append(1)
-    return [number for number in dict.fromkeys(found) if number]
+        numbers.append(1)
+    return [number for number in dict.fromkeys(numbers) if number]
 
 
 def _number(word: str) -> int:
@@ -166,14 +154,9 @@ def _beside(text: str, history: Sequence[BaseMessage], starts: Sequence[int]) ->
 
 
 def by_words(turn: str, history: Sequence[BaseMessage]) -> list[TextMatch]:
-    """Ranks the messages by the words that they share with a question (BM25).
+    """Ranks the messages of the conversation by the words that they share with a question (BM25).
 
-    Args:
-        turn: What the user asks.
-        history: The whole conversation before it, oldest first.
-
-    Returns:
-        Messages of users, models and tools, best first. Words count more in what the side said that is asked about.
+    Returns messages of users, models and tools, best first. Words count more in what the side said that is asked about.
     """
     text = turn[:LONGEST]
     said = [place for place, message in enumerate(history) if not isinstance(message, SystemMessage)]

@@ -23,28 +23,17 @@ _LONGEST = 1_000
 
 
 class SemanticRecall:
-    """Finds messages by meaning.
-
-    Args:
-        embeddings: Any LangChain embedding model.
-        most_vectors: How many vectors are remembered at least; see `TextVectors`.
-        most_compared: Most messages of a conversation that are compared.
-    """
+    """Finds messages by meaning, comparing at most so many of a conversation; see `TextVectors` for `most_vectors`."""
 
     def __init__(self, embeddings: Embeddings, most_vectors: int = 20_000, most_compared: int = 2_000) -> None:
         self._vectors = TextVectors(embeddings, most_vectors)
         self._most_compared = most_compared
 
     def nearest_flow(self, turn: str, history: Sequence[BaseMessage], preferred: Sequence[int]) -> Flow[list[int]]:
-        """Finds the messages nearest to a question by the cosine of their vectors.
+        """Finds the messages nearest to a question by the cosine of their vectors; gives places, the nearest first.
 
-        Args:
-            turn: The question.
-            history: The conversation, oldest first.
-            preferred: Places to compare even where the conversation is too long to compare all.
-
-        Returns:
-            A flow that gives places, the nearest first. What the embedding model raises passes through it.
+        The `preferred` places are compared even where the conversation is too long to compare all. What the embedding
+        model raises passes through.
         """
         newest = range(max(0, len(history) - self._most_compared), len(history))
         places = sorted({*newest, *preferred[: self._most_compared]})

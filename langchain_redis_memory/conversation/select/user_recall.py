@@ -45,18 +45,9 @@ def noted(space: KeySpace, user: str) -> Op[list[UserData]]:
     return user_index.newest(space, user, 0, MOST_CONVERSATIONS + 1)
 
 
-def read_flow(space: KeySpace, found: Sequence[UserData], own: str = "") -> Flow[tuple[PastTurn, ...]]:
-    """Reads the turns of conversations.
-
-    Args:
-        space: The tenant's key builder.
-        found: The conversations.
-        own: The one that is not wanted, as it is the one that goes on.
-
-    Returns:
-        Their turns. A flow of one trip, of none where there are none.
-    """
-    names = [data for data in found if data.name != own][:MOST_CONVERSATIONS]
+def read_flow(space: KeySpace, conversations: Sequence[UserData], own: str = "") -> Flow[tuple[PastTurn, ...]]:
+    """Reads the turns of conversations, but for the `own` one that goes on: a flow of one trip, of none for none."""
+    names = [data for data in conversations if data.name != own][:MOST_CONVERSATIONS]
     read = yield from ask(merge(*(_turns(space, data) for data in names)))
     return tuple(turn for turns in read for turn in turns)
 
@@ -106,17 +97,7 @@ def _readable(op: Op[list[T]], data: UserData) -> Op[list[T]]:
 def ranked_flow(
     text: str, turns: Sequence[PastTurn], meaning: SemanticRecall | None, most: int
 ) -> Flow[list[PastTurn]]:
-    """Ranks turns by what a question asks for.
-
-    Args:
-        text: The question.
-        turns: Where to look.
-        meaning: Compares meanings; None for words alone.
-        most: Most turns.
-
-    Returns:
-        The best turns, best first; the same question asked before is none.
-    """
+    """Ranks turns by what a question asks for, without `meaning` by words alone; the same question is left out."""
     asked = text.casefold().split()
     turns = [turn for turn in turns if turn.question.casefold().split() != asked]
     texts = [f"{turn.question}\n{turn.answer}" for turn in turns]

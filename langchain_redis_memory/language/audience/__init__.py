@@ -9,8 +9,27 @@ domains unknown to the classifier, at most `max_unsafe` of the turns that must n
 read is personal and volatile.
 """
 
-from langchain_redis_memory.language.audience.linguistic import classify_audience
-from langchain_redis_memory.language.audience.llm import LLMAudience
-from langchain_redis_memory.language.audience.verdict import Audience, AudienceVerdict
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from langchain_redis_memory.language.audience.linguistic import classify_audience
+    from langchain_redis_memory.language.audience.llm import LLMAudience
+    from langchain_redis_memory.language.audience.verdict import Audience, AudienceVerdict
 
 __all__ = ["Audience", "AudienceVerdict", "LLMAudience", "classify_audience"]
+
+_HOMES = {
+    "Audience": "verdict",
+    "AudienceVerdict": "verdict",
+    "LLMAudience": "llm",
+    "classify_audience": "linguistic",
+}
+"""Loaded at their first use, as in `classify`."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -7,14 +7,15 @@ and never what the words say plainly.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
-from langchain_redis_memory.language.audience.verdict import AudienceVerdict
+from langchain_redis_memory.language.audience.verdict import QUESTIONS, AudienceVerdict
 from langchain_redis_memory.language.logistic import odds, probability
 
-QUESTIONS = ("personal", "volatile", "effect", "vary")
-"""What a model is asked for a probability of."""
+PROPERTIES = {
+    name: {"type": "number", "description": f"Probability, 0 to 1, that the message is {name}"} for name in QUESTIONS
+}
+"""What a model is asked for a probability of, as properties of a JSON schema."""
 TRUST = 3.0
 """By how much log-odds a model may lower a probability, unless told otherwise."""
 _PLAIN = 0.6
@@ -36,29 +37,18 @@ def shares(found: Mapping[str, Any]) -> dict[str, float]:
     return said
 
 
-def corrected(words: AudienceVerdict, said: Mapping[str, float], trust: float = TRUST) -> AudienceVerdict:
-    """Corrects the verdict of the words by what a model said.
+def moved_odds(before: float, share: float, trust: float) -> float:
+    """Returns the log-odds of a probability, moved by what a model said: up freely, down by `trust` at most."""
+    return odds(before) + max(-trust, 2 * odds(max(0.02, min(0.98, share))))
 
-    Args:
-        words: The verdict of the words.
-        said: What the model said, a probability for each of `QUESTIONS`.
-        trust: By how much log-odds the model may lower a probability.
-    """
-    moved: dict[str, float] = {}
+
+def corrected(words: AudienceVerdict, said: Mapping[str, float], trust: float = TRUST) -> AudienceVerdict:
+    """Corrects the verdict of the words by what a model said."""
+    moved: dict[str, Any] = {}
     for name in QUESTIONS:
-        share = max(0.02, min(0.98, said[name]))
-        if name == "personal" and not words.opaque:
-            share = min(share, 0.5)
+        share = min(said[name], 0.5) if name == "personal" and not words.opaque else said[name]
         before = getattr(words, f"p_{name}")
-        after = probability(odds(before) + max(-trust, 2 * odds(share)))
-        moved[name] = max(after, before) if before >= _PLAIN else after
+        after = probability(moved_odds(before, share, trust))
+        moved[f"p_{name}"] = max(after, before) if before >= _PLAIN else after
     told = ", ".join(f"{name} {said[name]:.2f}" for name in QUESTIONS)
-    verdict = replace(
-        words,
-        p_personal=moved["personal"],
-        p_volatile=moved["volatile"],
-        p_effect=moved["effect"],
-        p_vary=moved["vary"],
-        evidence=(*words.evidence, f"the model says {told}"),
-    )
-    return verdict.at(words.max_unsafe)
+    return words._replace(**moved, evidence=(*words.evidence, f"the model says {told}")).at(words.max_unsafe)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from langchain_redis_memory.language.audience.sentences import LEAD
-from langchain_redis_memory.language.audience.words import BE, OWN, SentenceSigns, WordLists, tech_word
+from langchain_redis_memory.language.audience.words import BE, OWN, Sentence, one_of
 from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 
 _MADE = frozenset(
@@ -15,7 +15,18 @@ _CODE = frozenset(
     "concatenate flatten format print import declare initialise initialize".split()
 )
 _GRANTED = frozenset("access rights permission permissions admin refund money".split())
-
+_SENT = frozenset("send email mail message note".split())
+_GIVING = frozenset("me us a an the some all my any three two five how".split())
+_DEFINITE = frozenset("the my our this that it".split())
+_CONDITION = frozenset("by with without if when".split())
+_PHYSICAL = frozenset("high tall heavy big hot deep fast strong old large".split())
+_MEASURED = frozenset("much many long far often cold".split())
+_SPEAKER = frozenset("i i'd id we we'd i'm let's lets let".split())
+_SUBJECT = frozenset("it's that's it he she they there the my our this that his her you your".split())
+_WISHED = frozenset("like want need wanna wish love going hereby have".split())
+_KNOWS = frozenset("know understand learn ask see hear".split())
+_VERB = BE | frozenset("has have had do does did can could will would says keeps want".split())
+_ANYBODY = frozenset("i you one we people".split())
 
 _ADVICE = lazy_pattern(
     r"(?:when|what|how (?:long|often|much|deep|far|high|early|late|soon|many \w+)) "
@@ -40,224 +51,179 @@ _METHOD = lazy_pattern(
 )
 
 
-def form_signs(body: list[str], mark: str, polite: bool, found: SentenceSigns, lists: WordLists) -> None:
-    """Finds the signs of the sentence's form: question, order, statement or fragment."""
-    first, second, third = (*body[:3], "", "", "")[:3]
-    if mark == LEAD:
-        found.add("tells")
-        found.add("lead")
+def form_signs(s: Sentence) -> None:
+    """Finds the signs of the sentence's form: question, order, statement or fragment; the first that fits."""
+    if s.mark == LEAD:
+        s.add("tells lead")
         return
-    text = " ".join(body)
-    definite = second in ("the", "my", "our", "this", "that", "it") or any(
-        word.isdigit() for word in text.partition(" be ")[0].split()
+    if done := _passive_order(s):
+        s.add("order wish", done)
+        return
+    if _is_procedure(s):
+        s.add("procedure", s.opening(4))
+    if s.first in s.lists["wh"]:
+        _question(s)
+    elif s.first in _SPEAKER:
+        _wish(s)
+    elif _asks_somebody(s):
+        s.add("order", s.opening(2))
+    elif not s.polite and s.first in s.lists["auxiliary"] and len(s.body) > 1 and s.first != "don't":
+        _yes_or_no(s)
+    elif s.first in s.lists["inform"] or (s.first == "help" and "understand" in s.body):
+        _inform(s)
+    elif s.first in s.lists["produce"]:
+        _produce(s)
+    elif s.first in _CODE and s.tech:
+        s.add("code_request", s.opening(3))
+    elif s.last == "status":
+        s.add("fragment", "status")
+        s.add("status", " ".join(s.body[-2:]))
+    else:
+        _order_or_fragment(s)
+
+
+def _passive_order(s: Sentence) -> str:
+    """What is to be done: "could my order be cancelled", "order 7 needs to be cancelled"."""
+    definite = s.second in _DEFINITE or any(word.isdigit() for word in s.text.partition(" be ")[0].split())
+    asked = s.first == "could" or (
+        s.first in ("can", "may", "would") and ("please" in s.inside or definite) and _CONDITION.isdisjoint(s.inside)
     )
-    asked = first in ("can", "could", "may", "would") and ("please" in body or definite or first == "could")
-    if (
-        asked
-        and _PASSIVE.search(text)
-        and (first == "could" or {"by", "with", "without", "if", "when"}.isdisjoint(body))
-    ):
-        found.add("order", text[:40])
-        found.add("wish", text[:40])
-        return
-    if mark != "?" and first not in lists["wh"] and (due := _DUE.search(text)):
-        found.add("order", due[0])
-        found.add("wish", due[0])
-        return
-    act, strong, inform, produce = lists["act"], lists["act_strong"], lists["inform"], lists["produce"]
-    if is_procedure(body):
-        found.add("procedure", " ".join(body[:4]))
-    if first in lists["wh"]:
-        found.add("wh")
-        if first in ("how", "how's"):
-            if second in ("high", "tall", "heavy", "big", "hot", "deep", "fast", "strong", "old", "large"):
-                found.add("how_physical", f"how {second}")
-            elif second in (
-                "much",
-                "many",
-                "long",
-                "far",
-                "old",
-                "high",
-                "big",
-                "often",
-                "hot",
-                "cold",
-                "tall",
-                "heavy",
-            ):
-                found.add(f"how_{second if second in ('much', 'many', 'long', 'far') else 'measure'}")
-        elif first in ("what", "what's", "whats", "which"):
-            found.add("what")
-        else:
-            found.add(f"wh_{first.removesuffix(chr(39) + 's')}")
-        return
-    base = polite or None
-    if first in ("i", "i'd", "id", "we", "we'd", "i'm", "let's", "lets", "let"):
-        rest = _wish(body)
-        if rest is not None:
-            word = body[rest] if rest < len(body) else ""
-            if word in ("know", "understand", "learn", "ask", "see", "hear"):
-                found.add("wish_know", " ".join(body[: rest + 1]))
-            else:
-                found.add("wish", " ".join(body[: rest + 1]))
-                found.add("order", " ".join(body[: rest + 1]))
-            return
-        if first in ("let's", "lets", "let"):
-            found.add("order", " ".join(body[:3]))
-            return
-        if first == "i" and second == "wonder":
-            found.add("wish_know", "i wonder")
-            return
-        found.add("tells" if mark != "?" else "asks_flat")
-        return
-    if first in ("do", "go") and (second in ("it", "that", "this", "not", "ahead") or len(body) == 1):
-        found.add("order", f"{first} {second}".strip())
-        return
-    if first == "have" and second in ("someone", "somebody", "the", "this", "my") and mark != "?":
-        found.add("order", f"{first} {second}")
-        return
-    if (
-        first in ("could", "can", "would", "will")
-        and second in ("someone", "somebody", "anyone", "anybody", "the")
-        and {"me", "us", "my"} & set(body[2:])
-        and (second != "the" or not {"me", "us"}.isdisjoint(body[3:6]))
-    ):
-        found.add("order", f"{first} {second}")
-        return
-    if not polite and first in lists["auxiliary"] and len(body) > 1 and first not in ("don't",):
-        found.add("aux")
-        found.add("aux_can" if first in ("can", "could", "may") else f"aux_{'be' if first in BE else 'do'}")
-        if second in ("i", "we"):
-            general = first in ("can", "may") and third not in ("afford", "have", "get", "eat", "still")
-            found.add("can_i" if general else "aux_i", f"{first} {second}")
-        elif second in ("it", "there") and len(body) < 5:
-            found.add("aux_it", " ".join(body[:3]))
-        elif second in ("a", "an", "one", "you", "it") or second in lists["generic"]:
-            found.add("aux_generic")
-        elif second == "the":
-            found.add("aux_the" if first not in ("was", "were") else "was_the", " ".join(body[:4]))
-        elif second in ("there", "any", "anyone", "anybody"):
-            found.add("aux_there", " ".join(body[:3]))
-        return
-    if first in inform or (first in ("help",) and "understand" in body):
-        if first == "tell" and second not in ("me", "us", "about"):
-            found.add("order", f"{first} {second}")
-        else:
-            found.add("inform")
-            if first != "tell" or "about" in body[:4]:
-                found.add("inform_about")
-            if _MADE & set(body[1:6]):
-                found.add("made", next(word for word in body[1:6] if word in _MADE))
-        return
-    if first in produce:
-        giving = second in ("me", "us", "a", "an", "the", "some", "all", "my", "any", "three", "two", "five", "how")
-        kind = "produce" if giving or first not in ("make", "create", "get", "help", "look") else "order"
-        if "send" in body[1:4]:
-            kind = "order"
-        if kind == "produce" and (
-            first in ("get", "make", "create")
-            or _GRANTED & set(body)
-            or {"email", "mail", "message", "note"} & set(body[1:4])
-        ):
-            kind = "order"
-        found.add(kind, " ".join(body[:3]))
-        if third in ("a", "an", "example", "examples") or second in ("a", "an"):
-            found.add("produce_a")
-        if kind == "produce" and _MADE & set(body[1:6]):
-            found.add("made", next(word for word in body[1:6] if word in _MADE))
-        return
-    if first in _CODE and tech_word(body, lists):
-        found.add("code_request", " ".join(body[:3]))
-        return
-    if body[-1] == "status":
-        found.add("fragment", "status")
-        found.add("status", " ".join(body[-2:]))
-        return
-    if first in ("track", "check", "show", "list", "see", "view") and (OWN | {"orders", "status"}) & set(body):
-        found.add("shows_own", " ".join(body[:3]))
-    if first in act or first in strong:
-        found.add("order", " ".join(body[:3]))
-        if first in strong:
-            found.add("order_strong", first)
-        return
-    if first in (
-        "it's",
-        "that's",
-        "it",
-        "he",
-        "she",
-        "they",
-        "there",
-        "the",
-        "my",
-        "our",
-        "this",
-        "that",
-        "his",
-        "her",
-        "you",
-        "your",
-    ) and (mark != "?" and len(body) > 2 and _verb(body)):
-        found.add("tells")
-        if first in ("it's", "it"):
-            found.add("complaint", " ".join(body[:4]))
-        return
-    found.add("fragment" if base is None else "order", " ".join(body[:4]))
-    if len(body) <= 3:
-        found.add("short")
-    if body[-1] in ("on", "off", "up", "down", "please") or second in ("on", "off", "up", "down"):
-        found.add("order_tail", " ".join(body[-2:]))
+    if asked and _PASSIVE.search(s.text):
+        return s.text[:40]
+    due = None if s.mark == "?" or s.first in s.lists["wh"] else _DUE.search(s.text)
+    return due[0] if due else ""
 
 
-def _verb(body: list[str]) -> bool:
-    """Whether a sentence that starts with its subject seems to have a verb."""
-    known = BE | {"has", "have", "had", "do", "does", "did", "can", "could", "will", "would", "says", "keeps", "want"}
-    return "'" in body[0] or any(
-        word in known or word.endswith(("ed", "n't")) or word.endswith("s") for word in body[1:6]
-    )
+def _question(s: Sentence) -> None:
+    s.add("wh")
+    if s.first not in ("how", "how's"):
+        what = s.first in ("what", "what's", "whats", "which")
+        s.add("what" if what else f"wh_{s.first.removesuffix(chr(39) + 's')}")
+    elif s.second in _PHYSICAL:
+        s.add("how_physical", f"how {s.second}")
+    elif s.second in _MEASURED:
+        s.add("how_measure" if s.second in ("often", "cold") else f"how_{s.second}")
 
 
-def is_procedure(body: list[str]) -> bool:
-    """Returns whether a general procedure is asked for: "how do I ...", "where can I ...", "what do I do if ..."."""
-    first, second, third = (*body[:3], "", "", "")[:3]
-    if first == "how" and (
-        second == "to"
-        or (
-            second in ("do", "can", "could", "should", "does", "would") and third in ("i", "you", "one", "we", "people")
-        )
-    ):
-        return True
-    if first == "where" and second in ("do", "can", "could", "should") and third in ("i", "you", "one", "we"):
-        return body[3:] != [] and not (body[3] in ("have", "need") and body[4:6] == ["to", "be"])
-    if first == "who" and second in ("do", "should", "can") and third in ("i", "you", "we"):
-        return True
-    text = " ".join(body[:8])
-    if not {"my", "our"}.isdisjoint(body) and _ADVICE.match(text):
-        return True
-    if first in ("what", "what's") and _STEPS.match(text):
-        return True
-    return bool(_METHOD.match(text))
+def _wish(s: Sentence) -> None:
+    """What somebody wants done or wants to know, or else tells: "I'd like you to ...", "we want to ...", "I need a"."""
+    rest = _wished(s.body)
+    if rest is not None:
+        knows = rest < len(s.body) and s.body[rest] in _KNOWS
+        s.add("wish_know" if knows else "wish order", s.opening(rest + 1))
+    elif s.first in ("let's", "lets", "let"):
+        s.add("order", s.opening(3))
+    elif s.first == "i" and s.second == "wonder":
+        s.add("wish_know", "i wonder")
+    else:
+        s.add("asks_flat" if s.mark == "?" else "tells")
 
 
-def _wish(body: list[str]) -> int | None:
-    """The place of the verb that somebody wants done: "I'd like you to ...", "we want to ...", "I need a ..."."""
-    place = 1
-    low = body
-    if low[0] in ("i", "we") and len(low) > 1 and low[1] in ("would", "really", "just", "hereby", "also"):
-        place = 2
-    if low[0] == "i'm" and low[1:2] != ["going"]:
+def _wished(body: list[str]) -> int | None:
+    """The place of the verb that somebody wants done."""
+    place = 2 if body[0] in ("i", "we") and body[1:2] and body[1] in _SOFTLY else 1
+    if body[0] == "i'm" and body[1:2] != ["going"]:
         return None
-    if place < len(low) and low[place] in ("like", "want", "need", "wanna", "wish", "love", "going", "hereby", "have"):
-        wished = low[place]
-        place += 1
-        if wished == "have":
-            return None
-        if low[place : place + 1] == ["you"]:
-            place += 1
-        if low[place : place + 1] == ["to"]:
-            place += 1
-        return place
-    if "hereby" in low[:3]:
-        return place
-    return None
+    if place >= len(body) or body[place] not in _WISHED:
+        return place if "hereby" in body[:3] else None
+    if body[place] == "have":
+        return None
+    for word in ("you", "to"):
+        place += body[place + 1 : place + 2] == [word]
+    return place + 1
+
+
+_SOFTLY = frozenset("would really just hereby also".split())
+
+
+def _asks_somebody(s: Sentence) -> bool:
+    """Whether it is an order without its verb: "go ahead", "have someone ...", "could the clerk send me ..."."""
+    rest = s.body[2:]
+    return (
+        (s.first in ("do", "go") and (s.second in ("it", "that", "this", "not", "ahead") or not s.second))
+        or (s.first == "have" and s.second in ("someone", "somebody", "the", "this", "my") and s.mark != "?")
+        or (
+            s.first in ("could", "can", "would", "will")
+            and s.second in ("someone", "somebody", "anyone", "anybody", "the")
+            and not {"me", "us", "my"}.isdisjoint(rest)
+            and (s.second != "the" or not {"me", "us"}.isdisjoint(rest[1:4]))
+        )
+    )
+
+
+def _yes_or_no(s: Sentence) -> None:
+    s.add("aux")
+    s.add("aux_can" if s.first in ("can", "could", "may") else "aux_be" if s.first in BE else "aux_do")
+    if s.second in ("i", "we"):
+        own = s.first not in ("can", "may") or s.third in ("afford", "have", "get", "eat", "still")
+        s.add("aux_i" if own else "can_i", s.opening(2))
+    elif s.second in ("it", "there") and len(s.body) < 5:
+        s.add("aux_it", s.opening(3))
+    elif s.second in ("a", "an", "one", "you", "it") or s.second in s.lists["generic"]:
+        s.add("aux_generic")
+    elif s.second == "the":
+        s.add("was_the" if s.first in ("was", "were") else "aux_the", s.opening(4))
+    elif s.second in ("there", "any", "anyone", "anybody"):
+        s.add("aux_there", s.opening(3))
+
+
+def _inform(s: Sentence) -> None:
+    if s.first == "tell" and s.second not in ("me", "us", "about"):
+        s.add("order", f"{s.first} {s.second}")
+        return
+    s.add("inform")
+    if s.first != "tell" or "about" in s.body[:4]:
+        s.add("inform_about")
+    s.note("made", one_of(s.body[1:6], _MADE))
+
+
+def _produce(s: Sentence) -> None:
+    order = (
+        s.first in ("get", "make", "create")
+        or (s.first in ("help", "look") and s.second not in _GIVING)
+        or not (_GRANTED.isdisjoint(s.inside) and _SENT.isdisjoint(s.body[1:4]))
+    )
+    s.add("order" if order else "produce", s.opening(3))
+    if s.third in ("a", "an", "example", "examples") or s.second in ("a", "an"):
+        s.add("produce_a")
+    if not order:
+        s.note("made", one_of(s.body[1:6], _MADE))
+
+
+def _order_or_fragment(s: Sentence) -> None:
+    if s.first in ("track", "check", "show", "list", "see", "view") and s.inside & (OWN | {"orders", "status"}):
+        s.add("shows_own", s.opening(3))
+    if s.first in s.lists["act"] or s.first in s.lists["act_strong"]:
+        s.add("order", s.opening(3))
+        s.note("order_strong", s.first if s.first in s.lists["act_strong"] else "")
+    elif s.first in _SUBJECT and s.mark != "?" and len(s.body) > 2 and _has_verb(s.body):
+        s.add("tells")
+        s.note("complaint", s.opening(4) if s.first in ("it's", "it") else "")
+    else:
+        s.add("order" if s.polite else "fragment", s.opening(4))
+        if len(s.body) <= 3:
+            s.add("short")
+        if s.last in ("on", "off", "up", "down", "please") or s.second in ("on", "off", "up", "down"):
+            s.add("order_tail", " ".join(s.body[-2:]))
+
+
+def _has_verb(body: list[str]) -> bool:
+    """Whether a sentence that starts with its subject seems to have a verb."""
+    return "'" in body[0] or any(word in _VERB or word.endswith(("ed", "n't", "s")) for word in body[1:6])
+
+
+def _is_procedure(s: Sentence) -> bool:
+    """Whether a general procedure is asked for: "how do I ...", "where can I ...", "what do I do if ..."."""
+    anybody = s.third in _ANYBODY
+    if s.first == "how" and (s.second == "to" or (s.second in _HOW and anybody)):
+        return True
+    if s.first == "where" and s.second in ("do", "can", "could", "should") and anybody and s.third != "people":
+        return s.body[3:] != [] and not (s.body[3] in ("have", "need") and s.body[4:6] == ["to", "be"])
+    if s.first == "who" and s.second in ("do", "should", "can") and s.third in ("i", "you", "we"):
+        return True
+    text = s.opening(8)
+    advice = not {"my", "our"}.isdisjoint(s.inside) and _ADVICE.match(text)
+    return bool(advice or (s.first in ("what", "what's") and _STEPS.match(text)) or _METHOD.match(text))
+
+
+_HOW = frozenset("do can could should does would".split())

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from langchain_redis_memory.language.audience.signs import signs
 from langchain_redis_memory.language.audience.verdict import (
     MAX_UNSAFE,
+    QUESTIONS,
     Audience,
     AudienceThresholds,
     AudienceVerdict,
@@ -24,10 +25,9 @@ from langchain_redis_memory.language.audience.verdict import (
 )
 from langchain_redis_memory.language.logistic import LogisticModel, probability
 
-HEADS = ("personal", "volatile", "effect", "vary")
 WHOLE = "unsafe"
 """The fifth question, which is asked of a turn to a chain that can know who asks: is it any of the four?"""
-_ASKED = (*HEADS, WHOLE)
+_ASKED = (*QUESTIONS, WHOLE)
 PLAIN_SHIFT = -3.0
 """By how much log-odds a turn is less personal to a chain that knows nobody: it can only use the words."""
 _UNREADABLE = 0.99
@@ -42,8 +42,9 @@ class AudienceWeights(NamedTuple):
 
     heads: Mapping[str, LogisticModel]
     thresholds: AudienceThresholds
-    by_sign: Mapping[str, Sequence[float]]
-    """What a sign or a pattern of words adds to each question, in the order of `HEADS`, `WHOLE` last."""
+    by_sign: dict[str, Sequence[float] | str]
+    """What a sign or a pattern of words adds to each of `QUESTIONS` and, last, to `WHOLE`: numbers, or the text of a
+    pattern that nobody asked for yet. There are thousands of patterns, of which a process meets few."""
 
     @classmethod
     def parse(cls, found: Mapping[str, Any]) -> AudienceWeights:
@@ -55,7 +56,14 @@ class AudienceWeights(NamedTuple):
         heads = {head: LogisticModel(found[head]["bias"], found[head]["weights"]) for head in _ASKED}
         signs_ = {name for model in heads.values() for name in model.weights}
         by_sign = {name: [heads[head].weights.get(name, 0.0) for head in _ASKED] for name in signs_}
-        return cls(heads, AudienceThresholds(by_risk), by_sign | found.get("patterns", {}))
+        return cls(heads, AudienceThresholds(by_risk), {**by_sign, **found.get("patterns", {})})
+
+    def of(self, sign: str) -> Sequence[float] | None:
+        """Returns what a sign or a pattern adds to each question; None where it has no weight."""
+        weights = self.by_sign.get(sign)
+        if isinstance(weights, str):
+            weights = self.by_sign[sign] = [float(weight) for weight in weights.split()]
+        return weights
 
 
 @cache
@@ -96,24 +104,17 @@ def _classified(turn: str, opaque: bool) -> AudienceVerdict:
 
 
 def weigh(sentences: Sequence[Mapping[str, str]], model: AudienceWeights, *, opaque: bool) -> AudienceVerdict:
-    """Weighs the signs of a turn, without deciding yet; see `AudienceVerdict.at`.
-
-    Args:
-        sentences: The signs of its sentences, with the words that speak for each.
-        model: The weights.
-        opaque: Whether the chain can know who asks.
-    """
+    """Weighs the signs of a turn, without deciding yet; see `AudienceVerdict.at`."""
     odds = dict.fromkeys(_ASKED, -20.0)
     spoke: dict[tuple[str, str], float] = {}
-    known = model.by_sign
     for each in sentences:
-        present = [(known[name], words) for name, words in each.items() if name in known]
+        present = [(weights, words) for name, words in each.items() if (weights := model.of(name)) is not None]
         rows = [(0.0,) * len(_ASKED), *(weights for weights, _ in present)]
         for head, column in zip(_ASKED, zip(*rows, strict=True), strict=True):
             odds[head] = max(odds[head], model.heads[head].bias + sum(column))
         for weights, words in present:
             if words and max(weights) > _SPEAKS:
-                for head, weight in zip(HEADS, weights, strict=False):
+                for head, weight in zip(QUESTIONS, weights, strict=False):
                     if weight > _SPEAKS:
                         spoke[head, words] = max(weight, spoke.get((head, words), 0.0))
     named = set().union(*sentences)
@@ -132,10 +133,7 @@ def weigh(sentences: Sequence[Mapping[str, str]], model: AudienceWeights, *, opa
         volatile=True,
         effect=True,
         vary=True,
-        p_personal=found["personal"],
-        p_volatile=found["volatile"],
-        p_effect=found["effect"],
-        p_vary=found["vary"],
+        **{f"p_{head}": found[head] for head in QUESTIONS},
         evidence=tuple(evidence),
         opaque=opaque,
         own_procedure="own_procedure" in named,

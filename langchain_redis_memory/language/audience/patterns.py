@@ -25,13 +25,7 @@ _SHORTEST = 5
 
 
 def shape(word: str, *, capital: bool, common: frozenset[str]) -> str:
-    """Returns what a word counts as: itself, if it is common; else a name, a number, or its ending.
-
-    Args:
-        word: The word in lower case.
-        capital: Whether it is written with a capital inside of the sentence.
-        common: The common words.
-    """
+    """Returns what a word counts as: itself, if it is common; else a name, a number, or its ending."""
     if capital:
         return "Name"
     if word in common:

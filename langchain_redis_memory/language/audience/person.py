@@ -2,108 +2,101 @@
 
 from __future__ import annotations
 
-from langchain_redis_memory.language.audience.words import (
-    BE,
-    DEFINITE,
-    FIRST_PERSON,
-    OWN,
-    SentenceSigns,
-    WordLists,
-    one_of,
-)
+from langchain_redis_memory.language.audience.words import BE, DEFINITE, FIRST_PERSON, OWN, Sentence, one_of
 from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 
 _PLACES = frozenset("inside outside home here upstairs downstairs indoors".split())
 _TITLES = frozenset("mr mrs ms dr doctor prof miss".split())
+_TO_ME = frozenset("about for to from with on of let".split())
+_A = frozenset(("a", "an"))
+_OPEN = frozenset("any unread new next open last".split())
+_WHICH = OWN | DEFINITE | _OPEN | {"latest"}
+_EXPLETIVE = BE | frozenset("does that so if when will".split())
+"""Words before an "it" or "that" that may point at nothing."""
+_OF_THAT = frozenset("is do of with about to for did does".split())
 _REPORTED = lazy_pattern(
     r"\b(?:did|has|have) .{2,40}\b(?:say|said|tell|told|prescribe|decide|decided|answer|promise|write)$"
 )
 
 
-def person_signs(body: list[str], found: SentenceSigns, lists: WordLists) -> None:
+def person_signs(s: Sentence) -> None:
     """Finds the signs of the first person, of the second person's records, and of what is pointed at."""
-    procedure = "procedure" in found.signs
-    for place, word in enumerate(body):
-        before = body[place - 1] if place else ""
-        after = body[place + 1] if place + 1 < len(body) else ""
-        if word in OWN or (word == "me" and before in ("about", "for", "to", "from", "with", "on", "of", "let")):
-            name = "own_procedure" if procedure else "own"
-            found.add(name if word != "me" else "me", f"{word} {after}".strip())
-        elif word == "we" and place == 2 and body[0] in ("why", "how") and before in ("do", "are", "can"):
-            continue
-        elif word in FIRST_PERSON:
-            if word in ("me", "us"):
-                if place > 2:
-                    found.add("me", f"{before} {word}")
-                continue
-            found.add("i_procedure" if procedure else "i", f"{before} {word} {after}".strip())
-            if before in lists["tell_i"] and not (procedure and place < 3):
-                found.add("aux_i", f"{before} {word}")
-            if after in lists["situation"] or "'" in word:
-                found.add("i_situation", f"{word} {after}".strip())
-    if sum(word in ("i", "i'm", "i've") for word in body) > 1:
-        found.add("i_twice")
-    named = not (FIRST_PERSON | OWN) & set(body)
-    for place, word in enumerate(body):
-        if word in lists["pointing"]:
-            before = body[place - 1] if place else ""
-            if word == "there" and before in BE:
-                continue
-            if (
-                word in ("it", "that", "there")
-                and (before in BE or before in ("does", "that", "so", "if", "when", "will"))
-                and place < 3
-                and not (body[0] in ("was", "were") and place == 1 and {"that", "to", "who", "when"}.isdisjoint(body))
-            ):
-                continue
-            if (
-                word == "that"
-                and place > 2
-                and before not in ("is", "do", "of", "with", "about", "to", "for", "did", "does")
-            ):
-                continue
-            if named and place > 3 and word not in ("this", "that") and not (before in BE and word == body[-1]):
-                found.add("pointing_inside", word)
-                continue
-            found.add("pointing", word)
-            if word in ("this", "that", "these", "those"):
-                found.add("pointing_this", word)
-            if place == 1:
-                found.add("pointing_subject", word)
-            break
-    listing = body[0] in ("list", "status", "schedule", "order") and body[0] in lists["inform"]
-    if word := one_of(body[1:] if listing else body, lists["personal_noun"]):
-        place = body.index(word, 1 if listing else 0)
-        before = body[place - 1] if place else ""
-        if listing and before != "of" and word.endswith("s"):
-            found.add("shows_own", f"list {word}")
-        if place == 1 and before in ("do", "does"):
-            pass
-        elif before in ("a", "an") or (place > 1 and body[place - 2] in ("a", "an")):
-            found.add("record_a", f"{before} {word}")
-        elif word == "order" and before in ("in", "what", "which"):
-            pass
-        elif (
-            place
-            and before not in OWN | DEFINITE | {"any", "unread", "new", "next", "open", "last", "latest"}
-            and not (place > 1 and body[place - 2] == "the")
+    _speaker(s)
+    _pointing(s)
+    _records(s)
+    home = next((place for place, word in enumerate(s.body) if word in s.lists["home_noun"]), -1)
+    if home >= 0 and "the" in s.body[max(0, home - 2) : home] and s.body[home - 1] != "first":
+        s.add("home_noun", f"the {s.body[home]}")
+    if _A.isdisjoint(s.body[:3]) and "the" not in s.body[:3]:
+        s.note("titled", one_of(s.body[1:], _TITLES))
+    if not (s.has("full_name") and s.last in ("write", "said", "say")) and _REPORTED.search(s.text):
+        s.add("reported", " ".join(s.body[-2:]))
+    anybody = s.second in s.lists["generic"]
+    if not anybody and s.last in _PLACES and len(s.body) < (5 if s.last == "home" else 9):
+        s.add("here", s.last)
+    if "you" in s.inside and ("about me" in s.text or "remember" in s.inside):
+        s.add("me", "about me")
+
+
+def _speaker(s: Sentence) -> None:
+    procedure = s.has("procedure")
+    for place, before, word, after in s.around():
+        if word in OWN or (word == "me" and before in _TO_ME):
+            s.add("me" if word == "me" else "own_procedure" if procedure else "own", f"{word} {after}".strip())
+        elif word in ("me", "us"):
+            s.note("me", f"{before} {word}" if place > 2 else "")
+        elif word in FIRST_PERSON and not (
+            word == "we" and place == 2 and s.first in ("why", "how") and before in ("do", "are", "can")
         ):
-            found.add("record_bare", word)
-        else:
-            found.add("record", word)
-            if before in ("the", "any", "unread", "new", "next", "open", "last") or place == 0:
-                found.add("record_mine", f"{before} {word}".strip())
-    home = next((place for place, word in enumerate(body) if word in lists["home_noun"]), -1)
-    if home >= 0 and "the" in body[max(0, home - 2) : home] and body[home - 1] != "first":
-        found.add("home_noun", f"the {body[home]}")
-    titled = next((word for word in body[1:] if word in _TITLES), "")
-    if titled and not {"a", "an", "the"} & set(body[:3]):
-        found.add("titled", titled)
-    wrote = "full_name" in found.signs and body[-1] in ("write", "said", "say")
-    if not wrote and _REPORTED.search(" ".join(body)):
-        found.add("reported", " ".join(body[-2:]))
-    anybody = body[1:2] and body[1] in lists["generic"]
-    if not anybody and body[-1] in _PLACES and len(body) < (5 if body[-1] == "home" else 9):
-        found.add("here", body[-1])
-    if "you" in body and ("about me" in " ".join(body) or "remember" in body):
-        found.add("me", "about me")
+            s.add("i_procedure" if procedure else "i", f"{before} {word} {after}".strip())
+            if before in s.lists["tell_i"] and not (procedure and place < 3):
+                s.add("aux_i", f"{before} {word}")
+            if after in s.lists["situation"] or "'" in word:
+                s.add("i_situation", f"{word} {after}".strip())
+    if sum(word in ("i", "i'm", "i've") for word in s.body) > 1:
+        s.add("i_twice")
+
+
+def _pointing(s: Sentence) -> None:
+    named = s.inside.isdisjoint(FIRST_PERSON | OWN)
+    for place, before, word, _ in s.around():
+        if word not in s.lists["pointing"] or _points_at_nothing(s, place, before, word):
+            continue
+        if named and place > 3 and word not in ("this", "that") and not (before in BE and word == s.last):
+            s.add("pointing_inside", word)
+            continue
+        s.add("pointing", word)
+        s.note("pointing_this", word if word in ("this", "that", "these", "those") else "")
+        s.note("pointing_subject", word if place == 1 else "")
+        return
+
+
+def _points_at_nothing(s: Sentence, place: int, before: str, word: str) -> bool:
+    """Whether a word only opens a clause: "is there ...", "is it true that ...", "the day that ..."."""
+    was_it = s.first in ("was", "were") and place == 1 and {"that", "to", "who", "when"}.isdisjoint(s.inside)
+    return (
+        (word == "there" and before in BE)
+        or (word in ("it", "that", "there") and before in _EXPLETIVE and place < 3 and not was_it)
+        or (word == "that" and place > 2 and before not in _OF_THAT)
+    )
+
+
+def _records(s: Sentence) -> None:
+    """Signs of the asker's records: "my order", "the next invoice"."""
+    listing = s.first in ("list", "status", "schedule", "order") and s.first in s.lists["inform"]
+    word = one_of(s.body[listing:], s.lists["personal_noun"])
+    if not word:
+        return
+    place = s.body.index(word, listing)
+    before, two_before = s.body[place - 1] if place else "", s.body[place - 2] if place > 1 else ""
+    if listing and before != "of" and word.endswith("s"):
+        s.add("shows_own", f"list {word}")
+    if before in _A or two_before in _A:
+        s.add("record_a", f"{before} {word}")
+    elif (place == 1 and before in ("do", "does")) or (word == "order" and before in ("in", "what", "which")):
+        return
+    elif place and before not in _WHICH and two_before != "the":
+        s.add("record_bare", word)
+    else:
+        s.add("record", word)
+        s.note("record_mine", f"{before} {word}".strip() if before in _OPEN | {"the"} or not place else "")

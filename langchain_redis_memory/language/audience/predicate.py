@@ -7,40 +7,27 @@ clerk" or "you" did is known only to those who were there. The forms are data (`
 
 from __future__ import annotations
 
-from langchain_redis_memory.language.audience.words import SentenceSigns, word_lists
+from langchain_redis_memory.language.audience.words import Sentence
 
-_NOBODYS = (
-    "did_the",
-    "third_person",
-    "past_the",
-    "past_definite",
-    "schedule",
-    "gauge_size",
-    "how_general",
-    "bare_general",
-)
-_OF_NAMES = ("past_definite", "gauge_size", "bare_general")
+_OF_NAMES = frozenset("past_definite gauge_size bare_general".split())
 """Signs that are none where a name is in the sentence: what Kafka wrote is history, "when is Rex due" no schedule."""
+_NOBODYS = _OF_NAMES | frozenset("did_the third_person past_the schedule how_general".split())
 
 
-def predicate_signs(text: str, found: SentenceSigns, *, named: bool) -> None:
+def predicate_signs(s: Sentence, *, named: bool) -> None:
     """Finds the signs of a sentence's predicate.
 
     Args:
-        text: The sentence's words in lower case, from where it starts.
-        found: Its signs so far; those of the predicate are added.
+        s: The sentence.
         named: Whether a word inside it is capitalised.
     """
-    signs = found.signs
-    forms = word_lists().forms
-    for name, form in forms.get(text.partition(" ")[0]) or forms[""]:
-        if shown := form.search(text):
-            history = named and name in _NOBODYS and (name in _OF_NAMES or " in " not in text)
-            if not history and (named or name != "name_state"):
-                found.add(name, shown[0][:40])
-    if "home_noun" in signs:
-        signs.pop("facility", None)
-    if "hours" in signs or ("stage" in signs and "lasting" in signs and not text.endswith(signs["stage"][-8:])):
-        signs.pop("stage", None)
-    if "hours" in signs:
-        signs.pop("the_state", None)
+    for name, shown in s.lists.forms(s.text):
+        history = named and name in _NOBODYS and (name in _OF_NAMES or " in " not in s.text)
+        if not history and (named or name != "name_state"):
+            s.add(name, shown[:40])
+    if s.has("home_noun"):
+        s.drop("facility")
+    if s.has("hours"):
+        s.drop("stage", "the_state")
+    elif s.has("stage") and s.has("lasting") and not s.text.endswith(s.signs["stage"][-8:]):
+        s.drop("stage")

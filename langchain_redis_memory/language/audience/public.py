@@ -2,40 +2,29 @@
 
 from __future__ import annotations
 
-from langchain_redis_memory.language.audience.words import (
-    DEFINITE,
-    FIRST_PERSON,
-    OWN,
-    SentenceSigns,
-    WordLists,
-    one_of,
-    tech_word,
-)
+from langchain_redis_memory.language.audience.words import DEFINITE, FIRST_PERSON, OWN, Sentence, one_of
 from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 
 _CAPABLE = frozenset(
     "support have allow work contain use need exist cause count help keep run expire last mean lower".split()
 )
-
-
-_PUBLIC = frozenset(
-    (
-        "hours rule facility schedule lasting thing_defined who_general what_the_of superlative which_noun why_the "
-        "how_physical inform_about made code_request past_fact_the definition definition_a meaning public_noun "
-        "general_why past_fact generic passive procedure indefinite past_year timeless general_aux tech inform "
-        "sum how_general how_works what_of bare_general"
-    ).split()
+_PUBLIC = (
+    "hours rule facility schedule lasting thing_defined who_general what_the_of superlative which_noun why_the "
+    "how_physical inform_about made code_request past_fact_the definition definition_a meaning public_noun "
+    "general_why past_fact generic passive procedure indefinite past_year timeless general_aux tech inform "
+    "sum how_general how_works what_of bare_general".split()
 )
 """Signs of what anybody may ask."""
-_OF_NOW = frozenset(
-    (
-        "now weather rate world state_last here clock price weekday is_state moment stage "
-        "perfect bookable who_holds tally release gauge gauge_size it_state the_state name_state"
-    ).split()
+_OF_NOW = (
+    "now weather rate world state_last here clock price weekday is_state moment stage perfect bookable who_holds tally "
+    "release gauge gauge_size it_state the_state name_state".split()
 )
 """Signs of what changes."""
+_CHANGES = "now state_last world weather is_state moment stage perfect".split()
+_CHANGES_OF_NAMES = "now state_last weather is_state weekday reported moment stage perfect".split()
 _NAMED_ONES = DEFINITE | OWN | FIRST_PERSON
 _ANAPHORIC = _NAMED_ONES | {"it", "they", "you"}
+_WAS = frozenset(("was", "were", "did"))
 _DEFINES = lazy_pattern(r"(?:what(?:'s|s| is| are)|what was|define|explain|describe) ")
 _MEANS = lazy_pattern(
     r"\bwhat (?:does|do) .{1,60}\b(?:mean|do|stand for|return|contain|consist of|look like|taste like)$"
@@ -49,112 +38,94 @@ _SUPERLATIVE = lazy_pattern(r"(?:what|who|which)\b.* (?:the )?(?:most|best|[a-z]
 _PASSIVE = lazy_pattern(r"\bbe [a-z]+(?:ed|en|t|n|d)\b")
 
 
-def public_signs(
-    body: list[str], first: str, second: str, third: str, inside: set[str], found: SentenceSigns, lists: WordLists
-) -> None:
-    """Forms of what anybody may ask and be told the same."""
-    signs_ = found.signs
-    text = " ".join(body)
-    now_ = signs_.keys() & {"now", "state_last", "world", "weather", "is_state", "moment", "stage", "perfect"}
-    if _DEFINES.match(text):
-        rest = body[1:] if first in ("what's", "whats", "define", "explain", "describe") else body[2:]
-        if rest[:1] and rest[0] in ("a", "an"):
-            found.add("definition_a", text[:40])
-        elif rest[:1] and rest[0] not in DEFINITE and rest[0] not in OWN:
-            found.add("definition", text[:40])
-        elif rest[:1] == ["the"]:
-            found.add("what_was_the" if second in ("was", "were") else "what_the", text[:40])
-    if _MEANS.search(text):
-        found.add("meaning", text[:40])
-    noun = one_of(body[:7], lists["public_noun"])
-    if noun:
-        found.add("public_noun", noun)
-        if "fragment" in signs_:
-            found.add("public_fragment", noun)
-    tech = tech_word(body, lists)
-    if tech:
-        found.add("tech", tech)
-    if _WHAT_THE_OF.match(text) and not now_ and "office" not in signs_:
-        found.add("what_the_of", text[:40])
-    if _SUPERLATIVE.match(text) and not now_ and "latest" not in inside:
-        found.add("superlative", text[:40])
-    if first in ("which", "what") and second not in lists["subjects"] and not now_ and "you_do" not in signs_:
-        found.add("which_noun", f"{first} {second}")
-    if first in ("do", "does", "are", "can", "is") and not inside & _NAMED_ONES and not now_ and len(body) > 2:
-        if (
-            second.endswith("s")
-            and len(second) > 3
-            and (first == "do" or second not in lists["personal_noun"])
-            and second not in lists["home_noun"] | lists["pointing"]
-        ):
-            found.add("general_plural", f"{first} {second}")
-        if inside & _CAPABLE and second not in ("you", "there", "anyone"):
-            found.add("capability", f"{first} {second}")
-    unlike = "than" in inside or "so" in inside
-    named = signs_.keys() & {"home_noun", "record"}
-    if first == "why" and second in ("is", "are") and third == "the" and not unlike and not named:
-        found.add("why_the", text[:40])
-    if (
-        not now_
-        and first in ("why", "how")
-        and "stage" not in signs_
-        and (second in ("do", "does", "is", "are", "was", "did"))
-        and (third not in _NAMED_ONES or (third == "we" and body[:2] == ["why", "do"]))
-    ):
-        found.add("general_why", " ".join(body[:3]))
-    if any(word in ("a", "an") for word in body[1:6]):
-        found.add("indefinite")
-    if "you_do" not in signs_ and any(word in lists["generic"] for word in body[1:4]):
-        found.add("generic", next(word for word in body[1:4] if word in lists["generic"]))
-    if "any" in body[:4]:
-        found.add("any", "any")
+def public_signs(s: Sentence) -> None:
+    """Finds the forms of what anybody may ask and be told the same."""
+    first, second, third, lists, shown = s.first, s.second, s.third, s.lists, s.text[:40]
+    lasts = not s.has(*_CHANGES)
+    _defines(s)
+    if _MEANS.search(s.text):
+        s.add("meaning", shown)
+    noun = one_of(s.body[:7], lists["public_noun"])
+    s.note("public_noun public_fragment" if s.has("fragment") else "public_noun", noun)
+    s.note("tech", s.tech)
+    if lasts and not s.has("office") and _WHAT_THE_OF.match(s.text):
+        s.add("what_the_of", shown)
+    if lasts and "latest" not in s.inside and _SUPERLATIVE.match(s.text):
+        s.add("superlative", shown)
+    if lasts and first in ("which", "what") and second not in lists["subjects"] and not s.has("you_do"):
+        s.add("which_noun", f"{first} {second}")
+    if lasts and first in ("do", "does", "are", "can", "is") and len(s.body) > 2 and _NAMED_ONES.isdisjoint(s.inside):
+        plural = second.endswith("s") and len(second) > 3
+        personal = (first != "do" and second in lists["personal_noun"]) or second in lists["home_noun"]
+        if plural and not personal and second not in lists["pointing"]:
+            s.add("general_plural", f"{first} {second}")
+        if s.inside & _CAPABLE and second not in ("you", "there", "anyone"):
+            s.add("capability", f"{first} {second}")
+    if first == "why" and second in ("is", "are") and third == "the" and not s.has("home_noun", "record"):
+        s.note("why_the", "" if {"than", "so"} & s.inside else shown)
+    if lasts and first in ("why", "how") and second in ("do", "does", "is", "are", "was", "did"):
+        ours = third in _NAMED_ONES and (first, second, third) != ("why", "do", "we")
+        s.note("general_why", "" if ours or s.has("stage") else s.opening(3))
+    if not {"a", "an"}.isdisjoint(s.body[1:6]):
+        s.add("indefinite")
+    if not s.has("you_do"):
+        s.note("generic", one_of(s.body[1:4], lists["generic"]))
+    s.note("any", "any" if "any" in s.body[:4] else "")
     if first in lists["auxiliary"] and second not in lists["certain"]:
-        found.add("general_aux", f"{first} {second}")
-    if second in (
-        "was",
-        "were",
-        "did",
-    ) or (first == "who" and second in lists["created"]):
+        s.add("general_aux", f"{first} {second}")
+    _past_facts(s)
+    if first == "can" and _PASSIVE.search(s.text):
+        s.add("passive", shown)
+    if "the" in s.inside:
+        s.add("definite")
+
+
+def _defines(s: Sentence) -> None:
+    """Signs of what asks for a definition: "what is taurine", "explain the doppler effect"."""
+    if not _DEFINES.match(s.text):
+        return
+    word = s.second if s.first in ("what's", "whats", "define", "explain", "describe") else s.third
+    if word in ("a", "an"):
+        s.add("definition_a", s.text[:40])
+    elif word == "the":
+        s.add("what_was_the" if s.second == "was" else "what_the", s.text[:40])
+    elif word not in DEFINITE | OWN:
+        s.add("definition", s.text[:40])
+
+
+def _past_facts(s: Sentence) -> None:
+    """Signs of what happened, and is told alike to everybody."""
+    first, second, third, lists = s.first, s.second, s.third, s.lists
+    if second in _WAS or (first == "who" and second in lists["created"]):
         if first in lists["wh"] and third not in _ANAPHORIC:
-            if signs_.keys().isdisjoint(("past_definite", "titled")):
-                found.add("past_fact", f"{first} {second}")
-        elif first in ("who", "when", "why") and third == "the" and "past_the" not in signs_:
-            found.add("past_fact_the", f"{first} {second}")
-    if (
-        "full_name" in signs_
-        and not inside & (OWN | FIRST_PERSON)
-        and not signs_.keys()
-        & ({"now", "state_last", "weather", "is_state", "weekday", "reported", "moment", "stage", "perfect"})
-    ):
-        found.add("about_name")
-        if first in ("did", "was", "were") or second in ("did", "was", "were") or third in ("did", "was", "were"):
-            found.add("past_name")
-    if "can" in body[:1] and _PASSIVE.search(text):
-        found.add("passive", text[:40])
-    if "the" in inside:
-        found.add("definite")
+            s.note("past_fact", "" if s.has("past_definite", "titled") else f"{first} {second}")
+        elif first in ("who", "when", "why") and third == "the" and not s.has("past_the"):
+            s.add("past_fact_the", f"{first} {second}")
+    if s.has("full_name") and s.inside.isdisjoint(OWN | FIRST_PERSON) and not s.has(*_CHANGES_OF_NAMES):
+        s.add("about_name" if _WAS.isdisjoint(s.body[:3]) else "about_name past_name")
 
 
-def joint_signs(found: SentenceSigns) -> None:
-    """Pairs of signs that say more together."""
-    signs_ = found.signs
-    if signs_.keys() & {"i"} and not signs_.keys() & {"can_i", "procedure", "wish_know", "inform"}:
-        found.add("i_plain", signs_["i"])
-    if "any" in signs_ and "fragment" in signs_:
-        found.add("any_fragment", "any")
-    if "procedure" in signs_ and not signs_.keys() & {"own_procedure", "pointing", "me"}:
-        found.add("procedure_plain", signs_["procedure"])
-    if not signs_.keys() & {"own", "own_procedure", "i", "i_procedure", "me", "pointing", "record"}:
-        found.add("nobody")
-    if "can_i" in signs_ and not signs_.keys() & {"own", "me", "pointing"} and "indefinite" in signs_:
-        found.add("can_i_general", signs_["can_i"])
-    if signs_.get("can_i", "").endswith("we"):
-        found.add("can_we", signs_["can_i"])
-    if "rates" in signs_:
-        signs_.pop("how_general", None)
-    if "can_i" in signs_ and signs_.keys() & {"pointing", "context_used"}:
-        found.add("can_i_this", signs_["can_i"])
-    if signs_.keys().isdisjoint(_OF_NOW):
-        found.add("timeless_words")
-    if signs_.keys().isdisjoint(_PUBLIC):
-        found.add("no_public")
+_JOINT = (
+    ("i_plain", "i", "", "can_i procedure wish_know inform"),
+    ("any_fragment", "any", "fragment", ""),
+    ("procedure_plain", "procedure", "", "own_procedure pointing me"),
+    ("nobody", "", "", "own own_procedure i i_procedure me pointing record"),
+    ("can_i_general", "can_i", "indefinite", "own me pointing"),
+)
+"""Signs that stand together: the name of both, the sign whose words they show, another one, and those that are not."""
+
+
+def joint_signs(s: Sentence) -> None:
+    """Notes pairs of signs that say more together."""
+    for name, shown, other, absent in _JOINT:
+        if all(s.has(each) for each in (shown, other) if each) and not s.has(*absent.split()):
+            s.add(name, s.signs.get(shown, ""))
+    can_i = s.signs.get("can_i", "")
+    s.note("can_we", can_i if can_i.endswith("we") else "")
+    if s.has("rates"):
+        s.drop("how_general")
+    s.note("can_i_this", can_i if s.has("pointing") else "")
+    if not s.has(*_OF_NOW):
+        s.add("timeless_words")
+    if not s.has(*_PUBLIC):
+        s.add("no_public")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -97,6 +98,7 @@ def sentences(tokens: TurnTokens) -> list[SentenceWords]:
         turns = mark in (",", "\u2014") and not last and low[place + 1] in asks
         leads = turns and low[start] in _LEADERS
         turns = leads or (turns and low[start] in _TELLERS)
+        turns = turns or (mark == "(" and not last and _asks_aside(low[place + 1 : place + 3], asks))
         if (mark == ":" and not last and low[place + 1] in asks and low[start] not in orders) or (
             found and low[start] == "or" and mark in ("?", "!", ".", "\n")
         ):
@@ -110,6 +112,11 @@ def sentences(tokens: TurnTokens) -> list[SentenceWords]:
             found.append(SentenceWords(low[part], tokens.words[part], ending))
             start = place + 1
     return found[:1] + found[1:][-_SENTENCES:]
+
+
+def _asks_aside(words: list[str], asks: Set[str]) -> bool:
+    """Whether what stands in brackets asks by itself: "(and where is order 12)"."""
+    return bool(words) and words[1 if words[0] in _AND and len(words) > 1 else 0] in asks
 
 
 def _next_order(low: list[str], start: int, at: int, lists: WordLists) -> int:

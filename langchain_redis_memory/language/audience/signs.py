@@ -14,7 +14,7 @@ from langchain_redis_memory.language.audience.person import person_signs
 from langchain_redis_memory.language.audience.predicate import predicate_signs
 from langchain_redis_memory.language.audience.public import joint_signs, public_signs
 from langchain_redis_memory.language.audience.sentences import SentenceWords, sentences, start
-from langchain_redis_memory.language.audience.words import BE, SentenceSigns, WordLists, word_lists
+from langchain_redis_memory.language.audience.words import BE, Sentence, WordLists, word_lists
 from langchain_redis_memory.language.audience.world import time_signs, vary_signs, world_signs
 from langchain_redis_memory.language.lexicon import lexicon
 from langchain_redis_memory.language.turn_tokens import read
@@ -26,7 +26,7 @@ def signs(turn: str) -> list[dict[str, str]]:
     Returns:
         Per sentence the names of its signs, with the words that speak for each; at least one sentence.
     """
-    tokens = read(turn)
+    tokens = read(turn.replace(" & ", " and "))
     found = sentences(tokens)
     if not found:
         return [{"unreadable": turn.strip()[:40]}]
@@ -66,23 +66,20 @@ def _in_context(each: dict[str, str], context: dict[str, str], idle: dict[str, s
 
 def _sentence(each: SentenceWords, lists: WordLists) -> dict[str, str]:
     """The signs of one sentence."""
-    found = SentenceSigns()
-    words, mark = each.words, each.mark
-    at, polite = start(words, lists)
-    body = words[at:] or words
+    at, polite = start(each.words, lists)
+    body = each.words[at:] or each.words
     capitals = each.capitals[-len(body) :]
     if at and len(body) > 2 and body[-1] in BE and body[0] in lists["wh"]:  # "tell me what asthma is": what is asthma
         body, capitals = ([*part[:1], *part[-1:], *part[1:-1]] for part in (body, capitals))
+    found = Sentence(body, each.mark, polite=polite)
     if each.full_name:
         found.add("full_name")
-    first, second, third = (*body[:3], "", "", "")[:3]
-    inside = set(body)
-    form_signs(body, mark, polite, found, lists)
-    person_signs(body, found, lists)
-    time_signs(body, first, inside, found, lists)
-    predicate_signs(" ".join(body), found, named=each.named)
-    world_signs(body, first, inside, found, lists)
-    vary_signs(body, first, inside, found, lists)
-    public_signs(body, first, second, third, inside, found, lists)
+    form_signs(found)
+    person_signs(found)
+    time_signs(found)
+    predicate_signs(found, named=each.named)
+    world_signs(found)
+    vary_signs(found)
+    public_signs(found)
     joint_signs(found)
-    return found.signs | dict.fromkeys(patterns(body, capitals, mark, lists.common), "")
+    return found.signs | dict.fromkeys(patterns(body, capitals, each.mark, lists.common), "")

@@ -7,8 +7,8 @@ the turns that must not be shared, at most that share is (measured on domains th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from enum import Enum
+from typing import NamedTuple
 
 from langchain_redis_memory.checks import check_number
 from langchain_redis_memory.language.logistic import odds, probability
@@ -27,6 +27,10 @@ Assumed, not measured. Below this tolerated risk such a question is the user's o
 """
 
 
+QUESTIONS = ("personal", "volatile", "effect", "vary")
+"""What is asked of a turn; a verdict has a probability of each (`p_personal` ...)."""
+
+
 class Audience(str, Enum):
     """Who may be served the answer to a turn."""
 
@@ -40,8 +44,7 @@ class Audience(str, Enum):
     """Nobody, ever: the turn does something, or wants something new."""
 
 
-@dataclass(frozen=True)
-class AudienceThresholds:
+class AudienceThresholds(NamedTuple):
     """From which probability on a turn counts as personal, volatile, an effect or a wish to vary, by tolerated risk."""
 
     by_risk: Mapping[str, Mapping[float, float]]
@@ -51,8 +54,7 @@ class AudienceThresholds:
         return max((value for risk, value in self.by_risk.get(head, {}).items() if risk <= max_unsafe), default=0.0)
 
 
-@dataclass(frozen=True)
-class AudienceVerdict:
+class AudienceVerdict(NamedTuple):
     """Who may be served the answer to one turn, and for how long.
 
     Args:
@@ -105,9 +107,7 @@ class AudienceVerdict:
         return probability(words)
 
     def __str__(self) -> str:
-        kinds = ", ".join(
-            f"{name} p={getattr(self, f'p_{name}'):.2f}" for name in ("personal", "volatile", "effect", "vary")
-        )
+        kinds = ", ".join(f"{name} p={getattr(self, f'p_{name}'):.2f}" for name in QUESTIONS)
         return (
             f"for {self.audience.value}{', volatile' if self.volatile else ''} ({'; '.join((kinds, *self.evidence))})"
         )
@@ -132,8 +132,8 @@ class AudienceVerdict:
         within = max(WITHIN_USER, max_unsafe) if max_unsafe else 0.0
         asked = self.opaque and self.own_procedure and max_unsafe < PROCEDURE_RISK
         if self.p_unsafe < unsafe and not asked:
-            return replace(
-                self, audience=Audience.EVERYONE, volatile=False, effect=False, vary=False, max_unsafe=max_unsafe
+            return self._replace(
+                audience=Audience.EVERYONE, volatile=False, effect=False, vary=False, max_unsafe=max_unsafe
             )
         volatile = self.p_volatile >= min(limit("volatile", within), unsafe)
         effect = self.p_effect >= min(limit("effect", within), unsafe)
@@ -145,7 +145,7 @@ class AudienceVerdict:
             audience = Audience.SESSION
         else:
             audience = Audience.USER if personal else Audience.EVERYONE
-        return replace(self, audience=audience, volatile=volatile, effect=effect, vary=vary, max_unsafe=max_unsafe)
+        return self._replace(audience=audience, volatile=volatile, effect=effect, vary=vary, max_unsafe=max_unsafe)
 
     def shareable(self, max_unsafe: float | None = None) -> bool:
         """Returns whether another user may be served the answer, later as well.

@@ -4,21 +4,11 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from langchain_redis_memory.language.audience.words import (
-    BE,
-    DEFINITE,
-    SentenceSigns,
-    WordLists,
-    one_of,
-    phrase_in,
-    tech_word,
-)
+from langchain_redis_memory.language.audience.words import BE, Sentence, one_of
 from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 
 _YEAR = lazy_pattern(r"(?:1[0-9]{3}|20[01][0-9]|202[0-4])(?:s|'s)?$")
 _VERSION = frozenset("version release latest newest price ruling".split())
-
-
 _HOURS = lazy_pattern(
     r"\b(?:opening|business|visiting|office|closing) (?:hours|times)\b"
     r"|\b(?:when|what time) (?:does|do) (?!my\b|our\b)[\w' -]+ (?:open|close)\b(?! today| tonight| tomorrow)"
@@ -74,155 +64,137 @@ _WHATS_ON = lazy_pattern(
 )
 
 
-def time_signs(body: list[str], first: str, inside: set[str], found: SentenceSigns, lists: WordLists) -> None:
+_STRONG = frozenset("weather forecast rain snow umbrella pollen raining snowing".split())
+"""Words that alone ask for the weather of now."""
+_TURNS = frozenset("on up down out free left stock working back".split())
+_ASKED_DONE = frozenset("has have did is are was were".split())
+_CONTEST = frozenset("win won lead leads leading playing winning wins".split())
+_WAS = frozenset(("was", "were"))
+
+
+def time_signs(s: Sentence) -> None:
     """Notes present, past, season and day of the week."""
-    year = next((word for place, word in enumerate(body) if place != 1 and _YEAR.match(word)), "")
-    timeless = one_of(body, lists["timeless"])
-    if year or "century" in inside:
-        found.add("past_year", year or "century")
-    if timeless:
-        found.add("timeless", timeless)
-    season = next((word for word in body if word in lists["calendar"] and word != "may"), "")
-    if season:
-        found.add("season", season)
-    now = next((word for word in body if word in lists["now"] and not word.endswith("()")), "")
-    phrase = phrase_in(body, lists.phrases["now_phrase"])
-    if now or phrase:
-        tech = tech_word(body, lists) and (
-            "procedure" in found.signs or (first.startswith("what") and not inside & _VERSION)
-        )
-        found.add("now_tech" if tech else "now_past" if year else "now", phrase or now)
-    hours = _HOURS.search(" ".join(body))
-    if hours and not {"now", "now_tech"} & found.signs.keys():
-        found.add("hours", hours[0][:40])
-    day = one_of(body, lists["weekday"])
-    if day and "hours" not in found.signs:
-        found.add("weekday", day)
+    year = next((word for place, word in enumerate(s.body) if place != 1 and _YEAR.match(word)), "")
+    s.note("past_year", year or ("century" if "century" in s.inside else ""))
+    s.note("timeless", s.one_of("timeless"))
+    s.note("season", one_of(s.body, s.lists["calendar"] - {"may"}))
+    if now := s.phrase("now_phrase") or s.one_of("now"):
+        version = s.first.startswith("what") and _VERSION.isdisjoint(s.inside)
+        tech = s.tech and (s.has("procedure") or version)
+        s.add("now_tech" if tech else "now_past" if year else "now", now)
+    if (hours := _HOURS.search(s.text)) and not s.has("now", "now_tech"):
+        s.add("hours", hours[0][:40])
+    if not s.has("hours"):
+        s.note("weekday", s.one_of("weekday"))
 
 
-def world_signs(body: list[str], first: str, inside: set[str], found: SentenceSigns, lists: WordLists) -> None:
+def world_signs(s: Sentence) -> None:
     """Finds the signs of what changes by itself: weather, prices, news, scores, opening, availability; and chance."""
-    text = " ".join(body)
-    moment = _GAUGE.search(text) or _PRESENCE.search(text)
-    if moment and "timeless" not in found.signs:
-        found.add("moment", moment[0][:40])
-    named = "full_name" in found.signs and not {"did", "was", "were"}.isdisjoint(body[:3])
-    history = "past_year" in found.signs or (named and not found.signs.keys() & {"now", "weekday"})
-    here = phrase_in(body, lists.phrases["here_phrase"])
-    if here:
-        found.add("here", here)
-    weather = one_of(body, lists["weather"])
-    if weather:
-        why = first in ("why", "how") and body[1:2] in (["do"], ["does"]) and body[2:3] != ["the"]
-        climate = why or "like in" in text or "season" in found.signs or "timeless" in found.signs or history
-        found.add("climate" if climate else "weather", weather)
-        if climate and "fragment" in found.signs:
-            found.signs.pop("fragment")  # "the weather in Norway in general" asks what it is
-            for name in ("wh", "what", "public_fragment"):
-                found.add(name)
-        if (
-            weather in ("weather", "forecast", "rain", "snow", "umbrella", "pollen", "raining", "snowing")
-            and not climate
-        ):
-            found.add("weather_strong", weather)
-    world = one_of(body, lists["world"])
-    if world in ("wait", "delay", "score") and _OF_WORLD.search(text):
-        world = ""
-    if world:
-        found.add("world_past" if history else "world", world)
-    rate = one_of(body, lists["rate"])
-    goods = one_of(body, lists["goods"])
-    if rate and not _NOT_STATE.search(text):
-        found.add("rate", rate)
-        if goods:
-            found.add("rate_goods", f"{rate} {goods}")
-    if _GOING_FOR.search(text) and first in lists["asks"]:
-        found.add("price", "going for")
-    if _HOW_MUCH.search(text):
-        found.add("how_much_is", "how much")
-        if "cost" in inside or first == "how":
-            found.add("price", "how much")
-    if goods and first not in lists["wh"]:
-        found.add("goods", goods)
-    general = (
-        first in ("how", "why")
-        and body[1:2]
-        and body[1] in ("do", "does", "are", "is")
-        and body[-1] not in lists["available"]
-    )
-    strong = _WORTH.search(text)
-    if strong and not history and not general:
-        found.add("rate_strong", strong[0])
-    if _COSTS.match(text):
-        found.add("price", "cost")
-    if "hours" not in found.signs and (first in BE or (first in lists["wh"] and inside & BE)):
-        behind = reversed([*pairwise(body[1:])])
-        state = next((word for before, word in behind if word in lists["available"] and before != "the"), "")
-        if state == body[-1] and state in ("on", "in") and first in ("which", "what") and "the" in body[2:4]:
-            state = ""  # "Which floor is the restaurant on?"
-        if state in ("on", "up", "down", "out", "free", "left", "stock", "working", "back") and state != body[-1]:
-            state = "" if "now" not in found.signs and inside.isdisjoint(("again", "stock")) else state
-        if body[-1] in ("free", "out", "available") and "bare_general" in found.signs:
-            found.signs.pop("stage", None)  # "Is parking free?" is a rule, "Are seats free?" is not
-            state = ""
-        if state and not inside & {"was", "were"} and not _NOT_STATE.search(text):
-            found.add("state_last" if body[-1] in lists["available"] or "now" in found.signs else "state", state)
-            if first in BE and body[1:2] and (body[1] in DEFINITE or body[1] not in ("a", "an", "there", "it")):
-                found.add("is_state", state)
-    past = one_of(body[2:], lists["past_tense_state"])
-    bare = first in ("is", "are") and len(body) == 3 and body[1] not in ("it", "they")
-    if past and not bare and first in ("has", "have", "did", "is", "are", "was", "were") and body[1] not in ("a", "an"):
-        found.add("done_yet", f"{first} {body[1]} {past}")
-    if first in ("has", "have", "hasn't"):
-        found.add("has", f"{first} {' '.join(body[1:3])}")
-    clock = _CLOCK.search(text)
-    if (
-        clock
-        and not {"now_tech", "hours", "rule", "schedule"} & found.signs.keys()
-        and inside.isdisjoint(("complexity", "zone"))
-    ):
-        found.add("clock", text[:30])
-    if not {"hours", "schedule"} & found.signs.keys() and _WHEN_THE.search(text):
-        found.add("when_the", text[:30])
-    of_something = _ANY_OF.match(text)
-    if of_something and "now" not in found.signs:
-        found.add("any_of", text[:40])
-    elif _OFFERED.match(text):
-        found.add("offered", " ".join(body[:3]))
-    if first == "where" and _WHERE_THE.match(text) and len(body) < 6:
-        found.add("where_the", text)
-    if _NEXT.search(text):
-        found.add("next", "next")
-    office = one_of(body, lists["office"])
-    if (
-        office
-        and "hours" not in found.signs
-        and first in ("who", "who's")
-        and (not history)
-        and "was" not in inside
-        and "were" not in inside
-    ):
-        found.add("office", office)
-    if (
-        (
-            first == "who"
-            or "number one" in text
-            or (first == "did" and ("now" in found.signs or body[-1] in ("win", "won", "lead")))
-        )
-        and (inside & {"win", "won", "lead", "leads", "leading", "playing", "winning", "wins"} or "number one" in text)
-        and not history
-    ):
-        found.add("contest", "won")
-    if _AGE.search(text):
-        found.signs.pop("how_physical", None)
-        found.add("age", "how old is")
-    drawn = _DRAWN.match(text)
-    if (drawn or inside & lists["random"]) and first not in lists["wh"] | lists["auxiliary"]:
-        found.add("random", next(iter(sorted(inside & lists["random"])), body[0]))
-        if drawn:
-            found.add("vary", drawn[0])
-    if _WHATS_ON.match(text) and not history:
-        found.add("whats_on", " ".join(body[:3]))
+    if (moment := _GAUGE.search(s.text) or _PRESENCE.search(s.text)) and not s.has("timeless"):
+        s.add("moment", moment[0][:40])
+    named = s.has("full_name") and not {"did", "was", "were"}.isdisjoint(s.body[:3])
+    history = s.has("past_year") or (named and not s.has("now", "weekday"))
+    s.note("here", s.phrase("here_phrase"))
+    _weather(s, history)
+    world = s.one_of("world")
+    if not history and not (world in ("wait", "delay", "score") and _OF_WORLD.search(s.text)):
+        s.note("world", world)
+    _prices(s, history)
+    if not s.has("hours") and (s.first in BE or (s.first in s.lists["wh"] and s.inside & BE)):
+        _state(s)
+    past = one_of(s.body[2:], s.lists["past_tense_state"])
+    bare = s.first in ("is", "are") and len(s.body) == 3 and s.second not in ("it", "they")
+    if past and not bare and s.first in _ASKED_DONE and s.second not in ("a", "an"):
+        s.add("done_yet", f"{s.first} {s.second} {past}")
+    if s.first in ("has", "have", "hasn't"):
+        s.add("has", f"{s.first} {' '.join(s.body[1:3])}")
+    if not s.has("now_tech", "hours", "rule", "schedule") and s.inside.isdisjoint(("complexity", "zone")):
+        s.note("clock", s.text[:30] if _CLOCK.search(s.text) else "")
+    if not s.has("hours", "schedule") and _WHEN_THE.search(s.text):
+        s.add("when_the", s.text[:30])
+    if not s.has("now") and _ANY_OF.match(s.text):
+        s.add("any_of", s.text[:40])
+    elif _OFFERED.match(s.text):
+        s.add("offered", s.opening(3))
+    if s.first == "where" and len(s.body) < 6 and _WHERE_THE.match(s.text):
+        s.add("where_the", s.text)
+    if _NEXT.search(s.text):
+        s.add("next", "next")
+    if s.first in ("who", "who's") and not s.has("hours") and not history and _WAS.isdisjoint(s.inside):
+        s.note("office", s.one_of("office"))
+    if not history:
+        _contest(s)
+    if _AGE.search(s.text):
+        s.drop("how_physical")
+        s.add("age", "how old is")
+    _chance(s)
+    if not history and _WHATS_ON.match(s.text):
+        s.add("whats_on", s.opening(3))
+
+
+def _weather(s: Sentence, history: bool) -> None:
+    weather = s.one_of("weather")
+    if not weather:
+        return
+    why = s.first in ("why", "how") and s.second in ("do", "does") and s.third != "the"
+    if not (why or "like in" in s.text or history or s.has("season", "timeless")):
+        s.add("weather weather_strong" if weather in _STRONG else "weather", weather)
+        return
+    s.add("climate", weather)
+    if s.has("fragment"):
+        s.drop("fragment")  # "the weather in Norway in general" asks what it is
+        s.add("wh what public_fragment")
+
+
+def _prices(s: Sentence, history: bool) -> None:
+    rate, goods = s.one_of("rate"), s.one_of("goods")
+    if rate and not _NOT_STATE.search(s.text):
+        s.add("rate", rate)
+        s.note("rate_goods", goods and f"{rate} {goods}")
+    if s.first in s.lists["asks"] and _GOING_FOR.search(s.text):
+        s.add("price", "going for")
+    if _HOW_MUCH.search(s.text):
+        s.add("how_much_is", "how much")
+        s.note("price", "how much" if "cost" in s.inside or s.first == "how" else "")
+    if s.first not in s.lists["wh"]:
+        s.note("goods", goods)
+    asks_how = s.first in ("how", "why") and s.second in ("do", "does", "are", "is")
+    if not history and not (asks_how and s.last not in s.lists["available"]) and (strong := _WORTH.search(s.text)):
+        s.add("rate_strong", strong[0])
+    if _COSTS.match(s.text):
+        s.add("price", "cost")
+
+
+def _state(s: Sentence) -> None:
+    """Signs of a state that is asked for: "is the pool open", "which seats are free"."""
+    available = s.lists["available"]
+    behind = reversed([*pairwise(s.body[1:])])
+    state = next((word for before, word in behind if word in available and before != "the"), "")
+    if state == s.last and state in ("on", "in") and s.first in ("which", "what") and "the" in s.body[2:4]:
+        state = ""  # "Which floor is the restaurant on?"
+    if state in _TURNS and state != s.last and not s.has("now") and s.inside.isdisjoint(("again", "stock")):
+        state = ""
+    if s.last in ("free", "out", "available") and s.has("bare_general"):
+        s.drop("stage")  # "Is parking free?" is a rule, "Are seats free?" is not
+        state = ""
+    if state and _WAS.isdisjoint(s.inside) and not _NOT_STATE.search(s.text):
+        s.add("state_last" if s.last in available or s.has("now") else "state", state)
+        if s.first in BE and s.second not in ("a", "an", "there", "it", ""):
+            s.add("is_state", state)
+
+
+def _contest(s: Sentence) -> None:
+    best = "number one" in s.text
+    won = s.first == "did" and (s.has("now") or s.last in ("win", "won", "lead"))
+    if best or ((s.first == "who" or won) and s.inside & _CONTEST):
+        s.add("contest", "won")
+
+
+def _chance(s: Sentence) -> None:
+    drawn, random = _DRAWN.match(s.text), s.inside & s.lists["random"]
+    if (drawn or random) and s.first not in s.lists["asks"]:
+        s.add("random", min(random, default=s.first))
+        s.note("vary", drawn[0] if drawn else "")
 
 
 _ANEW = lazy_pattern(r"\b(?:another|a new|other|different|else)\b|^(?:something|an?) \w+er(?: \w+)?(?: please)?$")
@@ -232,55 +204,38 @@ _ELSE = lazy_pattern(
     r"^(?:what|who|where|which|any|anything|is there|are there)\b.{0,24}\b(?:else|other|another)\b(?! than)"
 )
 """A request, and a question, for something other than what was said."""
+_GIVES = frozenset("tell ask show name try play quiz pick something a an".split())
 
 
-def _asks_anew(text: str, first: str, lists: WordLists) -> str:
-    if first in lists["asks"] | {"any", "anything"}:
-        if first in lists["wh"] and "what" not in first and first != "which":
+def _asks_anew(s: Sentence) -> str:
+    if s.first in s.lists["asks"] | {"any", "anything"}:
+        if s.first in s.lists["wh"] and "what" not in s.first and s.first != "which":
             return ""
-        anew = _ELSE.search(text) if len(text) < 60 else None
+        anew = _ELSE.search(s.text) if len(s.text) < 60 else None
     else:
-        giving = first in lists["produce"] | {
-            "tell",
-            "ask",
-            "show",
-            "name",
-            "try",
-            "play",
-            "quiz",
-            "pick",
-            "something",
-            "a",
-            "an",
-        }
-        anew = _ANEW.search(text[:40]) if giving or len(text) < 30 else None
-    if not anew and (more := _MORE.search(text)) and (not more[1] or more[1] in lists["comparative"]):
+        giving = s.first in s.lists["produce"] | _GIVES
+        anew = _ANEW.search(s.text[:40]) if giving or len(s.text) < 30 else None
+    if not anew and (more := _MORE.search(s.text)) and (not more[1] or more[1] in s.lists["comparative"]):
         anew = more
     return anew[0] if anew else ""
 
 
-def vary_signs(body: list[str], first: str, inside: set[str], found: SentenceSigns, lists: WordLists) -> None:
+def vary_signs(s: Sentence) -> None:
     """Finds the signs that something new is wanted, so that a stored answer does not serve."""
-    if "procedure" in found.signs:
+    if s.has("procedure"):
         return
-    text = " ".join(body)
-    if phrase := (phrase_in(body, lists.phrases["vary_phrase"]) if len(body) < 10 else "") or _asks_anew(
-        text, first, lists
-    ):
-        found.add("vary", phrase)
+    if phrase := (s.phrase("vary_phrase") if len(s.body) < 10 else "") or _asks_anew(s):
+        s.add("vary", phrase)
         return
-    if first in lists["asks"]:
+    if s.first in s.lists["asks"]:
         return
-    for place, word in enumerate(body):
-        if word in lists["vary"]:
-            after = body[place + 1 : place + 3]
-            things = lists["vary_thing"] | ({"that", "it", "this"} if word.startswith("re") else set())
-            near = not after or not things.isdisjoint(after)
-            if (
-                near
-                and (word != "new" or first in ("give", "tell", "show", "i"))
-                and (word != "more" or len(body) <= 3)
-            ):
-                found.add("vary", " ".join((word, *after)))
-                if len(body) < 8 or "order" not in found.signs:
-                    return
+    for place, _, word, _ in s.around():
+        if word not in s.lists["vary"] or (word == "new" and s.first not in ("give", "tell", "show", "i")):
+            continue
+        after = s.body[place + 1 : place + 3]
+        things = s.lists["vary_thing"] | ({"that", "it", "this"} if word.startswith("re") else set())
+        if (after and things.isdisjoint(after)) or (word == "more" and len(s.body) > 3):
+            continue
+        s.add("vary", " ".join((word, *after)))
+        if len(s.body) < 8 or not s.has("order"):
+            return

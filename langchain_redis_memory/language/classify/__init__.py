@@ -15,34 +15,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from langchain_redis_memory.language.classify.cascade import CascadeClassifier
-    from langchain_redis_memory.language.classify.embedding import EmbeddingClassifier
-    from langchain_redis_memory.language.classify.linguistic import LinguisticClassifier
-    from langchain_redis_memory.language.classify.llm import LLMClassifier
-    from langchain_redis_memory.language.classify.question_type import QuestionType
-    from langchain_redis_memory.language.classify.standalone import (
-        dependence,
-        leaning_from,
-        points_outside,
-        stands_alone,
-    )
-    from langchain_redis_memory.language.classify.tokens import content_words
-    from langchain_redis_memory.language.classify.verdict import Classifier, Verdict
-
-__all__ = [
-    "CascadeClassifier",
-    "Classifier",
-    "EmbeddingClassifier",
-    "LLMClassifier",
-    "LinguisticClassifier",
-    "QuestionType",
-    "Verdict",
-    "content_words",
-    "dependence",
-    "leaning_from",
-    "points_outside",
-    "stands_alone",
-]
+    from langchain_redis_memory.language.classify.cascade import CascadeClassifier as CascadeClassifier
+    from langchain_redis_memory.language.classify.embedding import EmbeddingClassifier as EmbeddingClassifier
+    from langchain_redis_memory.language.classify.linguistic import LinguisticClassifier as LinguisticClassifier
+    from langchain_redis_memory.language.classify.llm import LLMClassifier as LLMClassifier
+    from langchain_redis_memory.language.classify.question_type import QuestionType as QuestionType
+    from langchain_redis_memory.language.classify.standalone import dependence as dependence
+    from langchain_redis_memory.language.classify.standalone import leaning_from as leaning_from
+    from langchain_redis_memory.language.classify.standalone import points_outside as points_outside
+    from langchain_redis_memory.language.classify.standalone import stands_alone as stands_alone
+    from langchain_redis_memory.language.classify.tokens import content_words as content_words
+    from langchain_redis_memory.language.classify.verdict import Classifier as Classifier
+    from langchain_redis_memory.language.classify.verdict import Verdict as Verdict
 
 _HOMES = {
     "CascadeClassifier": "cascade",

@@ -30,12 +30,6 @@ def leans_on(
 ) -> tuple[int, ...]:
     """Returns the messages that a follow-up depends on.
 
-    Args:
-        reading: The turn.
-        history: The messages before it, oldest first.
-        language: The lexicon.
-        alone: Whether a question stands alone.
-
     Returns:
         Their places in the history, in order.
     """
@@ -57,11 +51,6 @@ def leans_on(
 
 def asks_for(reading: TurnTokens, history: Sequence[BaseMessage], language: Lexicon) -> tuple[int, ...]:
     """Returns the messages that a recall question asks for.
-
-    Args:
-        reading: The question.
-        history: The messages before it, oldest first.
-        language: The lexicon.
 
     Returns:
         Their places in the history, in order: those that share most of its words; the first exchange where it asks for

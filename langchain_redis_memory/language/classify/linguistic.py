@@ -9,15 +9,14 @@ that speaks of how it is to be handled.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.language.classify.dependencies import asks_for, leans_on
 from langchain_redis_memory.language.classify.question_type import QuestionType
-from langchain_redis_memory.language.classify.recall_signs import asking_part, recall_signs
 from langchain_redis_memory.language.classify.signs import signs
-from langchain_redis_memory.language.classify.standalone import COMMENT, stands
+from langchain_redis_memory.language.classify.standalone import COMMENT, dependence
 from langchain_redis_memory.language.classify.tokens import HistoryWords, known, past
 from langchain_redis_memory.language.classify.verdict import Verdict
 from langchain_redis_memory.language.classify.weights import weights
@@ -37,8 +36,7 @@ _RECALLS = 0.6
 _POINTING = frozenset("pronoun demonstrative there opening_phrase bare_question no_content".split())
 
 
-@dataclass(frozen=True)
-class Assessment:
+class Assessment(NamedTuple):
     """The assessment of a turn, before a threshold decides.
 
     Args:
@@ -104,11 +102,6 @@ class LinguisticClassifier:
     def judge(self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE) -> Assessment:
         """Assesses the signs for and against dependence, before a threshold decides.
 
-        Args:
-            turn: What the user said.
-            history: The conversation before it, oldest first.
-            state: What is known of the conversation beyond its messages.
-
         Returns:
             The signs and their weight.
         """
@@ -138,6 +131,8 @@ class LinguisticClassifier:
         # The phrasings of recall take the longest to search, and all of them hold one of a few words.
         if not any(word.partition("'")[0] in language.recall_needs for word in reading.low):
             return None
+        from langchain_redis_memory.language.classify.recall_signs import asking_part, recall_signs
+
         asked = asking_part(text, language)
         if not asked or language.not_recall.search(asked):
             return None
@@ -154,19 +149,18 @@ class LinguisticClassifier:
             share,
             (f"asks for what was said: {(phrase or text).strip()[:80]!r}",),
             dependence=0.99,
-            spans=_span(turn, phrase) if phrase else ((0, len(turn)),),
+            spans=((phrase and _place(turn, phrase)) or (0, len(turn)),),
             depends_on=asks_for(reading, history, language),
         )
 
     def _weighed(self, turn: str, text: str, reading: TurnTokens, before: HistoryWords) -> Assessment:
         """The assessment of a turn by its signs; what no weight speaks for is set."""
         language = self.lexicon
-        change = language.change.search(text)
-        if change:
-            reading = read(_without(turn, change[0]))
-        signs(reading, replace(before, started=True), language)
-        if change:
-            reading = _shifted(reading, turn, change[0])
+        before = before._replace(started=True)
+        if change := language.change.search(text):
+            reading = _signs_without(turn, change[0], before, language)
+        else:
+            signs(reading, before, language)
         weighed = log_odds = self._weights.log_odds(reading.features)
         reasons = [why for why, _, _ in reading.evidence]
         meddles = language.meddling.search(text)
@@ -193,27 +187,8 @@ class LinguisticClassifier:
             reasons.append("brings nothing new")
         return Assessment(None, log_odds, reading, kind, tuple(reasons), bool(change), log_odds != weighed)
 
-    def weigh(self, turn: str, before: HistoryWords) -> tuple[TurnTokens, float]:
-        """Returns the signs of a turn and their log-odds, without the rules that overrule them.
-
-        Args:
-            turn: What was said.
-            before: The history's words.
-
-        Returns:
-            The reading with its signs, and the log-odds of dependence.
-        """
-        reading = signs(read(turn), replace(before, started=True), self.lexicon)
-        return reading, self._weights.log_odds(reading.features)
-
     def decide(self, judged: Assessment, history: Sequence[BaseMessage], log_odds: float, threshold: float) -> Verdict:
         """Applies a threshold to an assessment whose log-odds may have been corrected since.
-
-        Args:
-            judged: What `judge` gave.
-            history: The conversation before it, oldest first.
-            log_odds: Of dependence.
-            threshold: The probability below which a turn is self-contained.
 
         Returns:
             The verdict.
@@ -233,30 +208,25 @@ class LinguisticClassifier:
         )
 
     def _alone(self, text: str) -> bool:
-        return stands(text[:HEAD], self.lexicon)
+        return not dependence(text[:HEAD], self.lexicon)
 
 
 def _read_part(turn: str) -> str:
     return turn if len(turn) <= HEAD + TAIL else f"{turn[:HEAD]} {turn[-TAIL:]}"
 
 
-def _span(turn: str, words: str) -> tuple[tuple[int, int], ...]:
-    """Where words that were found in the normalised text are in the turn; the whole turn where spaces differ."""
+def _place(turn: str, words: str) -> tuple[int, int] | None:
+    """Where words that were found in the normalised text are in the turn; None where spaces differ."""
     start = straight(turn).find(words)
-    return ((start, start + len(words)),) if start >= 0 else ((0, len(turn)),)
+    return (start, start + len(words)) if start >= 0 else None
 
 
-def _without(turn: str, words: str) -> str:
-    start = straight(turn).find(words)
-    return turn if start < 0 else turn[:start] + turn[start + len(words) :]
-
-
-def _shifted(reading: TurnTokens, turn: str, words: str) -> TurnTokens:
-    """The reading of a turn that words were taken out of, with its evidence at the places of the whole turn."""
-    start = straight(turn).find(words)
-    if start >= 0:
-        reading.evidence = [
-            (why, *(place + len(words) if place >= start else place for place in places))  # type: ignore[misc]
-            for why, *places in reading.evidence
-        ]
-    return reading
+def _signs_without(turn: str, words: str, before: HistoryWords, language: Lexicon) -> TurnTokens:
+    """The signs of a turn that words are taken out of, with the evidence at the places of the whole turn."""
+    start, end = _place(turn, words) or (0, 0)
+    tokens = signs(read(turn[:start] + turn[end:]), before, language)
+    cut = end - start
+    tokens.evidence = [
+        (why, first + cut * (first >= start), last + cut * (last >= start)) for why, first, last in tokens.evidence
+    ]
+    return tokens

@@ -72,22 +72,23 @@ def _clauses(sentence: str, language: Lexicon) -> list[str]:
     """Splits off what is told in front of a question: "since you mentioned wine, which one goes with fish?"."""
     front, _, rest = sentence.partition(", ")
     words = front.lower().split()
-    as_said = words[0] in ("as", "like") and words[1:2] in (
-        ["you"],
-        ["we"],
-    )  # "As you said, is it safe?"
+    as_said = words[0] in ("as", "like") and words[1:2] in (["you"], ["we"])  # "As you said, is it safe?"
     tells = rest and words[0] in _TELLS and not as_said and not language.saying.isdisjoint(words)
     asks = rest.lower().removeprefix("but ").partition(" ")[0] in language.wh | language.auxiliary
     return [front, rest] if tells and asks else [sentence]
+
+
+def _start(low: list[str], language: Lexicon) -> int:
+    """The place of the first word behind acknowledgements; that of the last word where there is nothing else."""
+    opens = (at for at, word in enumerate(low[:-1]) if word not in language.acknowledgement | language.recall_filler)
+    return next(opens, max(len(low) - 1, 0))
 
 
 def _asks(part: str, language: Lexicon) -> bool:
     if part.endswith("?") or _WH_BEHIND.search(part) or _WONDERS.match(part):
         return True
     low = [word.lower() for word in WORD.findall(part[:400])]
-    start = 0
-    while start < len(low) - 1 and low[start] in language.acknowledgement | language.recall_filler:
-        start += 1
+    start = _start(low, language)
     first = {word.partition("'")[0] for word in low[: start + 1]}
     past = any(one in _PAST and two in language.party for one, two in pairwise(low[:5]))
     ends = low[-1:] and low[-1] in ("again", "please", "more")
@@ -136,9 +137,7 @@ def recall_signs(reading: TurnTokens, language: Lexicon) -> dict[str, float]:
     low, stop = reading.low[:_READ], reading.stop[:_READ]
     if not low:
         return {}
-    start = 0
-    while start < len(low) - 1 and (low[start] in language.acknowledgement or low[start] in language.recall_filler):
-        start += 1
+    start = _start(low, language)
     wh = low[start].partition("'")[0] in language.wh or low[start] == "whats"
     wants = wh or "?" in stop or low[start] in language.auxiliary
     found = {"asks" if wants or not language.imperative.isdisjoint(low[: start + 1]) else "states"}
@@ -166,24 +165,27 @@ def recall_signs(reading: TurnTokens, language: Lexicon) -> dict[str, float]:
             found.add("third")
     found |= _deeds(low, stop, language)
     parts = _SENTENCE.split(straight(" ".join(reading.text[:500].split())))
-    if _TOLD_BEFORE.search(reading.text[:500]) or _tells_of_the_past(parts, parts[1:] or _after(parts[0]), language):
+    asked = parts[1:] or [parts[0].partition(", ")[2]]  # "You told me two reasons, what was the second?"
+    if _TOLD_BEFORE.search(reading.text[:500]) or _tells_of_the_past(parts, asked, language):
         found.add("told")
-    if ":" in stop[:-1] and "exchange" in found:
-        found.add("announces")
-    for phrase in language.looking_back:
-        if phrase[0] in low and any(tuple(low[at : at + len(phrase)]) == phrase for at in range(len(low))):
-            found.add("looks_back")
-    if "memory_first" in found and ({"exchange", "ordinal"} & found or not language.exchange.isdisjoint(low)):
-        found.add("memory_exchange")
-    if "back" in found and wh:
-        found.add("wh_back")
-    if {"looks_back", "wh_was"} <= found:
-        found.add("looks_was")
+    looked = (phrase for phrase in language.looking_back if phrase[0] in low)
+    looks = any(tuple(low[at : at + len(phrase)]) == phrase for phrase in looked for at in range(len(low)))
     requests = low[start] in language.imperative or low[start + 1 : start + 2] == ["you"]
-    if requests and (low[-1] == "again" or low[-2:] == ["once", "more"]):
-        found.add("again_please")
+    found |= _true(
+        announces=":" in stop[:-1] and "exchange" in found,
+        looks_back=looks,
+        memory_exchange="memory_first" in found and not language.exchange.isdisjoint(low),
+        wh_back="back" in found and wh,
+        looks_was=looks and "wh_was" in found,
+        again_please=requests and (low[-1] == "again" or low[-2:] == ["once", "more"]),
+    )
     found |= _neighbours(low[:_NEIGHBOURS], stop, language)
     return {**dict.fromkeys(found, 1.0), "long": max(0.0, log1p(len(low)) - 2.5)}
+
+
+def _true(**signs: object) -> set[str]:
+    """The names of the signs that are there."""
+    return {name for name, there in signs.items() if there}
 
 
 def _neighbours(low: list[str], stop: list[str], language: Lexicon) -> set[str]:
@@ -203,11 +205,6 @@ def _kind(word: str, language: Lexicon) -> str:
     if (head := word.partition("'")[0]) in _KEPT:
         return head
     return next((name for name in _KINDS if word in getattr(language, name)), "ed" if word[-2:] == "ed" else "other")
-
-
-def _after(sentence: str) -> list[str]:
-    """What stands behind the first comma: "You told me two reasons, what was the second?"."""
-    return [sentence.partition(", ")[2]]
 
 
 def _deeds(low: list[str], stop: list[str], language: Lexicon) -> set[str]:
@@ -239,22 +236,17 @@ def _deeds(low: list[str], stop: list[str], language: Lexicon) -> set[str]:
 def _openings(low: list[str], start: int, wh: bool, language: Lexicon) -> set[str]:
     """What the turn opens with."""
     one, two, three = [*low[start : start + 3], "", ""][:3]
-    found = {"why"} if one == "why" else set()
-    if one == "how" and two in ("do", "can", "to", "should", "does", "could", "would"):
-        found.add("how_do")
-    if one == "where" and two in ("do", "can", "to", "should", "does") and three == "i":
-        found.add("where_do")
-    if wh and two in ("was", "were"):
-        found.add("wh_was")
-        if low[-1] == "again":
-            found.add("was_again")
-    if (start and low[start - 1] == "again") or _AGAIN_FIRST.match(" ".join(low[:4])):
-        found.add("again_first")
-    if wh and two in ("was", "were") and three == "my":
-        found.add("was_my")
-    if low[start : start + 2] == ["was", "it"] and not language.party.isdisjoint(low[start + 2 :]):
-        found.add("was_it")
-    return found
+    was = wh and two in ("was", "were")
+    return _true(
+        why=one == "why",
+        how_do=one == "how" and two in ("do", "can", "to", "should", "does", "could", "would"),
+        where_do=one == "where" and two in ("do", "can", "to", "should", "does") and three == "i",
+        wh_was=was,
+        was_again=was and low[-1] == "again",
+        again_first=(start and low[start - 1] == "again") or _AGAIN_FIRST.match(" ".join(low[:4])),
+        was_my=was and three == "my",
+        was_it=(one, two) == ("was", "it") and not language.party.isdisjoint(low[start + 2 :]),
+    )
 
 
 def _said_by(word: str, behind: list[str], ahead: str, language: Lexicon) -> set[str]:
@@ -315,17 +307,14 @@ def _memory(word: str, first: bool, last: str, ahead: str) -> set[str]:
 
 def _exchange(behind: list[str], ahead: str, after: list[str], early: bool, language: Lexicon) -> set[str]:
     """A piece of the exchange: whose it is, or which one."""
-    found = set()
-    if {"my", "your", "our"} & set(behind[-3:]):
-        found.add("exchange")
-    if behind[-2:-1] and behind[-2].endswith("'s"):
-        return found  # "Kennedy's last message"
-    which = behind[-1:] and behind[-1] in language.recall_ordinal
+    last, two_before = behind[-1] if behind else "", behind[-2] if len(behind) > 1 else ""
+    own = not {"my", "your", "our"}.isdisjoint(behind[-3:])
+    if two_before.endswith("'s"):
+        return _true(exchange=own)  # "Kennedy's last message"
     closes = not ahead or ahead in language.party or ahead in language.auxiliary or ahead in ("again", "that", "please")
-    if (which and closes) or ahead in language.recall_number:
-        found.add("ordinal")
-    if behind and behind[-1] in ("this", "these", "few"):
-        found.add("exchange_this")
-    if early and ({"did", "have"} & set(after)):
-        found.add("exchange_asked")
-    return found
+    return _true(
+        exchange=own,
+        ordinal=(last in language.recall_ordinal and closes) or ahead in language.recall_number,
+        exchange_this=last in ("this", "these", "few"),
+        exchange_asked=early and not {"did", "have"}.isdisjoint(after),
+    )

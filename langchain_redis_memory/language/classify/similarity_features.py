@@ -39,10 +39,6 @@ UNRELATED = (
 def around(turn: str, history: Sequence[BaseMessage]) -> tuple[list[str], str]:
     """Returns the texts that a turn is compared with.
 
-    Args:
-        turn: What the user said.
-        history: The messages before it, oldest first.
-
     Returns:
         The last messages' texts, oldest first, and the turn with the user's question before put in front of it.
     """

@@ -14,8 +14,8 @@ from langchain_redis_memory.language.classify.signs import signs
 from langchain_redis_memory.language.classify.tokens import HistoryWords
 from langchain_redis_memory.language.classify.weights import weights
 from langchain_redis_memory.language.lexicon import Lexicon, lexicon
-from langchain_redis_memory.language.logistic import odds
-from langchain_redis_memory.language.turn_tokens import read
+from langchain_redis_memory.language.logistic import odds, probability
+from langchain_redis_memory.language.turn_tokens import HEAD, TAIL, read
 
 _ALONE = 0.3
 """The probability below which a turn without its conversation is taken to stand alone."""
@@ -25,44 +25,47 @@ COMMENT = frozenset("only_comment only_acknowledges edits_said".split())
 """Signs of a mere comment on what was said, or a change to it: the turn depends whatever they weigh."""
 
 
-def dependence(turn: str, language: Lexicon | None = None) -> list[str]:
-    """Returns the signs that a turn depends on its conversation, judged without the conversation.
+@lru_cache(4096)
+def _judged(turn: str, language: Lexicon) -> tuple[float, tuple[str, ...]]:
+    """The log-odds of dependence of a turn without its conversation, and the signs of it where it is dependent.
 
-    Args:
-        turn: What the user said.
-        language: The lexicon; English by default.
+    Remembered, because several ask of one turn, and the next turn asks again.
+    """
+    tokens = signs(read(turn), HistoryWords(started=True, answered=True), language)
+    log_odds = weights("linguistic").log_odds(tokens.features)
+    if unread := language.unreadable(tokens) if tokens.words else "no words of its own":
+        return log_odds, (unread,)
+    if log_odds < odds(_ALONE) and not COMMENT & tokens.features.keys():
+        return log_odds, ()
+    return log_odds, tuple(why for why, _, _ in tokens.evidence) or ("may depend on the conversation",)
+
+
+def _judge(turn: str, language: Lexicon | None = None) -> tuple[float, tuple[str, ...]]:
+    judge = _judged if len(turn) <= HEAD + TAIL else _judged.__wrapped__
+    return judge(turn, language or lexicon("en"))
+
+
+def dependence(turn: str, language: Lexicon | None = None) -> tuple[str, ...]:
+    """Returns the signs that a turn depends on its conversation, judged without the conversation.
 
     Returns:
         One reason for each sign, none where the turn stands alone.
     """
-    language = language or lexicon("en")
-    reading = read(turn)
-    if not reading.words:
-        return ["no words of its own"]
-    if unweighed := language.unreadable(reading):
-        return [unweighed]
-    signs(reading, HistoryWords(started=True, answered=True), language)
-    comment = COMMENT & reading.features.keys()
-    if not comment and weights("linguistic").log_odds(reading.features) < odds(_ALONE):
-        return []
-    return [why for why, _, _ in reading.evidence] or ["may depend on the conversation"]
+    return _judge(turn, language)[1]
 
 
-@lru_cache(4096)
+def leaning(question: str) -> float:
+    """Returns the probability that a question depends on its conversation, by its words alone."""
+    return probability(_judge(question)[0])
+
+
 def points_outside(opening: str) -> bool:
-    """Returns whether an opening question refers to something unknown ("Where was he born?"); cached, as they repeat.
+    """Returns whether an opening question refers to something unknown ("Where was he born?").
 
     Returns:
         Whether its words alone make it all but certain to be dependent; its answer is then not for anybody else.
     """
-    reading = signs(read(opening), HistoryWords(started=True, answered=True), lexicon("en"))
-    return weights("linguistic").log_odds(reading.features) >= odds(_POINTS)
-
-
-@lru_cache(4096)
-def stands(text: str, language: Lexicon) -> bool:
-    """Returns whether a text has no sign of dependence; cached, as texts repeat."""
-    return not dependence(text, language)
+    return _judge(opening)[0] >= odds(_POINTS)
 
 
 def stands_alone(message: BaseMessage) -> bool:
@@ -73,9 +76,6 @@ def stands_alone(message: BaseMessage) -> bool:
 def continued(messages: Sequence[BaseMessage]) -> list[str]:
     """Lists the user's turns that the next one may continue.
 
-    Args:
-        messages: The conversation so far, oldest first.
-
     Returns:
         The texts of the last user turn that stands alone and of those after it, oldest first.
     """
@@ -83,24 +83,14 @@ def continued(messages: Sequence[BaseMessage]) -> list[str]:
 
 
 def spoken(messages: Sequence[BaseMessage]) -> list[str]:
-    """Lists what the user said: "What about Berlin?" may go on with the weather behind a question about a book.
-
-    Args:
-        messages: The conversation so far, oldest first.
-    """
+    """Lists what the user said: "What about Berlin?" may go on with the weather behind a question about a book."""
     return [str(said.text) for said in messages if isinstance(said, HumanMessage)]
 
 
 def leaning_from(messages: Sequence[BaseMessage]) -> int:
     """Finds the first turn that the next question depends on.
 
-    Args:
-        messages: The conversation so far, oldest first.
-
     Returns:
         The place of the last user message that stands alone, 0 where none does.
     """
-    for place in range(len(messages) - 1, -1, -1):
-        if stands_alone(messages[place]):
-            return place
-    return 0
+    return next((place for place in range(len(messages) - 1, -1, -1) if stands_alone(messages[place])), 0)

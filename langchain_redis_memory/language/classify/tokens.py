@@ -7,7 +7,6 @@ first characters. What a message holds is remembered in this process, because th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -53,8 +52,7 @@ def _known(text: str, language: Lexicon) -> MessageWords:
     return MessageWords(frozenset(content), frozenset(names), frozenset(pairs))
 
 
-@dataclass(frozen=True)
-class HistoryWords:
+class HistoryWords(NamedTuple):
     """The vocabulary of the last messages of a history."""
 
     content: frozenset[str] = frozenset()
@@ -85,12 +83,7 @@ def said(history: Sequence[BaseMessage]) -> list[BaseMessage]:
 
 
 def past(history: Sequence[BaseMessage], language: Lexicon) -> HistoryWords:
-    """Returns the vocabulary of the end of a history.
-
-    Args:
-        history: The messages before the turn, oldest first.
-        language: The lexicon.
-    """
+    """Returns the vocabulary of the end of a history."""
     last = said(history)
     if not last:
         return HistoryWords()

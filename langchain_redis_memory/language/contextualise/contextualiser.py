@@ -73,11 +73,6 @@ def resolved(turn: str, rewrite: Rewrite) -> str | None:
 def search_query(turn: str, rewrite: Rewrite | None, history: Sequence[BaseMessage]) -> str:
     """Builds the query for the retriever: never without the user's own words.
 
-    Args:
-        turn: What the user said.
-        rewrite: The rewrite of it; None where there is none.
-        history: The selected messages, oldest first.
-
     Returns:
         A trusted rewrite, followed by the turn itself where it left one of the turn's words out. Without one, the
         user's questions since the last that stands alone and the turn.
@@ -91,10 +86,6 @@ def search_query(turn: str, rewrite: Rewrite | None, history: Sequence[BaseMessa
 
 def standalone(turn: str, history: Sequence[BaseMessage]) -> str:
     """Joins the user's questions that a turn depends on with the turn: no word is invented.
-
-    Args:
-        turn: What the user said.
-        history: The selected messages, oldest first.
 
     Returns:
         The user's questions since the last one that stands alone, then the turn itself.

@@ -8,13 +8,12 @@ it, or made something up fails that check. A model that fails or takes too long 
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from langchain_redis_memory.checks import check_positive
 from langchain_redis_memory.language.bm25 import terms, unspaced
@@ -23,10 +22,10 @@ from langchain_redis_memory.language.contextualise.contextualiser import Context
 from langchain_redis_memory.language.contextualise.local import LocalContextualiser
 from langchain_redis_memory.language.contextualise.word_lists import FUNCTION
 from langchain_redis_memory.language.lazy_pattern import lazy_pattern
-from langchain_redis_memory.language.model_answers import spoken
+from langchain_redis_memory.language.model_answers import asking, prompt_of, spoken
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.language.words import stem
-from langchain_redis_memory.ops import Flow, Invoke, settled
+from langchain_redis_memory.ops import Flow, settled
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -57,6 +56,7 @@ _REMEMBERED = 256
 
 _ASKS = lazy_pattern("[?\uff1f\u061f]")
 _LIGHT = frozenset(stem(word) for word in FUNCTION)
+_CONFIG: RunnableConfig = {"run_name": "contextualise", "tags": ["nostream"]}
 
 
 class LLMContextualiser:
@@ -121,17 +121,12 @@ class LLMContextualiser:
             {"role": "user" if isinstance(message, HumanMessage) else "assistant", "text": str(message.text)[:_LONGEST]}
             for _, message in said
         ]
-        told = json.dumps({"conversation": conversation, "question": turn}, ensure_ascii=False)
+        prompt = prompt_of(_TASK, {"conversation": conversation, "question": turn})
+        told = str(prompt[-1].text)
         if (known := self._known.get(told)) is not None:
             return known
-        prompt = [SystemMessage(_TASK), HumanMessage(told)]
-        config: RunnableConfig = {"run_name": "contextualise", "tags": ["nostream"]}
-        model = self.model
         try:
-            answer = yield Invoke(
-                lambda: model.invoke(prompt, config), lambda: model.ainvoke(prompt, config), timeout_s=self.timeout_s
-            )
-            text = spoken(answer)
+            text = spoken((yield asking(self.model, prompt, self.timeout_s, _CONFIG)))
         except Exception as error:  # noqa: BLE001 - whatever a model raises, the turn goes on
             _log.warning("the model did not rewrite the question (%s); the fallback does", type(error).__name__)
             return (yield from settled(self.fallback.contextualise(turn, history, state)))
@@ -143,11 +138,6 @@ class LLMContextualiser:
 
 def checked(turn: str, answer: str, said: Sequence[tuple[int, BaseMessage]]) -> Rewrite:
     """Checks a model's rewrite against the words of the conversation.
-
-    Args:
-        turn: What the user said.
-        answer: What the model made of it.
-        said: The places and messages that the model was shown.
 
     Returns:
         The rewrite; the turn itself, untrusted, where the answer is no rewrite of it.

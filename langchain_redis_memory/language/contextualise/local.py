@@ -12,29 +12,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from langchain_redis_memory.language.classify import dependence
+from langchain_redis_memory.language.contextualise import patterns as phrasings
+from langchain_redis_memory.language.contextualise import word_lists as lists
 from langchain_redis_memory.language.contextualise.contextualiser import Rewrite
 from langchain_redis_memory.language.contextualise.mentions import LONGEST, Mention, mentions
-from langchain_redis_memory.language.contextualise.patterns import (
-    ABOUT,
-    ABOUT_THE_ANSWER,
-    AND_IN,
-    CLAUSE,
-    EXPLETIVE,
-    FILLER,
-    KINDS,
-    LACKING,
-    POINTING,
-    POSSESSIVE,
-    PRONOUN,
-    REQUEST,
-    TOPIC,
-)
-from langchain_redis_memory.language.contextualise.word_lists import FUNCTION, PARTNERS, RELATIONAL, VERBS
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.language.words import singular
 
@@ -78,7 +63,7 @@ class LocalContextualiser:
         """
         if not turn.strip() or len(turn) > LONGEST:
             return Rewrite(turn, reasons=("too long or empty to rewrite",))
-        if not _signs(turn):
+        if not dependence(turn):
             return Rewrite(turn, confidence=0.9, trusted=True, reasons=("stands alone",))
         focus = _Focus()
         asked = [place for place, message in enumerate(history) if isinstance(message, HumanMessage)][-_TURNS:]
@@ -89,12 +74,6 @@ class LocalContextualiser:
         if not focus.about:
             focus = _from_state(state)
         return _resolve(turn, focus)
-
-
-@lru_cache(maxsize=1024)
-def _signs(text: str) -> tuple[str, ...]:
-    """The signs that a text leans on its conversation; a conversation's turns are looked at again and again."""
-    return tuple(dependence(text))
 
 
 def _answer(history: Sequence[BaseMessage], place: int) -> str:
@@ -117,14 +96,14 @@ def _moved_on(focus: _Focus, text: str, place: int) -> _Focus:
     own = tuple(
         replace(mention, safe=mention.safe and not mention.relational)
         for mention in mentions(text, place)
-        if not (mention.relational and mention.owned) or singular(mention.head) in PARTNERS
+        if not (mention.relational and mention.owned) or singular(mention.head) in lists.PARTNERS
     )
-    if REQUEST.match(FILLER.sub("", text)):  # which book it is, the answer says
+    if phrasings.REQUEST.match(phrasings.FILLER.sub("", text)):  # which book it is, the answer says
         own = tuple(replace(mention, safe=mention.safe and mention.named) for mention in own)
-    if not _signs(text):
+    if not dependence(text):
         if not own:
             return replace(focus, question=text, place=place)
-        frame = TOPIC.match(FILLER.sub("", text))
+        frame = phrasings.TOPIC.match(phrasings.FILLER.sub("", text))
         if (
             frame
             and len(own) == 1
@@ -157,7 +136,7 @@ def _after(focus: _Focus, answer: str, place: int) -> _Focus:
     if not answer.strip() or not focus.about:
         return focus if focus.about or not answer.strip() else replace(focus, sure=False)
     opening = set(re.findall(r"[\w'-]+", " ".join(answer.lower().split()[:8])))
-    if any(mention.words & opening for mention in focus.about) or opening & set(KINDS):
+    if any(mention.words & opening for mention in focus.about) or opening & set(phrasings.KINDS):
         return focus
     known = {word for mention in focus.about for word in mention.words}
     brought = tuple(mention for mention in mentions(answer, place) if mention.named and not mention.words & known)
@@ -193,7 +172,7 @@ def _checked(turn: str, rewrite: Rewrite, focus: _Focus) -> Rewrite:
     if not focus.sure:
         return replace(rewrite, trusted=False, confidence=0.4, reasons=(*rewrite.reasons, "the topic is uncertain"))
     # What was put in says of what; the sign for that does not see "mammals' characteristics" or "what causes cancer".
-    left = [sign for sign in _signs(rewrite.question) if not sign.startswith("of what")]
+    left = [sign for sign in dependence(rewrite.question) if not sign.startswith("of what")]
     if left:
         return replace(rewrite, trusted=False, confidence=0.4, reasons=(*rewrite.reasons, f"still: {left[0]}"))
     return rewrite
@@ -213,20 +192,20 @@ def _meant(kind: str, focus: _Focus) -> tuple[Mention | None, str]:
 
 
 def _by_pronoun(text: str, focus: _Focus) -> Rewrite | None:
-    found = list(PRONOUN.finditer(text))
+    found = list(phrasings.PRONOUN.finditer(text))
     if not found:
         return None
-    if EXPLETIVE.search(text):
+    if phrasings.EXPLETIVE.search(text):
         return Rewrite(text, reasons=("'it' may mean nothing here",))
-    if ABOUT_THE_ANSWER.search(text):
+    if phrasings.ABOUT_THE_ANSWER.search(text):
         return Rewrite(text, reasons=("it may mean the answer itself",))
-    kinds = {KINDS[one[0].lower()] for one in found}
+    kinds = {phrasings.KINDS[one[0].lower()] for one in found}
     own = [mention for mention in mentions(text) if not mention.relational]
     out, last, used, why = "", 0, [], []
     named: dict[str, Mention] = {}
     for one in found:
         word = one[0].lower()
-        kind = KINDS[word]
+        kind = phrasings.KINDS[word]
         if _inside(text, one, kind, own):
             return Rewrite(text, reasons=(f"{word!r} may mean something in the same sentence",))
         mention, reason = (named[kind], "") if kind in named else _meant(kind, focus)
@@ -252,14 +231,14 @@ def _inside(text: str, pronoun: re.Match[str], kind: str, own: Sequence[Mention]
         at = text.find(mention.text)
         if 0 <= at < pronoun.start() and mention.agrees(kind):
             between = text[at + len(mention.text) : pronoun.start()]
-            if pronoun[0].lower() in POSSESSIVE or CLAUSE.search(between):
+            if pronoun[0].lower() in phrasings.POSSESSIVE or phrasings.CLAUSE.search(between):
                 return True
     return False
 
 
 def _as(mention: Mention, word: str, after: str) -> str:
     """A mention in the place of a pronoun."""
-    possessive = word in POSSESSIVE and (word != "her" or re.match(r"\s+[a-z]", after) is not None)
+    possessive = word in phrasings.POSSESSIVE and (word != "her" or re.match(r"\s+[a-z]", after) is not None)
     if possessive:
         return mention.text + ("'" if mention.text.endswith("s") else "'s")
     if word.endswith("'s"):
@@ -275,12 +254,12 @@ def _places(places: Sequence[int]) -> tuple[int, ...]:
 
 def _by_pointing(text: str, focus: _Focus) -> Rewrite | None:
     """Resolves "this cancer" after "throat cancer"."""
-    found = POINTING.search(text)
+    found = phrasings.POINTING.search(text)
     if found is None:
         return None
     noun = singular(found["noun"].lower())
     fitting = {m.text.lower(): m for m in focus.about if singular(m.head) == noun and len(m.words) > 1}
-    ends = not found["next"] or found["next"].lower() in FUNCTION | VERBS
+    ends = not found["next"] or found["next"].lower() in lists.FUNCTION | lists.VERBS
     if len(fitting) != 1 or not ends:
         return Rewrite(text, reasons=(f"nothing certain that {found[0]!r} means",))
     mention = next(iter(fitting.values()))
@@ -290,9 +269,9 @@ def _by_pointing(text: str, focus: _Focus) -> Rewrite | None:
 
 def _by_exchange(text: str, focus: _Focus) -> Rewrite | None:
     """Asks the last question of another thing: "what about lung cancer?", "and in Norway?"."""
-    bare = FILLER.sub("", text)
-    about = ABOUT.match(bare)
-    found = about or AND_IN.match(text)
+    bare = phrasings.FILLER.sub("", text)
+    about = phrasings.ABOUT.match(bare)
+    found = about or phrasings.AND_IN.match(text)
     if found is None or not focus.question:
         return None
     new = mentions(f"about {found['new']}" if about else found["new"])
@@ -330,12 +309,12 @@ def _all_named(mention: Mention) -> bool:
 
 def _by_relation(text: str, focus: _Focus) -> Rewrite | None:
     """Says of what: "the symptoms" are those of what the conversation is about."""
-    bare = FILLER.sub("", text)
-    found = LACKING.match(bare)
+    bare = phrasings.FILLER.sub("", text)
+    found = phrasings.LACKING.match(bare)
     if found is None:
         return None
     noun = (found["noun"] or found["noun2"]).lower()
-    if singular(noun) not in RELATIONAL:
+    if singular(noun) not in lists.RELATIONAL:
         return None
     things = {mention.text.lower(): mention for mention in focus.about}
     if len(things) != 1:

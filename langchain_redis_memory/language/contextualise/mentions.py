@@ -12,20 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from langchain_redis_memory.language.contextualise.word_lists import (
-    ADJECTIVE_ENDINGS,
-    ADJECTIVES,
-    FEMININE,
-    FUNCTION,
-    MASCULINE,
-    PEOPLE,
-    PLURALS,
-    RELATIONAL,
-    SINGULARS,
-    TITLES,
-    VAGUE,
-    VERBS,
-)
+from langchain_redis_memory.language.contextualise import word_lists as lists
 from langchain_redis_memory.language.english import straight
 from langchain_redis_memory.language.turn_tokens import TOKEN
 from langchain_redis_memory.language.words import ends_like_plural, singular
@@ -86,7 +73,7 @@ class Mention:
     @property
     def relational(self) -> bool:
         """Whether it is of something else ("the symptoms") and so hardly what a pronoun means."""
-        return singular(self.head) in RELATIONAL
+        return singular(self.head) in lists.RELATIONAL
 
     def agrees(self, pronoun: str) -> bool:
         """Returns whether a pronoun ("it", "they", "he", "she") agrees with it in number and kind."""
@@ -117,7 +104,7 @@ class Mention:
 
 def is_plural(word: str) -> bool:
     """Returns whether a common noun is in the plural."""
-    return word in PLURALS or (word not in SINGULARS and ends_like_plural(word))
+    return word in lists.PLURALS or (word not in lists.SINGULARS and ends_like_plural(word))
 
 
 def tokens(text: str) -> list[str]:
@@ -127,7 +114,7 @@ def tokens(text: str) -> list[str]:
 
 def _trails(word: str) -> bool:
     """Whether a noun phrase cannot end with it: an adjective or an adverb."""
-    return word in ADJECTIVES or (len(word) > 5 and word.endswith((*ADJECTIVE_ENDINGS, "ly")))
+    return word in lists.ADJECTIVES or (len(word) > 5 and word.endswith((*lists.ADJECTIVE_ENDINGS, "ly")))
 
 
 def _is_participle(word: str) -> bool:
@@ -152,7 +139,7 @@ def mentions(text: str, place: int = -1) -> tuple[Mention, ...]:
     for at in range(len(words)):
         scan.read(at)
     scan.close("end")
-    return tuple(mention for mention in scan.found if mention.head not in VAGUE and not mention.head.isdigit())
+    return tuple(mention for mention in scan.found if mention.head not in lists.VAGUE and not mention.head.isdigit())
 
 
 class _Scan:
@@ -183,7 +170,7 @@ class _Scan:
             self._before, self._after_do, self._closed_by_verb = "", "", False
         elif goes_on:
             self._run.append(word)
-        elif low in FUNCTION and not (name and ahead and ahead[0][0].isupper()):
+        elif low in lists.FUNCTION and not (name and ahead and ahead[0][0].isupper()):
             self.close("function")
             if low in _DO:
                 self._after_do, self._closed_by_verb = low, False
@@ -230,14 +217,14 @@ def _is_verb(low: str, before: str, ahead: Sequence[str], *, first: bool) -> boo
     "what is intermittent fasting".
     """
     if first and low.endswith("ing") and len(low) > 5:
-        takes_object = bool(ahead) and ahead[0][0].isalnum() and ahead[0].lower() not in FUNCTION
+        takes_object = bool(ahead) and ahead[0][0].isalnum() and ahead[0].lower() not in lists.FUNCTION
         if before in _SUBJECTS or (before in _PREPOSITIONS and takes_object):
             return True
     if first and before in _ARTICLES:
         return False
-    if low in VERBS:
+    if low in lists.VERBS:
         return True
-    followed = bool(ahead) and ahead[0][0].isalnum() and ahead[0].lower() not in FUNCTION
+    followed = bool(ahead) and ahead[0][0].isalnum() and ahead[0].lower() not in lists.FUNCTION
     return _is_participle(low) and (not first or before in _SUBJECTS or (before in _BE and not followed))
 
 
@@ -269,12 +256,20 @@ def _person(run: Sequence[str], words: Sequence[str], *, named: bool, article: s
     lows = [word.lower().rstrip(".") for word in run]
     if not named:
         head = lows[-1]
-        return "he" if head in MASCULINE else "she" if head in FEMININE else "person" if head in PEOPLE else ""
+        return (
+            "he"
+            if head in lists.MASCULINE
+            else "she"
+            if head in lists.FEMININE
+            else "person"
+            if head in lists.PEOPLE
+            else ""
+        )
     if article:
         return ""
-    if any(low in MASCULINE for low in lows[:2]):
+    if any(low in lists.MASCULINE for low in lows[:2]):
         return "he"
-    if any(low in FEMININE for low in lows[:2]):
+    if any(low in lists.FEMININE for low in lows[:2]):
         return "she"
     asked_who = words[0].lower() == "who" and len(words) > 2 and words[1].lower() in _BE and words[2] == run[0]
-    return "person" if lows[0] in TITLES or asked_who else ""
+    return "person" if lows[0] in lists.TITLES or asked_who else ""

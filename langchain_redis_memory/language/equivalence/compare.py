@@ -7,6 +7,8 @@ prepositions, exchanged places. All features are symmetric in the two texts.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from itertools import pairwise
 from typing import NamedTuple
 
 from langchain_redis_memory.language.equivalence.contrasts import OPPOSITE_PREPOSITIONS, contrasted
@@ -129,21 +131,15 @@ def compare(a: ParsedQuestion, b: ParsedQuestion) -> Difference:
     Returns:
         Features and vetoes; they do not depend on which text comes first.
     """
-    vetoes: list[str] = []
-    features: dict[str, float] = {}
-    paired = pair_up(a.words, b.words)
-    alone_a, alone_b = _contents(a, b, paired, features, vetoes)
-    _order(a, b, paired, features, vetoes)
-    _numbers(a, b, features, vetoes)
-    _marks(a, b, features, vetoes)
-    _questions(a, b, features, vetoes)
-    _alone(alone_a, alone_b, features, vetoes)
-    _literals_and_symbols(a, b, features, vetoes)
+    c = _Comparison(a, b)
+    for look in (_contents, _order, _numbers, _marks, _persons, _particles, _questions, _alone, _literals, _symbols):
+        look(c)
     if min(a.english, b.english) < _ENGLISH and a.tokens != b.tokens:
-        vetoes.append("not English as far as known: only a near-identical text may hit")
-    features["plain"] = float(not vetoes and bool(paired) and not any(features[name] for name in _DIFFERENCES))
-    features["told_plain"] = features["told"] * features["plain"] * (1 - features["bigrams"])
-    return Difference(features, vetoes)
+        c.vetoes.append("not English as far as known: only a near-identical text may hit")
+    plain = not c.vetoes and bool(c.paired) and not any(c.features[name] for name in _DIFFERENCES)
+    c.features["plain"] = float(plain)
+    c.features["told_plain"] = c.features["told"] * plain * (1 - c.features["bigrams"])
+    return Difference(c.features, c.vetoes)
 
 
 _DIFFERENCES = (
@@ -154,148 +150,137 @@ _DIFFERENCES = (
 """Features of which a plain pair, the same question in other words, has none."""
 
 
-def _alone(a: list[Word], b: list[Word], features: dict[str, float], vetoes: list[str]) -> None:
-    """Words that one text says and the other does not."""
-    features["names_both"] = 0.0
-    if a and b:
-        names = [word for word in a if word.name], [word for word in b if word.name]
-        features["names_both"] = float(min(len(names[0]), len(names[1])))
-        sure = any(word.sure for word in names[0]) and any(word.sure for word in names[1])
-        if sure or replaced(*names):
-            vetoes.append(f"names differ: {_list(names[0])} / {_list(names[1])}")
-    features["replaced"] = replaced(a, b)
-    features["replaced_only"] = float(bool(features["replaced"]) and len(a) == len(b) == 1)
-    features["one_sided"] = float(features["alone_more"] >= 0.9 and not features["alone_less"])
-    features["names_one"] = float(sum(word.name for word in (*a, *b)))
+class _Comparison:
+    """Two parsed questions, how their words are paired, and what was found of them so far."""
+
+    def __init__(self, a: ParsedQuestion, b: ParsedQuestion) -> None:
+        self.a, self.b = a, b
+        self.paired = pair_up(a.words, b.words)
+        self.alone = unpaired(a, b, self.paired)
+        self.features: dict[str, float] = {}
+        self.vetoes: list[str] = []
+
+    def veto(self, what: str, *sides: str) -> None:
+        """Notes what forbids a hit: the two sides in the order of the alphabet."""
+        self.vetoes.append(f"{what}: {' / '.join(sorted(sides))}")
+
+    def odd(self, kind: str) -> tuple[frozenset[str], frozenset[str]]:
+        """Returns the marks of a kind that only one of the two has."""
+        mine, theirs = self.a.marks[kind], self.b.marks[kind]
+        return mine - theirs, theirs - mine
 
 
-def _literals_and_symbols(a: ParsedQuestion, b: ParsedQuestion, features: dict[str, float], vetoes: list[str]) -> None:
-    mine, theirs = a.literals, b.literals
-    odd = mine ^ theirs
-    features["literals"] = float(min(len(odd), 4.0))
-    if odd:
-        quoted = {literal for literal in odd if not literal.replace(" ", "").isalpha()}
-        if any(literal.lower() not in {*a.tokens, *b.tokens} for literal in quoted) or (
-            mine - theirs and theirs - mine
-        ):
-            vetoes.append("literals differ: " + " / ".join(sorted(odd)[:4]))
-    differ = sorted(a.symbols) != sorted(b.symbols)
-    features["symbols"] = float(differ)
-    if differ and a.symbols and b.symbols:
-        vetoes.append(f"symbols differ: {' '.join(a.symbols)} / {' '.join(b.symbols)}")
-
-
-def _list(words: list[Word]) -> str:
-    return ", ".join(word.lemma for word in words[:3])
-
-
-def _contents(
-    a: ParsedQuestion,
-    b: ParsedQuestion,
-    paired: dict[int, tuple[int, int]],
-    features: dict[str, float],
-    vetoes: list[str],
-) -> tuple[list[Word], list[Word]]:
+def _contents(c: _Comparison) -> None:
     weights = [0.0] * 6
-    for one, (two, kind) in paired.items():
-        first, second = a.words[one], b.words[two]
+    for one, (two, kind) in c.paired.items():
+        first, second = c.a.words[one], c.b.words[two]
         weights[kind] += (first.weight + second.weight) / 2
         if kind == OPPOSITE:
-            vetoes.append(opposition(first, second))
+            c.vetoes.append(opposition(first, second))
         elif kind == SISTER and first.name and second.name:
-            vetoes.append(f"names differ: {first.lemma} / {second.lemma}")
-    alone_a, alone_b = unpaired(a, b, paired)
-    heavy_a, heavy_b = sum(word.weight for word in alone_a), sum(word.weight for word in alone_b)
-    total = sum(word.weight for word in a.words) + sum(word.weight for word in b.words) or 1.0
+            c.vetoes.append(f"names differ: {first.lemma} / {second.lemma}")
+    heavy_a, heavy_b = (sum(word.weight for word in alone) for alone in c.alone)
+    total = sum(word.weight for word in c.a.words) + sum(word.weight for word in c.b.words) or 1.0
     for title, kind in (("synonym", SYNONYM), ("derived", DERIVED), ("sister", SISTER)):
-        features[title] = min(weights[kind], 4.0)
-    features["covered"] = 2 * sum(weights[: WIDER + 1]) / total
-    features["loose"] = 2 * (weights[SISTER] + weights[OPPOSITE]) / total
-    features["alone_less"], features["alone_more"] = sorted((min(heavy_a, 6.0), min(heavy_b, 6.0)))
-    features["alone_share"] = (heavy_a + heavy_b) / total
-    bigrams_a, bigrams_b = (set(zip(text.tokens, text.tokens[1:], strict=False)) for text in (a, b))
-    features["bigrams"] = len(bigrams_a & bigrams_b) / max(len(bigrams_a | bigrams_b), 1)
-    return alone_a, alone_b
+        c.features[title] = min(weights[kind], 4.0)
+    c.features["covered"] = 2 * sum(weights[: WIDER + 1]) / total
+    c.features["loose"] = 2 * (weights[SISTER] + weights[OPPOSITE]) / total
+    c.features["alone_less"], c.features["alone_more"] = sorted((min(heavy_a, 6.0), min(heavy_b, 6.0)))
+    c.features["alone_share"] = (heavy_a + heavy_b) / total
+    bigrams_a, bigrams_b = (set(pairwise(text.tokens)) for text in (c.a, c.b))
+    c.features["bigrams"] = len(bigrams_a & bigrams_b) / max(len(bigrams_a | bigrams_b), 1)
 
 
-def _order(
-    a: ParsedQuestion,
-    b: ParsedQuestion,
-    paired: dict[int, tuple[int, int]],
-    features: dict[str, float],
-    vetoes: list[str],
-) -> None:
-    order = order_of(a, b, paired)
-    voice = float(a.passive != b.passive)
-    features["inverted_any"] = float(order.inversions > 0 and not voice)
-    features["voice"] = voice
-    features["fronted"] = float(order.moved > 0 and not order.inversions)
-    features["exchanged"] = float(min(order.exchanged, 3))
-    features["crossed"] = float(min(order.crossed, 3))
-    features["governed"] = float(order.governed)
-    features["roles"] = float(order.roles)
-    features["reordered"] = features["inverted_any"] * (not features["alone_share"])
-    if order.roles and features["alone_share"] < 0.25:
-        vetoes.append("roles exchanged")
-    if a.compared and b.compared and a.compared[0] == b.compared[1] and a.compared[1] == b.compared[0]:
-        vetoes.append("the two sides of a comparison are exchanged")
+def _order(c: _Comparison) -> None:
+    order = order_of(c.a, c.b, c.paired)
+    voice, share = float(c.a.passive != c.b.passive), c.features["alone_share"]
+    inverted = float(order.inversions > 0 and not voice)
+    c.features |= {
+        "inverted_any": inverted,
+        "voice": voice,
+        "fronted": float(order.moved > 0 and not order.inversions),
+        "exchanged": float(min(order.exchanged, 3)),
+        "crossed": float(min(order.crossed, 3)),
+        "governed": float(order.governed),
+        "roles": float(order.roles),
+        "reordered": inverted * (not share),
+    }
+    if order.roles and share < 0.25:
+        c.vetoes.append("roles exchanged")
+    if c.a.compared and c.b.compared and c.a.compared == c.b.compared[::-1]:
+        c.vetoes.append("the two sides of a comparison are exchanged")
 
 
-def _numbers(a: ParsedQuestion, b: ParsedQuestion, features: dict[str, float], vetoes: list[str]) -> None:
-    mine, theirs = sorted(number for number, _ in a.numbers), sorted(number for number, _ in b.numbers)
+def _numbers(c: _Comparison) -> None:
+    mine, theirs = (sorted(number for number, _ in text.numbers) for text in (c.a, c.b))
     odd_a, odd_b = [n for n in mine if n not in theirs], [n for n in theirs if n not in mine]
-    features["number_one"] = float(mine != theirs and not (odd_a and odd_b))
+    c.features["number_one"] = float(mine != theirs and not (odd_a and odd_b))
     if mine == theirs:
-        units = {number: unit for number, unit in a.numbers if unit}
-        for number, unit in b.numbers:
-            if unit and number in units and units[number] != unit:
-                vetoes.append(f"units differ: {number} {units[number]} / {number} {unit}")
-        return
-    if not (odd_a and odd_b) and a.loose.union(b.loose).issuperset((*odd_a, *odd_b)):
-        return
-    one, two = sorted((", ".join(mine[:4]) or "none", ", ".join(theirs[:4]) or "none"))
-    vetoes.append(f"numbers differ: {one} / {two}")
+        units = {number: unit for number, unit in c.a.numbers if unit}
+        for number, unit in c.b.numbers:
+            if unit and units.get(number, unit) != unit:
+                c.vetoes.append(f"units differ: {number} {units[number]} / {number} {unit}")
+    elif (odd_a and odd_b) or not c.a.loose.union(c.b.loose).issuperset((*odd_a, *odd_b)):
+        c.veto("numbers differ", *(", ".join(numbers[:4]) or "none" for numbers in (mine, theirs)))
 
 
-def _marks(a: ParsedQuestion, b: ParsedQuestion, features: dict[str, float], vetoes: list[str]) -> None:
-    features["negations"] = float(a.negations != b.negations)
-    if (a.negations - b.negations) % 2:
-        vetoes.append("one is negated")
+def _marks(c: _Comparison) -> None:
+    c.features["negations"] = float(c.a.negations != c.b.negations)
+    if (c.a.negations - c.b.negations) % 2:
+        c.vetoes.append("one is negated")
     for kind in ("scope", "modal", "time", "person", "tense", "degree"):
-        mine, theirs = a.marks[kind], b.marks[kind]
-        features[f"{kind}_both"] = float(bool(mine - theirs) and bool(theirs - mine))
-        features[f"{kind}_one"] = float(bool(mine) != bool(theirs) or (mine != theirs and not features[f"{kind}_both"]))
+        mine, theirs = c.odd(kind)
+        both = bool(mine and theirs)
+        either = bool(c.a.marks[kind]) != bool(c.b.marks[kind]) or (bool(mine or theirs) and not both)
+        c.features[f"{kind}_both"], c.features[f"{kind}_one"] = float(both), float(either)
         if kind == "scope":
-            vetoes += sorted(
-                f"scope differs: {' / '.join(sorted((x, y)))}"
-                for x in mine - theirs
-                for y in theirs - mine
-                if (x, y) in OPPOSITES or {x, y} <= _ORDINALS
-            )[:1]
-        if features[f"{kind}_both"] and kind in {"time", "degree"} and not _alike_times(mine - theirs, theirs - mine):
-            vetoes.append(f"{kind} differs: {_set(mine - theirs)} / {_set(theirs - mine)}")
-    people_a, people_b = a.marks["person"], b.marks["person"]
-    if _conflict(people_a - people_b, people_b - people_a):
-        vetoes.append("persons differ")
-    owners_a, owners_b = a.marks["owner"], b.marks["owner"]
-    features["owner"] = float(owners_a != owners_b and not (bool(owners_a and owners_b) and _anybody(a, b)))
-    if features["owner"] and _conflict(owners_a - owners_b, owners_b - owners_a):
-        names = (
-            {_OWNERS[one] for one in owners if one in _OWNERS} for owners in (owners_a - owners_b, owners_b - owners_a)
-        )
-        vetoes.append("owners differ: " + " / ".join(_set(frozenset(one)) for one in names))
-    only = {"only"} & (a.marks["scope"] ^ b.marks["scope"])
-    if only:
-        vetoes.append("one says only")
-    opposed = _opposed(a, b) if a.particles != b.particles else set()
-    features["opposed"] = float(len(opposed))
-    for word, other in sorted(opposed):
-        vetoes.append("opposites: " + " / ".join(sorted((word, other))))
+            opposed = {tuple(sorted((x, y))) for x in mine for y in theirs if _excludes(x, y)}
+            for pair in sorted(opposed)[:1]:
+                c.veto("scope differs", *pair)
+        elif both and kind in ("time", "degree") and not mine | theirs <= _NOW:
+            c.vetoes.append(f"{kind} differs: {_list(mine)} / {_list(theirs)}")
+
+
+def _excludes(one: str, two: str) -> bool:
+    return (one, two) in OPPOSITES or {one, two} <= _ORDINALS
+
+
+def _persons(c: _Comparison) -> None:
+    if _conflict(*c.odd("person")):
+        c.vetoes.append("persons differ")
+    mine, theirs = c.a.marks["owner"], c.b.marks["owner"]
+    anybody = mine and theirs and {c.a.question, c.b.question} <= _ANYBODY
+    c.features["owner"] = float(mine != theirs and not anybody)
+    if c.features["owner"] and _conflict(*c.odd("owner")):
+        sides = ({_OWNERS[one] for one in odd if one in _OWNERS} for odd in c.odd("owner"))
+        c.vetoes.append("owners differ: " + " / ".join(_list(side) for side in sides))
+    if "only" in c.a.marks["scope"] ^ c.b.marks["scope"]:
+        c.vetoes.append("one says only")
+
+
+def _conflict(mine: frozenset[str], theirs: frozenset[str]) -> bool:
+    """Whether two texts speak of persons that exclude each other; "own" and anybody's do not."""
+    return any(x != y and x in _OWNERS and y in _OWNERS for x in mine for y in theirs)
+
+
+_OWNERS = {"1": "my", "2": "your", "m": "his", "f": "her"}
+_ORDINALS = frozenset({"first", "last", "next", "previous"})
+_NOW = frozenset({"now", "currently", "new", "modern", "recent", "recently", "latest", "daily"})
+"""Ways to say that it is of now."""
+_ANYBODY = frozenset({"how do", "can", "should"})
+"""Types of question whose "your" is anybody's, like "my"."""
+
+
+def _particles(c: _Comparison) -> None:
+    opposed = _opposed(c.a, c.b) if c.a.particles != c.b.particles else set()
+    c.features["opposed"] = float(len(opposed))
+    for pair in sorted(opposed):
+        c.veto("opposites", *pair)
 
 
 def _opposed(a: ParsedQuestion, b: ParsedQuestion) -> set[tuple[str, str]]:
     """Opposite prepositions or particles of the same word: of the one after, or of the one before where alone."""
-    mine, theirs = {word for word, *_ in a.particles}, {word for word, *_ in b.particles}
+    mine, theirs = ({word for word, *_ in text.particles} for text in (a, b))
     under_mine, under_theirs = ({(word, after) for word, _, after in text.particles} for text in (a, b))
     found = set()
     for word, before, after in a.particles:
@@ -308,45 +293,51 @@ def _opposed(a: ParsedQuestion, b: ParsedQuestion) -> set[tuple[str, str]]:
     return found
 
 
-_OWNERS = {"1": "my", "2": "your", "m": "his", "f": "her"}
-_ORDINALS = frozenset({"first", "last", "next", "previous"})
-_NOW = frozenset({"now", "currently", "new", "modern", "recent", "recently", "latest", "daily"})
-
-
-def _alike_times(mine: frozenset[str], theirs: frozenset[str]) -> bool:
-    """Whether both are ways to say that it is of now."""
-    return mine <= _NOW and theirs <= _NOW
-
-
-_ANYBODY = frozenset({"how do", "can", "should"})
-"""Types of question whose "your" is anybody's, like "my"."""
-_CONFLICTS = frozenset(
-    frozenset(pair) for pair in (("1", "2"), ("1", "m"), ("1", "f"), ("2", "m"), ("2", "f"), ("m", "f"))
-)
-
-
-def _anybody(a: ParsedQuestion, b: ParsedQuestion) -> bool:
-    return a.question in _ANYBODY and b.question in _ANYBODY
-
-
-def _conflict(mine: frozenset[str], theirs: frozenset[str]) -> bool:
-    """Whether two texts speak of persons that exclude each other; "own" and anybody's do not."""
-    return any(frozenset((x, y)) in _CONFLICTS for x in mine for y in theirs)
-
-
-def _set(values: frozenset[str]) -> str:
-    return ", ".join(sorted(values))
-
-
-def _questions(a: ParsedQuestion, b: ParsedQuestion, features: dict[str, float], vetoes: list[str]) -> None:
-    told = "tell" in {a.question, b.question} and not a.asks and not b.asks
-    features["question"] = 0.0 if told else question_distance(a.question, b.question)
-    features["told"] = float(a.question == b.question == "tell")
-    if features["question"] == 1.0:
-        vetoes.append("questions of two types: " + " / ".join(sorted((a.question, b.question))))
+def _questions(c: _Comparison) -> None:
+    a, b = c.a, c.b
+    told = "tell" in (a.question, b.question) and not a.asks and not b.asks
+    c.features["question"] = 0.0 if told else question_distance(a.question, b.question)
+    c.features["told"] = float(a.question == b.question == "tell")
+    if c.features["question"] == 1.0:
+        c.veto("questions of two types", a.question, b.question)
     if a.wh_role and b.wh_role and a.wh_role != b.wh_role:
-        vetoes.append("who does it / to whom it is done")
-    features["wanted"] = float(bool(a.wanted and b.wanted) and relation(a.wanted, b.wanted) > DERIVED)
-    if features["wanted"] and a.question == b.question == "how many":
-        vetoes.append(f"asked for differs: {' / '.join(sorted((a.wanted, b.wanted)))}")
-    features["subject"] = float(bool(a.subject and b.subject and a.subject != b.subject))
+        c.vetoes.append("who does it / to whom it is done")
+    c.features["wanted"] = float(bool(a.wanted and b.wanted) and relation(a.wanted, b.wanted) > DERIVED)
+    if c.features["wanted"] and a.question == b.question == "how many":
+        c.veto("asked for differs", a.wanted, b.wanted)
+    c.features["subject"] = float(bool(a.subject and b.subject and a.subject != b.subject))
+
+
+def _alone(c: _Comparison) -> None:
+    """Words that one text says and the other does not."""
+    a, b = c.alone
+    names = [[word for word in side if word.name] for side in c.alone]
+    c.features["names_both"] = float(min(map(len, names)))
+    sure = all(any(word.sure for word in side) for side in names)
+    if c.features["names_both"] and (sure or replaced(*names)):
+        sides = (", ".join(word.lemma for word in side[:3]) for side in names)
+        c.vetoes.append(f"names differ: {' / '.join(sides)}")
+    c.features["replaced"] = replaced(a, b)
+    c.features["replaced_only"] = float(bool(c.features["replaced"]) and len(a) == len(b) == 1)
+    c.features["one_sided"] = float(c.features["alone_more"] >= 0.9 and not c.features["alone_less"])
+    c.features["names_one"] = float(sum(word.name for word in (*a, *b)))
+
+
+def _literals(c: _Comparison) -> None:
+    odd = c.a.literals ^ c.b.literals
+    c.features["literals"] = float(min(len(odd), 4.0))
+    quoted = {literal for literal in odd if not literal.replace(" ", "").isalpha()}
+    exchanged = c.a.literals - c.b.literals and c.b.literals - c.a.literals
+    if exchanged or any(literal.lower() not in {*c.a.tokens, *c.b.tokens} for literal in quoted):
+        c.veto("literals differ", *sorted(odd)[:4])
+
+
+def _symbols(c: _Comparison) -> None:
+    differ = sorted(c.a.symbols) != sorted(c.b.symbols)
+    c.features["symbols"] = float(differ)
+    if differ and c.a.symbols and c.b.symbols:
+        c.vetoes.append(f"symbols differ: {' '.join(c.a.symbols)} / {' '.join(c.b.symbols)}")
+
+
+def _list(values: Collection[str]) -> str:
+    return ", ".join(sorted(values))

@@ -40,13 +40,7 @@ class Order(NamedTuple):
 
 
 def order_of(a: ParsedQuestion, b: ParsedQuestion, paired: dict[int, tuple[int, int]]) -> Order:
-    """Compares the order of two texts.
-
-    Args:
-        a: One text.
-        b: The other.
-        paired: For places in `a` the place in `b` and the relation.
-    """
+    """Compares the order of two texts."""
     close = [(one, two) for one, (two, kind) in sorted(paired.items()) if kind <= WIDER][:_MOST_WORDS]
     pairs = [(a.words[one], b.words[two]) for one, two in close]
     governed = sum(bool(x.preposition and p.preposition and x.preposition != p.preposition) for x, p in pairs)

@@ -266,17 +266,8 @@ def _words(
     for kind, text, at, after_number in terms:
         if kind == "symbol":
             continue
-        following = _peek(raw, at)
-        if kind == "literal":
-            found.append(Word(text, 1.3, preposition, before, following, True, at, True))
-            before = text
-        elif kind == "number":
-            value, continues = numbers[at]
-            if continues and found and found[-1].lemma.startswith("#") and found[-1].place == at - 1:
-                found.pop()
-            found.append(Word(f"#{value}", 1.0, preposition, before, following, False, at, False))
-            before = text
-        elif text in _FUNCTION:
+        if kind == "word" and text in _FUNCTION:
+            tokens.append(text)
             counted, known = counted + 1, known + 1
             if text in _PREPOSITIONS:
                 preposition = text
@@ -284,15 +275,24 @@ def _words(
                 joined.add(before)
             elif text != "'s" and text not in _DETERMINERS:
                 preposition = ""
-        else:
-            base = _base(text)
-            counted, known = counted + 1, known + (in_wordnet(text) or in_wordnet(base))
-            weight = 0.5 if after_number and base in _UNITS else 0.35 if base in _LIGHT else 1.0
-            name = text in capitals or is_name(base) or text in _DAYS or text in _MONTHS
-            sure = name and (text in capitals or in_wordnet(base) or text in _DAYS or text in _MONTHS)
-            found.append(Word(base, weight * (1.3 if name else 1.0), preposition, before, following, name, at, sure))
-            before = base
-        tokens.append(text if kind != "word" or text in _FUNCTION else before)
+            continue
+        lemma_, weight, name, sure = text, 1.3, True, True
+        if kind == "number":
+            value, continues = numbers[at]
+            if continues and found and found[-1].lemma.startswith("#") and found[-1].place == at - 1:
+                found.pop()
+            lemma_, weight, name, sure = f"#{value}", 1.0, False, False
+        elif kind == "word":
+            lemma_ = _base(text)
+            counted, known = counted + 1, known + (in_wordnet(text) or in_wordnet(lemma_))
+            said = text in capitals or text in _DAYS or text in _MONTHS
+            name = said or is_name(lemma_)
+            sure = said or (name and in_wordnet(lemma_))
+            weight = 0.5 if after_number and lemma_ in _UNITS else 0.35 if lemma_ in _LIGHT else 1.0
+            weight *= 1.3 if name else 1.0
+        found.append(Word(lemma_, weight, preposition, before, _peek(raw, at), name, at, sure))
+        before = lemma_ if kind == "word" else text
+        tokens.append(before)
     return _Words(tuple(found), tuple(tokens), frozenset(joined), known / counted if counted else 0.0)
 
 

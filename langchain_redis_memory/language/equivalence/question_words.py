@@ -6,41 +6,31 @@ import re
 
 from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 
-_TYPES = (
-    ("how many", lazy_pattern(r"\bhow many\b")),
-    ("how much", lazy_pattern(r"\bhow much\b")),
-    ("how long", lazy_pattern(r"\bhow long\b")),
-    ("how often", lazy_pattern(r"\bhow (?:often|frequently)\b")),
-    ("how far", lazy_pattern(r"\bhow far\b")),
-    ("how old", lazy_pattern(r"\bhow old\b")),
-    (
-        "how big",
-        lazy_pattern(r"\bhow (?:big|tall|high|deep|wide|fast|heavy|good|bad|hard|difficult|easy|safe|effective)\b"),
-    ),
-    ("why", lazy_pattern(r"^(?:\W|\w+ ){0,2}?why\b")),
-    ("how do", lazy_pattern(r"\bhow do i\b|^how do\b")),
-    (
-        "how",
-        lazy_pattern(r"^(?:\W|and |so |but )*how\b|\bhow (?:does|do|is|are|can|did|was|will|would|has|have|should)\b"),
-    ),
+_WRITTEN = (
+    ("how many", r"\bhow many\b"),
+    ("how much", r"\bhow much\b"),
+    ("how long", r"\bhow long\b"),
+    ("how often", r"\bhow (?:often|frequently)\b"),
+    ("how far", r"\bhow far\b"),
+    ("how old", r"\bhow old\b"),
+    ("how big", r"\bhow (?:big|tall|high|deep|wide|fast|heavy|good|bad|hard|difficult|easy|safe|effective)\b"),
+    ("why", r"^(?:\W|\w+ ){0,2}?why\b"),
+    ("how do", r"\bhow do i\b|^how do\b"),
+    ("how", r"^(?:\W|and |so |but )*how\b|\bhow (?:does|do|is|are|can|did|was|will|would|has|have|should)\b"),
     (
         "when",
-        lazy_pattern(
-            r"^(?:\W|\w+ ){0,2}?when\b"
-            r"(?! (?:\w+ing|(?:i|we|you|one|my|the|a|an)\b[^,]*,)[^?]*\b(?:why|what|how|where|who)\b)"
-        ),
+        r"^(?:\W|\w+ ){0,2}?when\b"
+        r"(?! (?:\w+ing|(?:i|we|you|one|my|the|a|an)\b[^,]*,)[^?]*\b(?:why|what|how|where|who)\b)",
     ),
-    ("where", lazy_pattern(r"^(?:\W|\w+ ){0,2}?where\b")),
-    ("who", lazy_pattern(r"^(?:\W|\w+ ){0,2}?(?:who|whom|whose)\b")),
-    ("can", lazy_pattern(r"^can i\b")),
-    ("what", lazy_pattern(r"^(?:\W|\w+ ){0,3}?(?:what|which)\b")),
-    (
-        "polar",
-        lazy_pattern(r"^(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should|may|might|must|am)\b"),
-    ),
-    ("why", lazy_pattern(r"\bwhy\b")),
-    ("what", lazy_pattern(r"\b(?:what|which)\b")),
+    ("where", r"^(?:\W|\w+ ){0,2}?where\b"),
+    ("who", r"^(?:\W|\w+ ){0,2}?(?:who|whom|whose)\b"),
+    ("can", r"^can i\b"),
+    ("what", r"^(?:\W|\w+ ){0,3}?(?:what|which)\b"),
+    ("polar", r"^(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should|may|might|must|am)\b"),
+    ("why", r"\bwhy\b"),
+    ("what", r"\b(?:what|which)\b"),
 )
+_TYPES = tuple((name, lazy_pattern(written)) for name, written in _WRITTEN)
 _AGENT = lazy_pattern(
     r"\b(?:is|are|was|were|be|been|being)(?: \w+){0,2} "
     r"(?:\w+ed|\w+en|made|done|built|sold|won|shot|held|led|told|sung|said|kept|lost|found|bought|taught|caught|cut|hit|"
@@ -64,10 +54,8 @@ def question_type(text: str, asks: bool) -> str:
     Returns:
         A question word such as "how many"; "polar" for a yes-no question, else "ask" or "tell".
     """
-    for name, pattern in _TYPES:
-        if pattern.search(text):
-            return name
-    return "ask" if asks else "tell"
+    found = (name for name, pattern in _TYPES if pattern.search(text))
+    return next(found, "ask" if asks else "tell")
 
 
 def who_role(text: str) -> str:

@@ -16,19 +16,14 @@ from langchain_redis_memory.language.equivalence.compare import compare
 from langchain_redis_memory.language.equivalence.cosine_scales import MINILM, from_minilm, scale_of, to_minilm
 from langchain_redis_memory.language.equivalence.hit_policy import Judgement
 from langchain_redis_memory.language.equivalence.normalise import LONGEST, deciding_marks, key_of
-from langchain_redis_memory.language.equivalence.pair_scorer import SCORED, PairScorer, said_of
+from langchain_redis_memory.language.equivalence.pair_scorer import SCORED, PairScorer, weighed
 from langchain_redis_memory.language.equivalence.parse import parse
 from langchain_redis_memory.language.equivalence.weights import COSINE_CAP, EquivalenceModel, shipped
-from langchain_redis_memory.language.logistic import odds, probability
+from langchain_redis_memory.language.logistic import odds
 
-VETOED = 0.02
-"""The most that the probability of a vetoed pair is."""
 _SAME = 0.999
 _FLOOR = 0.65
 """MiniLM's cosine below which equivalent questions are too rare to be looked for."""
-_DOUBT = 0.25
-_BOUND = 30.0
-"""Largest log-odds of equivalence that are told apart."""
 
 
 class VerifiedPolicy:
@@ -106,24 +101,19 @@ class VerifiedPolicy:
         cosine = to_minilm(similarity, self._scale)
         one, two = (asked, stored) if asked <= stored else (stored, asked)
         difference = compare(parse(one), parse(two))
-        low, _ = self._weights.cosines
         features = {**difference.features, "cosine": min(cosine, COSINE_CAP)}
         vetoes = list(difference.vetoes)
         if marks != others:
             vetoes.append(f"signs differ: {' / '.join(sorted((' '.join(marks), ' '.join(others))))}")
         if not one.strip() or not two.strip():
             vetoes.append("one is empty")
-        near = similarity >= self._floor
-        signs = features if cosine >= low else {**features, "cosine": low}
-        odds_of_hit = self._weights.log_odds({SCORED: 0.0, **signs}) + self._prior
-        cut = self._weights.cut(self.max_error)
-        if self._scorer is not None and near and not vetoes and not features["told"]:
-            weight = self._weights.weights[SCORED]
-            if (said := said_of(self._scorer, (one, two), weight, odds_of_hit, cut)) is not None:
-                features[SCORED] = said
-                odds_of_hit += weight * said
-        chance = probability(odds_of_hit, _BOUND)
-        if vetoes:
-            return Judgement(False, min(chance, VETOED), tuple(vetoes), features)
-        hit = chance >= cut and near
-        return Judgement(hit, chance, (), features, doubtful=not hit and chance >= _DOUBT * cut)
+        return weighed(
+            self._weights,
+            features,
+            vetoes,
+            max_error=self.max_error,
+            near=similarity >= self._floor,
+            scorer=None if features["told"] else self._scorer,
+            pair=(one, two),
+            prior=self._prior,
+        )

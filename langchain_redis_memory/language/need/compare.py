@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from langchain_redis_memory.language.classify.standalone import leaning
 from langchain_redis_memory.language.equivalence.compare import (
     Difference,
     compare,
@@ -20,7 +21,7 @@ from langchain_redis_memory.language.equivalence.normalise import key_of
 from langchain_redis_memory.language.equivalence.parse import ParsedQuestion, Word, parse
 from langchain_redis_memory.language.equivalence.relations import OPPOSITE, SAME, SISTER
 from langchain_redis_memory.language.equivalence.weights import shipped
-from langchain_redis_memory.language.need.need import Need, leaning
+from langchain_redis_memory.language.need.need import Need
 
 _LEANS = 0.5
 """From which probability a question leans on what was said, so that another number there is another need."""

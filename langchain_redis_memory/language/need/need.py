@@ -7,25 +7,19 @@ texts are equal needs, so nothing that may decide an answer is missing from it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
 from langchain_redis_memory.language.classify import content_words, dependence
-from langchain_redis_memory.language.classify.signs import signs
-from langchain_redis_memory.language.classify.tokens import HistoryWords
-from langchain_redis_memory.language.classify.weights import weights
+from langchain_redis_memory.language.classify.standalone import leaning
 from langchain_redis_memory.language.english import straight, word_list
-from langchain_redis_memory.language.equivalence.normalise import CACHED
 from langchain_redis_memory.language.equivalence.question_words import opens_a_question
 from langchain_redis_memory.language.lazy_pattern import lazy_pattern
-from langchain_redis_memory.language.lexicon import lexicon
-from langchain_redis_memory.language.logistic import probability
-from langchain_redis_memory.language.turn_tokens import WORD, read
+from langchain_redis_memory.language.need.politeness import without_politeness
+from langchain_redis_memory.language.turn_tokens import WORD
 
 LONGEST = 2000
 """Characters of a need's text; one that is longer is compared with nothing."""
@@ -40,18 +34,6 @@ _COURTESY = word_list("need", "courtesy")
 _YES_NO = word_list("need", "yes_no")
 _POLITE = word_list("need", "polite")
 """Words of a user's turn that is no more than polite."""
-_OPENING = lazy_pattern(
-    r"^(?:(?:ok(?:ay)?|great|perfect|thanks(?: a lot| very much)?|thank you(?: so| very much)?|oh|ah|wow|cool|nice|well"
-    r"|(?:hello|hi|hey)(?: there)?|good (?:morning|afternoon|evening|day)|alright|all right|hmm+|i see|got it"
-    r"|(?:one more|another) (?:question|thing)|(?:a )?(?:quick )?question|sorry|excuse me|please)\b[\s,.!:;-]+)+(?=\S)",
-    re.IGNORECASE,
-)
-_CLOSING = lazy_pattern(
-    r"(?<![\s,.!])(?:[\s,.!]+(?:thanks(?: a lot| in advance)?|thank you(?: very much)?|please|okay|cheers))+[\s.!]*$",
-    re.IGNORECASE,
-)
-
-
 _IDENTITY = lazy_pattern(
     r"(?i:\bmy (?:full |first |last |user)?name(?:'s| is)\b|\bi(?:'m| am) called\b|\bcall me\b|\biban\b|@\w"
     r"|\bpassword is\b|\bthis is \w+ (?:speaking|here)\b|\b(?:order|customer|account|booking|contract|policy|card"
@@ -192,23 +174,6 @@ def need_of(conversation: Sequence[BaseMessage], *, personal: bool = False) -> N
     need = Need(question, tuple(facts), personal)
     named = any(_IDENTITY.search(line) for line in (question, *(fact.said for fact in facts)))
     return need if question and not named and len(need.text) <= LONGEST else None
-
-
-@lru_cache(CACHED)
-def leaning(question: str) -> float:
-    """Returns the probability that a question depends on its conversation, by its words alone."""
-    reading = signs(read(question), HistoryWords(started=True, answered=True), lexicon("en"))
-    return probability(weights("linguistic").log_odds(reading.features))
-
-
-def without_politeness(text: str) -> str:
-    """Returns a user's words without greetings and thanks around them.
-
-    Returns:
-        The rest; all of it where it is nothing else.
-    """
-    text = " ".join(straight(text).split())
-    return _CLOSING.sub("", _OPENING.sub("", text)) or text
 
 
 def says_nothing(text: str) -> bool:

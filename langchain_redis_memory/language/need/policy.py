@@ -21,18 +21,14 @@ from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.extras import np
 from langchain_redis_memory.language.equivalence.cosine_scales import MINILM, scale_of, to_minilm
 from langchain_redis_memory.language.equivalence.hit_policy import HitPolicy, Judgement
-from langchain_redis_memory.language.equivalence.pair_scorer import SCORED, PairScorer, said_of
-from langchain_redis_memory.language.equivalence.verified import VETOED, VerifiedPolicy
+from langchain_redis_memory.language.equivalence.pair_scorer import PairScorer, weighed
+from langchain_redis_memory.language.equivalence.verified import VerifiedPolicy
 from langchain_redis_memory.language.equivalence.weights import COSINE_CAP, EquivalenceModel, parse_weights
-from langchain_redis_memory.language.logistic import probability
 from langchain_redis_memory.language.need.compare import compare_needs
 from langchain_redis_memory.language.need.need import Need, need_of, read_need
 
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
-
-_DOUBT = 0.25
-"""The share of the cut from which on a second judge is worth asking."""
 
 
 @dataclass(frozen=True)
@@ -110,29 +106,21 @@ class NeedPolicy:
         if judgement is not None and not _rephrased(difference.features):
             return judgement
         features = {**difference.features, "cosine": min(cosine, COSINE_CAP)}
-        weights = self._weights.alone if mine.alone else self._weights.leaning
-        signs = {SCORED: 0.0, **features, "cosine": max(features["cosine"], weights.cosines[0])}
-        log_odds, cut = weights.log_odds(signs), weights.cut(self.max_error)
-        vetoes = tuple(difference.vetoes)
-        if self._scorer is not None and similarity >= self.floor and not vetoes:
-            weight = weights.weights[SCORED]
-            if (said := said_of(self._scorer, (mine.words, theirs.words), weight, log_odds, cut)) is not None:
-                features[SCORED] = said
-                log_odds += weight * said
-        chance = probability(log_odds, _BOUND)
-        if vetoes or (judgement is not None and judgement.vetoes):
-            vetoes = vetoes or judgement.vetoes if judgement is not None else vetoes
-            return Judgement(False, min(chance, VETOED), vetoes, features)
-        hit = chance >= cut and similarity >= self.floor
-        return Judgement(hit, chance, (), features, doubtful=not hit and chance >= _DOUBT * cut)
+        return weighed(
+            self._weights.alone if mine.alone else self._weights.leaning,
+            features,
+            difference.vetoes,
+            max_error=self.max_error,
+            near=similarity >= self.floor,
+            scorer=self._scorer,
+            pair=(mine.words, theirs.words) if self._scorer else ("", ""),
+            also=judgement.vetoes if judgement is not None else (),
+        )
 
 
 def _rephrased(features: Mapping[str, float]) -> bool:
     """Whether two questions ask for the same kind of thing, and neither says what the other does not."""
     return features["question_alone_more"] < 0.1 and features["question_question"] < 0.3
-
-
-_BOUND = 30.0
 
 
 class NeedWeights(NamedTuple):

@@ -10,8 +10,6 @@ from langchain_redis_memory.language.classify.tokens import said, text_of
 
 LONGEST = 72
 """Tokens of one input; a longer one loses its end."""
-AUDIENCE = ("personal", "volatile", "effect", "vary")
-"""What is told of who may be served an answer, in the order of the model's second output; last there is any of them."""
 HEADS = ("same", "dependent")
 """The model's first output, in order."""
 _ASKED, _ANSWERED, _BEFORE = 120, 100, 80

@@ -20,17 +20,18 @@ from langchain_core.messages import BaseMessage
 from langchain_redis_memory.checks import check_whole
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.extras import missing, np, npt
+from langchain_redis_memory.language.audience.verdict import QUESTIONS
 from langchain_redis_memory.language.equivalence.weights import EquivalenceModel, parse_weights
 from langchain_redis_memory.language.logistic import odds, probability
 from langchain_redis_memory.language.need.policy import NeedWeights, parse_need_weights
-from langchain_redis_memory.language.reader.inputs import AUDIENCE, HEADS, LONGEST, context_of
+from langchain_redis_memory.language.reader.inputs import HEADS, LONGEST, context_of
 
 _FILES = {
     "reader.onnx": "fe0ca039557977f47f1a53a2962a9cc9f9fbc94851190d3e9e17df05009b7656",
     "tokenizer.json": "cf658d3190b995798cf7823e22da9717be5ccb112c65d0efc453ddb80fe0248e",
 }
 """The SHA-256 of each file."""
-_OUTPUTS = (HEADS, (*AUDIENCE, "unsafe"))
+_OUTPUTS = (HEADS, (*QUESTIONS, "unsafe"))
 """What each output of the model says, in order."""
 _MODULES = ("numpy", "onnxruntime", "tokenizers")
 
@@ -186,4 +187,4 @@ def _audience_of(read: npt.NDArray[np.float64]) -> dict[str, float]:
     """What was read of one text: that it is of any kind counts half by the kinds, half by itself."""
     *kinds, whole = map(float, read)
     of_any = 1 - math.prod(1 - kind for kind in kinds)
-    return {**dict(zip(AUDIENCE, kinds, strict=True)), "unsafe": probability((odds(of_any) + odds(whole)) / 2)}
+    return {**dict(zip(QUESTIONS, kinds, strict=True)), "unsafe": probability((odds(of_any) + odds(whole)) / 2)}

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cache, lru_cache
 from importlib import resources
 from typing import NamedTuple, Protocol
@@ -102,16 +101,12 @@ class ReadingAudience:
             return words
         share, thresholds = _weights()
         evidence = (*words.evidence, f"read: not for everybody with probability {read:.2f}")
-        verdict = replace(words, p_read=read, read_share=share, thresholds=thresholds, evidence=evidence)
+        verdict = words._replace(p_read=read, read_share=share, thresholds=thresholds, evidence=evidence)
         return verdict.at(self._max_unsafe)
 
 
 def in_doubt(words: AudienceVerdict) -> bool:
-    """Checks whether the words leave a doubt that reading may settle.
-
-    Args:
-        words: Their verdict.
-    """
+    """Checks whether the words leave a doubt that reading may settle."""
     low, high = DOUBT
     plain = max(words.p_personal, words.p_effect, words.p_vary) >= _PLAIN or words.p_volatile >= _PLAIN_VOLATILE
     return low <= words.p_unsafe <= high and not (plain or words.here or words.own_procedure)

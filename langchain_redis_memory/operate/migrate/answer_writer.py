@@ -28,12 +28,9 @@ _BEFORE = (HumanMessage("What is the weather in Oslo?"), AIMessage("It rains in 
 
 
 class AnswerWriter:
-    """Stores cached answers.
+    """Stores cached answers; without a `model` those are refused whose source does not say which was asked.
 
-    Args:
-        cache: The cache.
-        model: Which model is asked, for answers whose source does not say; None refuses them.
-        ttl_ms: The lifetime of an answer that has none, in milliseconds; 0 for the cache's.
+    `ttl_ms` is the lifetime of an answer that has none; 0 for the cache's.
     """
 
     def __init__(self, cache: LLMCache, model: Any, ttl_ms: int) -> None:

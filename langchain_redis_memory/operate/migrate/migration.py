@@ -17,7 +17,7 @@ from langchain_redis_memory.checkpoint.saver import RedisSaver
 from langchain_redis_memory.checks import check_whole
 from langchain_redis_memory.errors import ConfigError, RedisMemoryError, UnavailableError
 from langchain_redis_memory.operate.migrate.answer_writer import AnswerWriter
-from langchain_redis_memory.operate.migrate.progress import Done
+from langchain_redis_memory.operate.migrate.progress import FinishedUnits
 from langchain_redis_memory.operate.migrate.report import Failure, MigrationReport, Tally
 from langchain_redis_memory.operate.migrate.vector_writer import VectorWriter
 from langchain_redis_memory.operate.migrate.writers import CheckpointWriter, ConversationWriter, ItemWriter, Writer
@@ -176,7 +176,7 @@ class RedisMigration(ClientOwner):
         if limit is not None:
             check_whole(limit, "limit")
         tally = Tally(self._source.name, dry_run)
-        done = Done(Path(resume) if resume is not None and not dry_run else None, self._source.name)
+        done = FinishedUnits(Path(resume) if resume is not None and not dry_run else None, self._source.name)
         units: dict[bytes, list[bytes]] = yield self._at_origin(units_flow, self._origin.keys(), self._source)
         wanted = [unit for unit in sorted(units) if unit not in done]
         tally.skipped = len(units) - len(wanted)

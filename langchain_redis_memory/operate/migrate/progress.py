@@ -9,15 +9,10 @@ from langchain_redis_memory.errors import ConfigError
 _HEAD = "langchain-redis-memory migration from "
 
 
-class Done:
-    """The units that are done.
+class FinishedUnits:
+    """The units that are done, remembered in a file, which names the source as well; None remembers nothing.
 
-    Args:
-        path: The file; None remembers nothing.
-        source: The source's name, which the file names as well.
-
-    Raises:
-        ConfigError: The file is of another migration, or no such file.
+    Raises `ConfigError`: the file is of another migration, or no such file.
     """
 
     def __init__(self, path: Path | None, source: str) -> None:

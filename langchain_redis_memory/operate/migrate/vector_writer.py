@@ -25,11 +25,9 @@ _SAME = 0.999
 
 
 class VectorWriter:
-    """Stores cached vectors.
+    """Stores cached vectors; None refuses all.
 
-    Args:
-        target: Keeps them; None refuses all.
-        ttl_ms: The lifetime of a vector that has none, in milliseconds; 0 for that of the target.
+    `ttl_ms` is the lifetime of one that has none, 0 for that of the target.
     """
 
     def __init__(self, target: CachedEmbeddings | None, ttl_ms: int) -> None:

@@ -39,14 +39,7 @@ class Writer(Protocol, Generic[R_contra]):
 
 
 class ConversationWriter:
-    """Stores conversations as histories.
-
-    Args:
-        client: The target.
-        space: The tenant's key builder.
-        agent: The agent of a conversation that names none.
-        ttl_ms: The lifetime of a conversation that has none, in milliseconds; 0 for none.
-    """
+    """Stores conversations as histories; `agent` and `ttl_ms`, 0 for no expiry, are of those that name none."""
 
     def __init__(self, client: Client, space: KeySpace, agent: str, ttl_ms: int) -> None:
         self._client, self._space, self._agent, self._ttl_ms = client, space, agent, ttl_ms
@@ -96,12 +89,7 @@ def _once(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
 
 
 class CheckpointWriter:
-    """Stores checkpoints as threads of a saver.
-
-    Args:
-        flows: The saver's flows.
-        ttl_ms: The lifetime of a thread that has none, in milliseconds; 0 for none.
-    """
+    """Stores checkpoints as threads of a saver; `ttl_ms`, 0 for no expiry, is for threads that have none."""
 
     def __init__(self, flows: SaverFlows, ttl_ms: int) -> None:
         self._flows, self._ttl_ms = flows, ttl_ms
@@ -111,15 +99,15 @@ class CheckpointWriter:
         """Stores a checkpoint with those of its values that were not stored with one before it."""
         flows = replace(self._flows, ttl_ms=record.ttl_ms or self._ttl_ms)
         config = config_of(record.thread_id, record.ns, record.checkpoint["id"])
-        found = yield from ask(flows.get_tuple(config))
-        if found is not None and self._is_equal(found, record):
+        stored = yield from ask(flows.get_tuple(config))
+        if stored is not None and self._is_equal(stored, record):
             return "there"
         versions: dict[str, Any] = dict(record.checkpoint["channel_versions"])
         sent = self._sent_of(record)
         fresh = {name: version for name, version in versions.items() if (name, str(version)) not in sent}
         yield from store_flow(flows, record, fresh)
-        found = yield from ask(flows.get_tuple(config))
-        if found is None or not self._is_equal(found, record):
+        stored = yield from ask(flows.get_tuple(config))
+        if stored is None or not self._is_equal(stored, record):
             raise _differs(f"checkpoint {record.checkpoint['id']!r} of thread {record.thread_id!r}")
         sent.update((name, str(version)) for name, version in versions.items())
         return "moved"
@@ -130,13 +118,13 @@ class CheckpointWriter:
             self._sent = (record.thread_id, record.ns, set())
         return self._sent[2]
 
-    def _is_equal(self, found: CheckpointTuple, record: SavedCheckpoint) -> bool:
-        stored, wanted = dict(found.checkpoint), dict(record.checkpoint)
-        writes = [(task, channel, value) for task, channel, value in found.pending_writes or ()]
+    def _is_equal(self, there: CheckpointTuple, record: SavedCheckpoint) -> bool:
+        stored, wanted = dict(there.checkpoint), dict(record.checkpoint)
+        writes = [(task, channel, value) for task, channel, value in there.pending_writes or ()]
         expected = [(write.task_id, write.channel, write.value) for write in record.writes]
         missing = [one for one in expected if not any(self._same(list(one), list(other)) for other in writes)]
-        parent = (found.parent_config or {}).get("configurable", {}).get("checkpoint_id", "")
-        kept = {name: found.metadata.get(name) for name in record.metadata}
+        parent = (there.parent_config or {}).get("configurable", {}).get("checkpoint_id", "")
+        kept = {name: there.metadata.get(name) for name in record.metadata}
         return (
             not missing
             and parent == record.parent_id
@@ -153,24 +141,19 @@ _MINUTE_MS = 60_000
 
 
 class ItemWriter:
-    """Stores items in a LangGraph store.
-
-    Args:
-        store: The store.
-        ttl_ms: The lifetime of an item that has none, in milliseconds; 0 for none.
-    """
+    """Stores items in a LangGraph store; `ttl_ms`, 0 for no expiry, is for items that have none."""
 
     def __init__(self, store: BaseStore, ttl_ms: int) -> None:
         self._store, self._ttl_ms = store, ttl_ms
 
     def write_flow(self, record: SavedItem) -> Flow[Outcome]:
         """Stores an item; one that is there with another value is left alone."""
-        found = yield self._getting(record)
-        if found is not None:
-            return "there" if found.value == record.value else "kept"
+        stored = yield self._getting(record)
+        if stored is not None:
+            return "there" if stored.value == record.value else "kept"
         yield self._putting(record)
-        found = yield self._getting(record)
-        if found is None or found.value != record.value:
+        stored = yield self._getting(record)
+        if stored is None or stored.value != record.value:
             raise _differs(f"item {record.key!r}")
         return "moved"
 

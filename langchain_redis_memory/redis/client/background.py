@@ -20,11 +20,9 @@ _log = logging.getLogger(__name__)
 
 
 class BackgroundFlows:
-    """The flows that a client runs beside others.
+    """The flows that a client runs beside others, `most` of the threads and of each event loop at once; more wait.
 
-    Args:
-        most: How many may run at once, of the threads and of each event loop; further ones wait.
-        waiting: How many may wait; a further one is not started, and that is logged.
+    How many may wait is bounded, too: a further one is not started, and that is logged.
     """
 
     def __init__(self, most: int = 16, waiting: int = 1_000) -> None:

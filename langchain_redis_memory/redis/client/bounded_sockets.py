@@ -106,11 +106,7 @@ def _polling(sock: Any, event: int) -> Any:
 
 @lru_cache(maxsize=16)
 def bounded(connection_class: Any) -> Any:
-    """Makes the bounded kind of one of redis-py's sync connection classes.
-
-    Args:
-        connection_class: `Connection`, `SSLConnection`, `UnixDomainSocketConnection`, or one of sentinels.
-    """
+    """Makes the bounded kind of one of redis-py's sync connection classes, those of sentinels included."""
     from redis._parsers.hiredis import NOT_ENOUGH_DATA, _HiredisParser
     from redis._parsers.socket import SERVER_CLOSED_CONNECTION_ERROR
     from redis.connection import AbstractConnection

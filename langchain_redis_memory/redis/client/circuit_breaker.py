@@ -11,11 +11,9 @@ import threading
 
 
 class Breaker:
-    """Decides whether a best-effort call is sent to the server.
+    """Decides whether a best-effort call is sent to the server: after a failure there is a pause, which doubles.
 
-    Args:
-        cool_s: The pause after the first failure, in seconds.
-        longest_s: The longest pause, in seconds.
+    Times are the process's monotonic time in seconds.
     """
 
     def __init__(self, cool_s: float = 0.5, longest_s: float = 30.0) -> None:
@@ -26,11 +24,7 @@ class Breaker:
         self._until = 0.0
 
     def allows(self, now: float) -> bool:
-        """Decides whether a call is sent now; after a pause one is, and one more after each further pause.
-
-        Args:
-            now: The process's monotonic time in seconds.
-        """
+        """Decides whether a call is sent now; after a pause one is, and one more after each further pause."""
         if not self._while:
             return True
         with self._lock:
@@ -45,22 +39,13 @@ class Breaker:
         return not self._while
 
     def rests(self, now: float) -> bool:
-        """Returns whether this is a pause; unlike `allows` it lets no call through.
-
-        Args:
-            now: The process's monotonic time in seconds.
-        """
+        """Returns whether this is a pause; unlike `allows` it lets no call through."""
         return bool(self._while) and now < self._until
 
     def failed(self, began: float, now: float) -> bool:
-        """Records that the server could not be reached, which begins a pause or doubles it.
+        """Records that the server was not reached, which begins or doubles a pause; gives whether it worked before.
 
-        Args:
-            began: When it was asked: of all who were waiting when it failed only the first counts.
-            now: The process's monotonic time in seconds.
-
-        Returns:
-            Whether it worked before, so that it is worth a log line.
+        Of all who were waiting when it failed only the first counts, by when they `began`.
         """
         with self._lock:
             first = not self._while
@@ -104,12 +89,7 @@ class StallGuard:
         return not self._until
 
     def tries(self, now: float, seconds: float) -> bool:
-        """Decides whether a call may try; one does, and for so many seconds all others fail.
-
-        Args:
-            now: The process's monotonic time in seconds.
-            seconds: How long trying takes at most.
-        """
+        """Decides whether a call may try; one does, and for so many seconds all others fail."""
         with self._lock:
             if now < self._until:
                 return False
@@ -117,12 +97,7 @@ class StallGuard:
             return True
 
     def failed(self, began: float, now: float) -> None:
-        """Records that a call failed, which begins a pause unless the server answered another one meanwhile.
-
-        Args:
-            began: When the call was made.
-            now: The process's monotonic time in seconds.
-        """
+        """Records that a call failed, which begins a pause unless the server answered another one since it began."""
         if self.answered <= began:
             self._until = now + min(self._longest, now - began)
 

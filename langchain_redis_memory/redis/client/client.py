@@ -11,28 +11,30 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator
 from dataclasses import replace
-from typing import Any, TypeVar, Union
+from typing import TYPE_CHECKING, Any, TypeVar, Union
 
 from typing_extensions import Self
 
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.ops import Flow, Op
-from langchain_redis_memory.redis.capabilities import Server, probe
 from langchain_redis_memory.redis.client import drivers
 from langchain_redis_memory.redis.client.background import BackgroundFlows
 from langchain_redis_memory.redis.client.circuit_breaker import Breaker
 from langchain_redis_memory.redis.client.connections import Connections
 from langchain_redis_memory.redis.client.durability import DurableClient
-from langchain_redis_memory.redis.client.health import Health, health_flow, ping_flow
 from langchain_redis_memory.redis.client.options import Options
 from langchain_redis_memory.redis.client.outboxes import Outboxes
 from langchain_redis_memory.redis.client.settings import RedisMemorySettings, read_settings
 from langchain_redis_memory.redis.client.steps import astepper, stepper
 from langchain_redis_memory.redis.client.topology import RedisClient, Topology, is_async, lent, topology
 from langchain_redis_memory.redis.client.trips import OnTrip, Trip, Trips
-from langchain_redis_memory.redis.codec.cipher.cipher import Cipher
 from langchain_redis_memory.redis.key_groups import Id, text_of
 from langchain_redis_memory.redis.keys import KeySpace
+
+if TYPE_CHECKING:
+    from langchain_redis_memory.redis.capabilities import Server
+    from langchain_redis_memory.redis.client.health import Health
+    from langchain_redis_memory.redis.codec.cipher.cipher import Cipher
 
 T = TypeVar("T")
 
@@ -299,6 +301,8 @@ class Client(DurableClient):
         return self._server
 
     def _probe(self) -> Op[Server]:
+        from langchain_redis_memory.redis.capabilities import probe
+
         return probe(self._nowhere, by_key=self._topology.cluster)
 
     async def aserver(self) -> Server:
@@ -320,11 +324,16 @@ class Client(DurableClient):
         **Keys:** none (it reads a name that does not exist).
         **Trips:** 1.
         """
-        return self.drive(ping_flow(self._nowhere))
+        return self.drive(self._ping_flow())
 
     async def aping(self) -> float:
         """Makes a round trip to the server; see `ping`."""
-        return await self.adrive(ping_flow(self._nowhere))
+        return await self.adrive(self._ping_flow())
+
+    def _ping_flow(self) -> Flow[float]:
+        from langchain_redis_memory.redis.client.health import ping_flow
+
+        return ping_flow(self._nowhere)
 
     def health(self) -> Health:
         """Reports the health of the server and of this client; for a readiness check or an admin page.
@@ -342,6 +351,8 @@ class Client(DurableClient):
         return await self.adrive(self._health_flow())
 
     def _health_flow(self) -> Flow[Health]:
+        from langchain_redis_memory.redis.client.health import health_flow
+
         return health_flow(self._nowhere, (self.breaker, self._trips.stall), self._connections, self.outboxes)
 
     @property

@@ -20,12 +20,7 @@ _SLOTS: tuple[Command, ...] = (("CLUSTER", "SLOTS"),)
 
 
 class ClusterTransport:
-    """Sends each command to its node.
-
-    Args:
-        nodes: What is known of the nodes.
-        opened: Makes the transport to one.
-    """
+    """Sends each command to its node."""
 
     def __init__(self, nodes: Nodes, opened: Callable[[Node], DirectTransport]) -> None:
         self._nodes, self._opened = nodes, opened
@@ -92,8 +87,8 @@ class ClusterTransport:
         return last
 
     def _to(self, address: Node) -> DirectTransport:
-        found = self._transports.get(address)
-        return self._transports.setdefault(address, self._opened(address)) if found is None else found
+        transport = self._transports.get(address)
+        return self._transports.setdefault(address, self._opened(address)) if transport is None else transport
 
     def renew(self) -> None:
         """Closes the idle connections to nodes that failed and asks where the slots are."""
@@ -170,8 +165,8 @@ class AsyncClusterTransport:
         return last
 
     def _to(self, address: Node) -> AsyncDirectTransport:
-        found = self._transports.get(address)
-        return self._transports.setdefault(address, self._opened(address)) if found is None else found
+        transport = self._transports.get(address)
+        return self._transports.setdefault(address, self._opened(address)) if transport is None else transport
 
     async def renew(self) -> None:
         """Closes idle connections and asks where the slots are; see `ClusterTransport.renew`."""

@@ -48,7 +48,9 @@ _HINTS: Final[dict[str, tuple[str, str]]] = {
     **dict.fromkeys(("ttl", "ttl_seconds", "expire", "expiry", "expiration"), ("ttl_s (seconds)", "ttl_s")),
     "ttl_ms": ("ttl_s (seconds, not milliseconds)", "ttl_s"),
     **dict.fromkeys(("key_prefix", "prefix"), ("client=Client(url, prefix=...)", "")),
-    **dict.fromkeys(("distance_threshold", "score_threshold"), ("policy=ThresholdPolicy(...)", "policy")),
+    **dict.fromkeys(
+        ("distance_threshold", "score_threshold"), ("search=SearchOptions(policy=ThresholdPolicy(...))", "search")
+    ),
     **dict.fromkeys(("embedding", "embedding_model", "vectorizer"), ("embeddings", "embeddings")),
     **dict.fromkeys(("session", "conversation_id", "thread_id"), ("session_id", "session_id")),
     **dict.fromkeys(("user_id", "username"), ("user", "user")),
@@ -64,19 +66,11 @@ _HINTS: Final[dict[str, tuple[str, str]]] = {
 
 
 def connect(client: ClientLike = None, /, *, owner: type | None = None, **server: Unpack[ServerOptions]) -> Client:
-    """Returns the client that a constructor's arguments name.
+    """Returns the client that a constructor's arguments name; `owner` is its class, to name its parameters in errors.
 
-    Args:
-        client: A `Client`, a URL, a sync or async client of redis-py, or None.
-        owner: The class whose constructor it is, to name its parameters where a keyword is wrong.
-        **server: `redis_url`, `url` or `redis_client` instead of `client`; `durability`, `credentials`.
-
-    Returns:
-        The `Client` itself; the shared one of a URL or of the environment's settings; or one around a redis-py client.
-
-    Raises:
-        ConfigError: Two servers are given, it is something else, or the URL or a setting cannot work.
-        TypeError: A keyword is unknown; the message says which is meant.
+    It is the `Client` itself, the shared one of a URL or of the environment's settings, or one around a redis-py
+    client. Raises `ConfigError`: two servers are given, it is something else, or the URL or a setting cannot work.
+    Raises `TypeError`: a keyword is unknown; the message says which is meant.
     """
     if (durability := server.pop("durability", None)) is not None:
         return connect(client, owner=owner, **server).durable(durability)

@@ -14,6 +14,7 @@ from collections.abc import AsyncGenerator
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
+from langchain_redis_memory.redis.client.deadline import Deadlines
 from langchain_redis_memory.redis.client.gate import Gate
 from langchain_redis_memory.redis.client.topology import Topology
 
@@ -23,20 +24,19 @@ _KEPT = 8
 
 
 class LoopTransport(NamedTuple):
-    """An event loop's transport, its gate, and the generator that closes it."""
+    """An event loop's transport, its gates, its calls' deadlines, and the generator that closes it."""
 
     transport: Any
     gate: asyncio.Semaphore
     spare: asyncio.Semaphore
+    deadlines: Deadlines
     lifetime: AsyncGenerator[Any, None]
 
 
 class Connections:
     """The transports of one `Client`, opened at their first use and again after they were closed.
 
-    Args:
-        topology: Opens them.
-        limit: How many round trips may be under way at once, in all threads and in each event loop; None for no bound.
+    At most `limit` round trips are under way at once, in all threads and in each event loop; None for no bound.
     """
 
     def __init__(self, topology: Topology, limit: int | None) -> None:
@@ -76,7 +76,7 @@ class Connections:
                 del self._loops[ended]
             lifetime = self._live(loop)
             gate, spare = asyncio.Semaphore(self._places), asyncio.Semaphore(self._spare)
-            held = LoopTransport(await lifetime.__anext__(), gate, spare, lifetime)
+            held = LoopTransport(await lifetime.__anext__(), gate, spare, Deadlines(loop), lifetime)
             self._loops[loop] = held
         return held
 

@@ -11,10 +11,9 @@ T = TypeVar("T")
 
 
 def run_coroutine(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Runs a coroutine to its end in a loop of its own.
+    """Runs a coroutine to its end in a loop of its own. Returns its result.
 
-    Returns:
-        Its result. Where this thread has a running loop already (a notebook), a thread of its own runs it meanwhile.
+    Where this thread has a running loop already (a notebook), a thread of its own runs it meanwhile.
     """
     if not in_event_loop():
         return asyncio.run(coroutine)

@@ -140,8 +140,7 @@ def is_timeout(error: Exception) -> bool:
 def translate(error: Exception, where: str, *, answered: bool = True) -> RedisMemoryError:
     """Translates what redis-py raised for a whole trip into this package's error.
 
-    Returns:
-        The error to raise; what is nobody's error of this kind is raised as it is.
+    Returns the error to raise; what is nobody's error of this kind is raised as it is.
     """
     import redis.exceptions as their
 

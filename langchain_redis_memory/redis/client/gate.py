@@ -41,22 +41,14 @@ class Gate:
         self._lock = threading.Lock()
 
     def place(self, token: Token) -> Place:
-        """Makes a place for a token, to `enter` with.
-
-        Args:
-            token: The call's token, which no one else refers to.
-        """
+        """Makes a place for a token, which no one else refers to; `enter` takes it."""
         return ref(token, self.inside.discard)
 
     def enter(self, place: Place, until: float) -> None:
-        """Enters, or waits for a place.
+        """Enters, or waits for a place `until` then, in the process's monotonic time.
 
-        Args:
-            place: The caller's. Whether or not this returns, `inside.discard(place)` leaves, and `wake` comes after it.
-            until: When to stop waiting, as the process's monotonic time.
-
-        Raises:
-            TimeoutError: There was no place until then.
+        Whether or not this returns, `inside.discard(place)` leaves, and `wake` comes after it. Raises `TimeoutError`:
+        there was no place until then.
         """
         while True:
             with self._lock:

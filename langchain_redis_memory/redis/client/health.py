@@ -64,14 +64,7 @@ class Health:
 
 
 def ping_flow(key: str) -> Flow[float]:
-    """Makes a round trip.
-
-    Args:
-        key: A key that does not exist.
-
-    Returns:
-        How long it took, in seconds.
-    """
+    """Makes a round trip and gives its seconds."""
     began: float = yield Now()
     yield from ask(Op((("EXISTS", key),), _answered, tolerant=True))
     ended: float = yield Now()
@@ -87,26 +80,19 @@ def _answered(replies: Sequence[Reply]) -> None:
 def health_flow(
     key: str, breakers: Sequence[Breaker | StallGuard], connections: Connections, outboxes: Outboxes
 ) -> Flow[Health]:
-    """Measures the health of the client and its server.
+    """Measures the health of the client and its server; an unreachable server is no error.
 
-    Args:
-        key: A key that does not exist, with the hash tag that vector sets would have.
-        breakers: Say whether caches, or all calls, leave it alone.
-        connections: The client's connections.
-        outboxes: What waits to be stored.
-
-    Returns:
-        The client's and the server's health; an unreachable server is no error.
+    The `key` does not exist and has the hash tag that vector sets would have.
     """
     topology = connections.topology
-    found = Health(topology.shown, topology.kind, reachable=False)
+    health = Health(topology.shown, topology.kind, reachable=False)
     try:
-        found = yield from _server_flow(found, key, by_key=topology.cluster)
+        health = yield from _server_flow(health, key, by_key=topology.cluster)
     except (UnavailableError, AuthenticationError, ServerError) as error:
-        found = replace(found, error=str(error))
+        health = replace(health, error=str(error))
     now: float = yield Now()
     return replace(
-        found,
+        health,
         breaker_open=any(one.rests(now) for one in (*breakers, topology.nodes) if one is not None),
         connections=connections.in_use(),
         connection_limit=connections.limit,
@@ -114,12 +100,12 @@ def health_flow(
     )
 
 
-def _server_flow(found: Health, key: str, *, by_key: bool) -> Flow[Health]:
+def _server_flow(health: Health, key: str, *, by_key: bool) -> Flow[Health]:
     server, info = yield from ask(merge(probe(key, by_key=by_key), _info()))
     seconds = yield from ping_flow(key)
     eviction, limit = info.get("maxmemory_policy", ""), _number(info.get("maxmemory"))
     return replace(
-        found,
+        health,
         reachable=True,
         round_trip_s=seconds,
         flavour=server.flavour or info.get("server_name", "redis" if "redis_version" in info else ""),

@@ -55,11 +55,9 @@ def open_in_process_async(server: Any) -> AsyncPipelineTransport:
 
 
 class InProcessTransport(PipelineTransport):
-    """Hands the commands of a trip to the server, in the caller's thread.
+    """Hands the commands of a trip to the server, in the caller's thread; a connection is used by one trip at a time.
 
-    Args:
-        client: A sync client of the same server, for what is no trip.
-        connect: Makes a connection; each is used by one trip at a time.
+    What is no trip goes by a sync client of the same server.
     """
 
     def __init__(self, client: Any, connect: Callable[[], Any]) -> None:

@@ -24,18 +24,10 @@ class Unusual(Exception):
 
 
 def quick(db: Any, name: bytes, args: list[bytes]) -> Answer:
-    """Runs a command.
+    """Runs a command, named in capitals, under the lock of fakeredis's database, which the caller holds.
 
-    Args:
-        db: The database of fakeredis, whose lock the caller holds.
-        name: The command, in capitals.
-        args: Its arguments.
-
-    Returns:
-        The reply as a script receives it, before it is made Lua's.
-
-    Raises:
-        Unusual: It has to be asked of fakeredis.
+    Returns the reply as a script receives it, before it is made Lua's. Raises `Unusual`: it has to be asked of
+    fakeredis.
     """
     known = _COMMANDS.get(name)
     if known is None or len(args) < known[1] or (len(args) > known[1] and not known[2]):
@@ -187,50 +179,50 @@ def _set(db: Any, key: bytes, value: bytes, *lifetime: bytes) -> Answer:
 
 
 def _hget(db: Any, key: bytes, field: bytes) -> Answer:
-    found = _value(db, key, Hash)
-    return None if found is None else found.get(field)
+    table = _value(db, key, Hash)
+    return None if table is None else table.get(field)
 
 
 def _hmget(db: Any, key: bytes, *fields: bytes) -> Answer:
-    found = _value(db, key, Hash)
-    return [None if found is None else found.get(field) for field in fields]
+    table = _value(db, key, Hash)
+    return [None if table is None else table.get(field) for field in fields]
 
 
 def _hlen(db: Any, key: bytes) -> Answer:
-    found = _value(db, key, Hash)
-    return 0 if found is None else len(found)
+    table = _value(db, key, Hash)
+    return 0 if table is None else len(table)
 
 
 def _hset(db: Any, key: bytes, *pairs: bytes) -> Answer:
     if len(pairs) % 2:
         raise Unusual
-    found = _made(db, key, Hash)
-    before = len(found)
-    found.update(dict(zip(pairs[::2], pairs[1::2], strict=True)), clear_expiration=True)
+    table = _made(db, key, Hash)
+    before = len(table)
+    table.update(dict(zip(pairs[::2], pairs[1::2], strict=True)), clear_expiration=True)
     db.notify_watch(key)
-    return len(found) - before
+    return len(table) - before
 
 
 def _hsetnx(db: Any, key: bytes, field: bytes, value: bytes) -> Answer:
-    found = _value(db, key, Hash)
-    return 0 if found is not None and field in found else _hset(db, key, field, value)
+    table = _value(db, key, Hash)
+    return 0 if table is not None and field in table else _hset(db, key, field, value)
 
 
 def _hincrby(db: Any, key: bytes, field: bytes, more: bytes) -> Answer:
-    found = _value(db, key, Hash)
-    total = _whole(more) + _whole(b"0" if found is None else found.get(field, b"0"))
+    table = _value(db, key, Hash)
+    total = _whole(more) + _whole(b"0" if table is None else table.get(field, b"0"))
     _made(db, key, Hash).update({field: b"%d" % total}, clear_expiration=False)
     db.notify_watch(key)
     return total
 
 
 def _hdel(db: Any, key: bytes, *fields: bytes) -> Answer:
-    found = _value(db, key, Hash)
-    gone = [] if found is None else [field for field in dict.fromkeys(fields) if field in found]
+    table = _value(db, key, Hash)
+    gone = [] if table is None else [field for field in dict.fromkeys(fields) if field in table]
     for field in gone:
-        del found[field]
+        del table[field]
     if gone:
-        _left(db, key, found)
+        _left(db, key, table)
     return len(gone)
 
 
@@ -239,28 +231,28 @@ def _llen(db: Any, key: bytes) -> Answer:
 
 
 def _lindex(db: Any, key: bytes, place: bytes) -> Answer:
-    found, at = _value(db, key, list) or (), _whole(place)
-    return found[at] if -len(found) <= at < len(found) else None
+    items, at = _value(db, key, list) or (), _whole(place)
+    return items[at] if -len(items) <= at < len(items) else None
 
 
 def _lrange(db: Any, key: bytes, start: bytes, stop: bytes) -> Answer:
-    found = _value(db, key, list) or []
-    first, end = _span(start, stop, len(found))
-    return found[first:end] if end > 0 else []
+    items = _value(db, key, list) or []
+    first, end = _span(start, stop, len(items))
+    return items[first:end] if end > 0 else []
 
 
 def _rpush(db: Any, key: bytes, *values: bytes) -> Answer:
-    found = _made(db, key, list)
-    found.extend(values)
+    items = _made(db, key, list)
+    items.extend(values)
     db.notify_watch(key)
-    return len(found)
+    return len(items)
 
 
 def _lset(db: Any, key: bytes, place: bytes, value: bytes) -> Answer:
-    found, at = _value(db, key, list) or [], _whole(place)
-    if not -len(found) <= at < len(found):
+    items, at = _value(db, key, list) or [], _whole(place)
+    if not -len(items) <= at < len(items):
         raise Unusual
-    found[at] = value
+    items[at] = value
     db.notify_watch(key)
     return OK
 
@@ -269,23 +261,23 @@ def _zadd(db: Any, key: bytes, *pairs: bytes) -> Answer:
     if len(pairs) % 2:
         raise Unusual
     scores = [_number(score) for score in pairs[::2]]
-    found = _made(db, key, ZSet)
-    before = len(found)
+    members = _made(db, key, ZSet)
+    before = len(members)
     for score, member in zip(scores, pairs[1::2], strict=True):
-        found.add(member, score)
+        members.add(member, score)
     db.notify_watch(key)
-    return len(found) - before
+    return len(members) - before
 
 
 def _zrem(db: Any, key: bytes, *members: bytes) -> Answer:
-    found = _value(db, key, ZSet)
-    if found is None:
+    scores = _value(db, key, ZSet)
+    if scores is None:
         return 0
-    before = len(found)
+    before = len(scores)
     for member in members:
-        found.discard(member)
-    if gone := before - len(found):
-        _left(db, key, found)
+        scores.discard(member)
+    if gone := before - len(scores):
+        _left(db, key, scores)
     return gone
 
 
@@ -294,24 +286,24 @@ def _zcard(db: Any, key: bytes) -> Answer:
 
 
 def _zscore(db: Any, key: bytes, member: bytes) -> Answer:
-    found = _value(db, key, ZSet)
-    score = None if found is None else found.get(member)
+    scores = _value(db, key, ZSet)
+    score = None if scores is None else scores.get(member)
     return None if score is None else _spelled(score)
 
 
 def _zrank(db: Any, key: bytes, member: bytes) -> Answer:
-    found = _value(db, key, ZSet)
-    return found.rank(member)[0] if found is not None and member in found else None
+    scores = _value(db, key, ZSet)
+    return scores.rank(member)[0] if scores is not None and member in scores else None
 
 
 def _zrange(db: Any, key: bytes, start: bytes, stop: bytes, *scores: bytes) -> Answer:
     if scores and scores != (b"WITHSCORES",):
         raise Unusual
-    found = _value(db, key, ZSet)
-    if found is None:
+    members = _value(db, key, ZSet)
+    if members is None:
         return []
-    first, end = _span(start, stop, len(found))
-    pairs = list(found.islice_score(first, end)) if end > first else []
+    first, end = _span(start, stop, len(members))
+    pairs = list(members.islice_score(first, end)) if end > first else []
     if scores:
         return [each for score, member in pairs for each in (member, _spelled(score))]
     return [member for _, member in pairs]
@@ -319,16 +311,16 @@ def _zrange(db: Any, key: bytes, start: bytes, stop: bytes, *scores: bytes) -> A
 
 def _zrangebyscore(db: Any, key: bytes, least: bytes, most: bytes, *limit: bytes) -> Answer:
     """Answers where nothing is as low: most scripts ask for what has expired."""
-    found, highest = _value(db, key, ZSet), _number(most)
-    if least != b"-inf" or (_limited(limit) and found and found._byscore[0][0] <= highest):
+    scores, highest = _value(db, key, ZSet), _number(most)
+    if least != b"-inf" or (_limited(limit) and scores and scores._byscore[0][0] <= highest):
         raise Unusual
     return []
 
 
 def _zrangebylex(db: Any, key: bytes, least: bytes, most: bytes, *limit: bytes) -> Answer:
     """Answers where all scores are equal, which such a range is for."""
-    found = _value(db, key, ZSet)
-    pairs: Any = () if found is None else found._byscore
+    scores = _value(db, key, ZSet)
+    pairs: Any = () if scores is None else scores._byscore
     skipped, count = _limited(limit)
     score = pairs[0][0] if pairs else 0.0
     if pairs and score != pairs[-1][0]:

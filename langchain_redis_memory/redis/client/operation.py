@@ -19,8 +19,7 @@ UNNAMED = "Client.run"
 def operation_name() -> str:
     """Names the operation that is under way.
 
-    Returns:
-        Class and method, the same for both colours; `UNNAMED` where no method of this package waits.
+    Returns class and method, the same for both colours; `UNNAMED` where no method of this package waits.
     """
     frame: FrameType | None = sys._getframe(1)
     task: FrameType | None = None

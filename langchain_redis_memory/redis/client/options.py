@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from math import inf
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
@@ -40,8 +39,7 @@ class Bounds(NamedTuple):
 UNBOUNDED = Bounds()
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(NamedTuple):
     """The options of connections.
 
     Args:
@@ -60,7 +58,7 @@ class Options:
     timeout_s: float = 5.0
     retries: int = 3
     health_check_s: int = 30
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = _NOTHING
     address_remap: Callable[[Address], Address] | None = None
     read_from: ReadFrom = "master"
 
@@ -70,8 +68,7 @@ class Options:
     ) -> Options:
         """Builds the options that settings name, with the settings' credentials where no provider is given.
 
-        Raises:
-            ConfigError: The provider, the map of addresses or `read_from` cannot be used.
+        Raises `ConfigError`: the provider, the map of addresses or `read_from` cannot be used.
         """
         bounds = (settings.max_connections, settings.connect_timeout_s, settings.timeout_s, settings.retries)
         given = dict(extra)

@@ -105,11 +105,7 @@ class Outboxes:
         return sum(map(len, self.all()))
 
     def finish(self, *only: WaitingMessages) -> None:
-        """Stores what waits, each outbox within its own bound; what still waits then is logged.
-
-        Args:
-            *only: The outboxes; none for all.
-        """
+        """Stores what waits, in these outboxes or in all, within each one's bound; what still waits then is logged."""
         for outbox in only or self.all():
             if len(outbox) and (left := outbox.finish()):
                 _log.warning(_LEFT, left)
@@ -117,12 +113,7 @@ class Outboxes:
     async def finish_in_loop(
         self, adrive: Callable[[Flow[int]], Coroutine[Any, Any, int]], *only: WaitingMessages
     ) -> None:
-        """Stores what waits; see `finish`.
-
-        Args:
-            adrive: Drives a flow in the running event loop.
-            *only: The outboxes; none for all.
-        """
+        """Stores what waits by driving flows in the running event loop; see `finish`."""
         for outbox in only or self.all():
             if not len(outbox):
                 continue

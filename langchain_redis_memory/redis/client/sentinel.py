@@ -23,7 +23,7 @@ from langchain_redis_memory.redis.client.deadline import CALL, timeout_at
 from langchain_redis_memory.redis.client.errors import is_unknown_script
 from langchain_redis_memory.redis.client.handshake import handshake
 from langchain_redis_memory.redis.client.options import Options
-from langchain_redis_memory.redis.client.shared import AsyncSharedTransport
+from langchain_redis_memory.redis.client.shared_transport import AsyncSharedTransport
 from langchain_redis_memory.redis.client.transport import DirectTransport
 
 _LOOK_S = 0.25

@@ -9,11 +9,20 @@ The password is a secret: no repr, log or error shows it.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, ClassVar
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from langchain_redis_memory.errors import ConfigError
 
@@ -22,15 +31,16 @@ def _env(*names: str) -> AliasChoices:
     return AliasChoices(*names)
 
 
-class RedisMemorySettings(BaseSettings):
+class RedisMemorySettings(BaseModel):
     """Reads what a deployment sets by environment variables: the defaults of arguments that are not given.
 
     Each field is read from the environment variable of its alias, and can be given by that name or by its own. An
     empty variable counts as not set; "none" as a lifetime is no expiry.
     """
 
-    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
-        populate_by_name=True, extra="ignore", hide_input_in_errors=True, env_ignore_empty=True
+    # Where nothing is set nothing is validated: most processes need no validator, which takes milliseconds to build.
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        populate_by_name=True, extra="ignore", hide_input_in_errors=True, defer_build=True
     )
 
     enabled: bool = Field(
@@ -71,6 +81,21 @@ class RedisMemorySettings(BaseSettings):
         description="Lifetime of a LangGraph thread",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _from_environment(cls, given: Any) -> Any:
+        """Adds what the environment says of what is not given."""
+        if not isinstance(given, Mapping):
+            return given
+        variables = {name.upper(): value for name, value in os.environ.items() if value}
+        known = {name: _variables(name) for name in cls.model_fields}
+        found = {
+            name: next((variables[one] for one in names if one in variables), None)
+            for name, names in known.items()
+            if given.keys().isdisjoint((name, *names))
+        }
+        return {**given, **{name: value for name, value in found.items() if value is not None}}
+
     @field_validator("port", mode="before")
     @classmethod
     def _port_of_a_link(cls, value: object) -> object:
@@ -95,27 +120,22 @@ class RedisMemorySettings(BaseSettings):
         """Returns username and password for the connection, where they are not part of the URL."""
         if not self.enabled or (self.redis_url is not None and self.redis_url.get_secret_value()):
             return {}
-        found: dict[str, Any] = {}
+        arguments: dict[str, Any] = {}
         if self.username is not None:
-            found["username"] = self.username
+            arguments["username"] = self.username
         if self.password is not None:
-            found["password"] = self.password.get_secret_value()
-        return found
+            arguments["password"] = self.password.get_secret_value()
+        return arguments
 
 
 _LOCATION = ("enabled", "redis_url", "host", "port", "db", "username", "password", "ssl")
 
 
 def read_settings(url: str | None = None, **given: Any) -> RedisMemorySettings:
-    """Reads the environment's settings.
+    """Reads the environment's settings; fields that are `given` and not None replace them, unchecked.
 
-    Args:
-        url: Where the server is, "" for a client of redis-py: what the environment says of its own server is then not
-            read. None for that one.
-        **given: Fields that are given instead; None for those that are not. They are checked where they are used.
-
-    Raises:
-        ConfigError: A variable cannot be read; the message names it without its value.
+    With a `url`, which is "" for a client of redis-py, what the environment says of its own server is not read. Raises
+    `ConfigError`: a variable cannot be read; the message names it without its value.
     """
     update = {name: value for name, value in given.items() if value is not None}
     if url:
@@ -123,7 +143,7 @@ def read_settings(url: str | None = None, **given: Any) -> RedisMemorySettings:
     try:
         return _from(_environment(), without_server=url is not None).model_copy(update=update)
     except ValidationError as error:
-        faults = "; ".join(f"{_names(fault['loc'][0])}: {fault['msg']}" for fault in error.errors())
+        faults = "; ".join(f"{_told(fault['loc'][0])}: {fault['msg']}" for fault in error.errors())
         raise ConfigError(f"the environment's settings cannot work: {faults}") from None
 
 
@@ -131,19 +151,26 @@ def _environment() -> frozenset[tuple[str, str]]:
     return frozenset((name, value) for name, value in os.environ.items() if name.upper().startswith("REDIS_"))
 
 
-@lru_cache(maxsize=8)  # to read an environment costs 2 ms, more than all else of making a client
+@lru_cache(maxsize=8)  # to read an environment costs more than all else of making a client
 def _from(environment: frozenset[tuple[str, str]], *, without_server: bool) -> RedisMemorySettings:
     """Reads the environment, which is an argument so that a changed one is read again."""
+    if not environment:
+        return RedisMemorySettings.model_construct()
     fields = RedisMemorySettings.model_fields
     return RedisMemorySettings.model_validate(
         {name: fields[name].default for name in _LOCATION} if without_server else {}
     )
 
 
-def _names(name: object) -> str:
-    """A field's variable with its other names; pydantic tells only the first, whichever was set."""
-    for field in RedisMemorySettings.model_fields.values():
-        alias = field.validation_alias
-        if isinstance(alias, AliasChoices) and name in alias.choices:
-            return " or ".join(map(str, alias.choices))
+def _variables(field: str) -> list[str]:
+    """The variables that a field is read from; the first that is set counts."""
+    alias = RedisMemorySettings.model_fields[field].validation_alias
+    return [str(name) for name in alias.choices] if isinstance(alias, AliasChoices) else []
+
+
+def _told(name: object) -> str:
+    """A field's variables, for an error: pydantic tells its name or only the first of them, whichever was set."""
+    for field in RedisMemorySettings.model_fields:
+        if name in (field, *(names := _variables(field))):
+            return " or ".join(names)
     return str(name)

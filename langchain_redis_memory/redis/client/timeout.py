@@ -36,11 +36,9 @@ class _Call:
 
 
 class Executor:
-    """Daemon threads that are started as they are needed and end when nothing has come for a while.
+    """Daemon threads that are started as they are needed and end when nothing has come for `idle_s`.
 
-    Args:
-        limit: How many calls may be under way at once, those that nobody waits for any more included.
-        idle_s: After how many seconds without a call a thread ends.
+    At most `limit` calls are under way at once, those that nobody waits for any more included.
     """
 
     def __init__(self, limit: int = MAX_CALLS, idle_s: float = _IDLE_S) -> None:
@@ -123,14 +121,9 @@ if hasattr(os, "register_at_fork"):
 
 
 def within(seconds: float | None, call: Callable[[], Any]) -> Any:
-    """Makes a call and waits for its result.
+    """Makes a call in the caller's context and waits so many seconds for its result; None for no bound.
 
-    Args:
-        seconds: How long; None for as long as it takes.
-        call: What to call; it sees the caller's context variables.
-
-    Raises:
-        TimeoutError: It took longer, or too many calls are under way. What the call raises is passed on.
+    Raises `TimeoutError`: it took longer, or too many calls are under way. What the call raises is passed on.
     """
     return call() if seconds is None else _executor.run(seconds, call)
 

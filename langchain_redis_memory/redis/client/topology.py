@@ -10,29 +10,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.extras import missing
 from langchain_redis_memory.redis.client.bounded_sockets import bounded
-from langchain_redis_memory.redis.client.cluster import (
-    AsyncClusterTransport,
-    ClusterTransport,
-    ask_for_copies,
-    ask_for_copies_async,
-)
-from langchain_redis_memory.redis.client.in_process import open_in_process, open_in_process_async
 from langchain_redis_memory.redis.client.options import UNBOUNDED, Bounds, Options
-from langchain_redis_memory.redis.client.shared import AsyncSharedTransport
-from langchain_redis_memory.redis.client.slots import Node, Nodes, Replica
-from langchain_redis_memory.redis.client.transport import (
-    AsyncPipelineTransport,
-    DirectTransport,
-    PipelineTransport,
-)
+from langchain_redis_memory.redis.client.transport import AsyncPipelineTransport, DirectTransport, PipelineTransport
+
+if TYPE_CHECKING:
+    from langchain_redis_memory.redis.client.slots import Node, Nodes
 
 DEFAULT_URL = "redis://localhost:6379/0"
 
@@ -46,8 +35,7 @@ _SCHEMES = (
 TopologyKind = Literal["memory", "single", "cluster", "sentinel"]
 
 
-@dataclass(frozen=True)
-class Topology:
+class Topology(NamedTuple):
     """The place of the data, and how to open a client for it.
 
     Args:
@@ -97,15 +85,8 @@ def is_async(client: RedisClient | str | None) -> bool:
 def lent(redis: RedisClient | None, aredis: RedisClient | None) -> Topology:
     """Returns the topology of clients of redis-py that belong to the caller and are not closed here.
 
-    Args:
-        redis: A sync client, or None.
-        aredis: An async client, or None.
-
-    Returns:
-        The topology; a colour without a client is refused when it is used.
-
-    Raises:
-        ConfigError: There is no client, or one has the other's colour.
+    A colour without a client is refused when it is used. Raises `ConfigError`: there is no client, or one has the
+    other's colour.
     """
     if redis is None and aredis is None:
         raise ConfigError("give Client a URL, a redis or an aredis, or use Client.from_url(...)")
@@ -129,17 +110,9 @@ def lent(redis: RedisClient | None, aredis: RedisClient | None) -> Topology:
 
 
 def topology(url: str, options: Options) -> Topology:
-    """Parses a URL into the topology that it names.
+    """Parses a URL into the topology that it names; nothing is connected.
 
-    Args:
-        url: See the module's docstring.
-        options: How connections are made.
-
-    Returns:
-        The topology; nothing has been connected.
-
-    Raises:
-        ConfigError: The URL or an option cannot work. The message never holds the URL's credentials.
+    Raises `ConfigError`: the URL or an option cannot work. The message never holds the URL's credentials.
     """
     if not isinstance(url, str) or "://" not in url:
         raise ConfigError(f"expected a URL such as {DEFAULT_URL}; known schemes are {_SCHEMES}")
@@ -147,7 +120,7 @@ def topology(url: str, options: Options) -> Topology:
     if options.max_connections < 1 or options.retries < 0 or min(options.connect_timeout_s, options.timeout_s) <= 0:
         raise ConfigError("max_connections must be at least 1, retries at least 0, and timeouts positive")
     if scheme == "memory":
-        return replace(_memory(unquote(rest.split("?")[0].strip("/"))), bounds=options.bounds)
+        return _memory(unquote(rest.split("?")[0].strip("/")))._replace(bounds=options.bounds)
     base, _, kind = scheme.partition("+")
     replicas = options.read_from == "prefer_replica"
     if base in _SINGLE and not kind and replicas:
@@ -155,10 +128,10 @@ def topology(url: str, options: Options) -> Topology:
             "read_from='prefer_replica' needs a URL by which replicas are found: redis+cluster:// or redis+sentinel://"
         )
     if base in _SINGLE and not kind:
-        return replace(_single(f"{_SINGLE[base]}://{rest}", options), bounds=options.bounds)
+        return _single(f"{_SINGLE[base]}://{rest}", options)._replace(bounds=options.bounds)
     if base in _SINGLE and base != "unix" and kind in {"cluster", "sentinel"}:
         made = (_cluster if kind == "cluster" else _sentinel)(_SINGLE[base], rest, options)
-        return replace(made, bounds=options.bounds, reads_replicas=replicas)
+        return made._replace(bounds=options.bounds, reads_replicas=replicas)
     raise ConfigError(f"unknown scheme {scheme!r}; known are {_SCHEMES}")
 
 
@@ -171,6 +144,7 @@ def _memory(name: str) -> Topology:
     if find_spec("fakeredis") is None or find_spec("lupa") is None:
         msg = "memory:// needs fakeredis and lupa"
         raise missing(msg, "memory")
+    from langchain_redis_memory.redis.client.in_process import open_in_process, open_in_process_async
 
     def server() -> Any:
         from fakeredis import FakeServer
@@ -236,12 +210,17 @@ def _single(url: str, options: Options) -> Topology:
         pool = library.ConnectionPool.from_url(url, **options.connection(asynchronous=asynchronous), **chosen)
         return library.Redis.from_pool(pool)
 
+    def aopen() -> Any:
+        from langchain_redis_memory.redis.client.shared_transport import AsyncSharedTransport
+
+        return AsyncSharedTransport(make(aredis, asynchronous=True))
+
     where = fields.get("path") or f"{fields.get('host', 'localhost')}:{fields.get('port', 6379)}/{fields.get('db', 0)}"
     scheme = "unix" if "path" in fields else "rediss" if tls else "redis"
     return Topology(
         _shown(scheme, where),
         lambda: DirectTransport(make(redis, asynchronous=False)),
-        lambda: AsyncSharedTransport(make(aredis, asynchronous=True)),
+        aopen,
     )
 
 
@@ -266,6 +245,15 @@ def _hosts(rest: str, port: int) -> tuple[str, list[tuple[str, int]], str]:
 def _cluster(scheme: str, rest: str, options: Options) -> Topology:
     import redis
     import redis.asyncio as aredis
+
+    from langchain_redis_memory.redis.client.cluster import (
+        AsyncClusterTransport,
+        ClusterTransport,
+        ask_for_copies,
+        ask_for_copies_async,
+    )
+    from langchain_redis_memory.redis.client.shared_transport import AsyncSharedTransport
+    from langchain_redis_memory.redis.client.slots import Nodes, Replica
 
     userinfo, hosts, tail = _hosts(rest, 6379)
     fields = _parse(f"{scheme}://{userinfo}{_spell(hosts[0])}{tail}")

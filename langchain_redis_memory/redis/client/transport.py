@@ -8,11 +8,10 @@ Scripts go by digest or in full. Each has an async twin.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import lru_cache
 from inspect import signature
 from typing import Any
 from weakref import WeakSet
@@ -234,11 +233,30 @@ class AsyncDirectTransport:
             packed: The commands as they are sent.
             takers: Who gets how many of the replies, in their order.
         """
+        from redis._parsers.hiredis import NOT_ENOUGH_DATA
+        from redis.exceptions import ConnectionError, ResponseError
+
         connection = await self._take()
         try:
             await connection.send_packed_command([packed])
+            parser = connection._parser
+            there = parser._reader.gets if _is_quick(connection.__class__, parser.__class__) else None
             for count, take in takers:
-                take(await read_replies(connection, count))
+                replies: list[Reply] = []
+                while len(replies) < count:
+                    reply = there(False) if there is not None else NOT_ENOUGH_DATA
+                    if reply is NOT_ENOUGH_DATA:
+                        try:
+                            reply = await connection.read_response(disable_decoding=True)
+                        except ResponseError as error:
+                            reply = error
+                    elif isinstance(reply, ConnectionError):
+                        raise reply
+                    elif reply.__class__ is parser._hiredis_PushNotificationType:
+                        await parser.handle_push_response(reply)
+                        continue
+                    replies.append(reply)
+                take(replies)
         except BaseException:
             try:
                 await connection.disconnect(nowait=True)
@@ -277,45 +295,6 @@ class AsyncDirectTransport:
         await self.client.aclose()
 
 
-async def read_replies(connection: Any, count: int) -> list[Reply]:
-    """Reads replies from an async connection, errors of commands among them."""
-    from redis.exceptions import ConnectionError, ResponseError
-
-    found: list[Reply] = []
-    parser: Any = connection._parser
-    end = _end_of_what_came(connection.__class__, parser.__class__)
-    if end is None or connection.socket_timeout is not None or not parser._connected:
-        for _ in range(count):
-            try:
-                found.append(await connection.read_response(disable_decoding=True))
-            except ResponseError as error:
-                found.append(error)
-        return found
-    gets = parser._reader.gets
-    while len(found) < count:
-        while (reply := gets(False)) is end:
-            await parser.read_from_socket()
-        if isinstance(reply, ConnectionError):
-            raise reply
-        if reply.__class__ is parser._hiredis_PushNotificationType:
-            await parser.handle_push_response(reply)
-        else:
-            found.append(reply)
-    if connection.health_check_interval:
-        connection.next_health_check = asyncio.get_running_loop().time() + connection.health_check_interval
-    return found
-
-
-@cache
-def _end_of_what_came(connection_class: Any, parser_class: type) -> Any:
-    """Returns what the parser of hiredis says where more has to come; None for connections that read in another way."""
-    from redis._parsers.hiredis import NOT_ENOUGH_DATA, _AsyncHiredisParser
-    from redis.asyncio.connection import AbstractConnection
-
-    usual = connection_class.read_response is AbstractConnection.read_response  # of a sentinel's masters it is not
-    return NOT_ENOUGH_DATA if usual and parser_class is _AsyncHiredisParser else None
-
-
 def spelled(command: Command, *, by_digest: bool) -> Sequence[Any]:
     """Spells a command, numbers as text: hiredis would do so, but crashes if a signal handler raises meanwhile.
 
@@ -331,6 +310,20 @@ def spelled(command: Command, *, by_digest: bool) -> Sequence[Any]:
     return [word if word.__class__ in _TEXT or not isinstance(word, _NUMBERS) else str(word) for word in words]
 
 
+@lru_cache(maxsize=16)
+def _is_quick(connection: Any, parser: type) -> bool:
+    """Tells whether replies that have come may be taken from the parser itself, where redis-py awaits three coroutines.
+
+    Args:
+        connection: The class of an async connection; that of a sentinel's masters looks at each reply.
+        parser: The class of its parser.
+    """
+    from redis._parsers.hiredis import _AsyncHiredisParser
+    from redis.asyncio.connection import AbstractConnection
+
+    return connection.read_response is AbstractConnection.read_response and parser is _AsyncHiredisParser
+
+
 _UNLISTED = "command doesn't exist in Redis commands"
 _TEXT: frozenset[type] = frozenset((str, bytes, Key))
 _NUMBERS = (int, float)
@@ -338,14 +331,15 @@ _NUMBERS = (int, float)
 
 def pack(commands: Sequence[Command], *, by_digest: bool) -> bytes:
     """Packs commands as they are sent."""
-    packed = _packer()
+    pack_command = _packer()
     if len(commands) == 1:
-        return packed(tuple(spelled(commands[0], by_digest=by_digest)))
-    return b"".join([packed(tuple(spelled(command, by_digest=by_digest))) for command in commands])
+        return pack_command(tuple(spelled(commands[0], by_digest=by_digest)))  # type: ignore[no-any-return]
+    return b"".join([pack_command(tuple(spelled(command, by_digest=by_digest))) for command in commands])
 
 
-@cache
-def _packer() -> Callable[[tuple[Any, ...]], bytes]:
+@lru_cache(maxsize=1)
+def _packer() -> Any:
+    """Returns hiredis' function: to import it for each trip takes longer than to pack a command."""
     from hiredis import pack_command
 
     return pack_command

@@ -21,7 +21,7 @@ from langchain_redis_memory.ops import WAITS, Command, Op, Reply, writes_once
 from langchain_redis_memory.redis.client.circuit_breaker import StallGuard
 from langchain_redis_memory.redis.client.connections import Connections
 from langchain_redis_memory.redis.client.coroutines import run_coroutine
-from langchain_redis_memory.redis.client.deadline import CALL, spent_s, timeout_at
+from langchain_redis_memory.redis.client.deadline import CALL, Deadline, spent_s, timeout_at
 from langchain_redis_memory.redis.client.errors import (
     explain,
     is_elsewhere,
@@ -190,10 +190,11 @@ class Trips:
         if not self.stall.closed:
             await self._atry(began)
             seconds -= monotonic() - began
-        held, told = None, list[_Told]()
+        held = None
+        told: list[_Told] = []
+        opened = await self._connections.of_loop()
         try:
-            async with timeout_at(None if seconds == inf else asyncio.get_running_loop().time() + seconds):
-                opened = await self._connections.of_loop()
+            with Deadline(opened.deadlines, seconds):
                 if op.best_effort:
                     await opened.spare.acquire()
                 try:

@@ -58,8 +58,8 @@ class RedisWrappedKeys:
 
     def get(self, owner: str) -> bytes | None:
         """Returns what is kept for an owner; None for nothing. See `WrappedKeys`."""
-        found: bytes | None = self._server.run(Op((("GET", self._key(owner)),), lambda replies: replies[0]))
-        return found
+        wrapped: bytes | None = self._server.run(Op((("GET", self._key(owner)),), lambda replies: replies[0]))
+        return wrapped
 
     def add(self, owner: str, wrapped: bytes) -> bytes:
         """Keeps a wrapped key for an owner that has none; see `WrappedKeys`."""

@@ -49,7 +49,7 @@ _DICTIONARIES = {
 """Part of what is stored: one is never changed, a better one gets the next number and becomes the current one."""
 
 _MOST_MB = 64
-_VARIABLE = "REDIS_MEMORY_MAX_INFLATED_MB"
+VARIABLE = "REDIS_MEMORY_MAX_INFLATED_MB"
 
 
 @lru_cache(maxsize=1)
@@ -59,20 +59,15 @@ def most_bytes() -> int:
     It is a bound of the process, from the environment (`REDIS_MEMORY_MAX_INFLATED_MB`), read once. A larger value is
     stored as it is, so nothing is stored that could not be read.
 
-    Raises:
-        ConfigError: The variable is no whole number from 1 to 512.
+    Raises `ConfigError`: the variable is no whole number from 1 to 512.
     """
-    given = os.environ.get(_VARIABLE) or str(_MOST_MB)
+    given = os.environ.get(VARIABLE) or str(_MOST_MB)
     megabytes = int(given) if given.isascii() and given.isdigit() and len(given) < 4 else 0
-    return check_whole(megabytes, f"{_VARIABLE}={given!r}", 1, 512, ConfigError) * 1024 * 1024
+    return check_whole(megabytes, f"{VARIABLE}={given!r}", 1, 512, ConfigError) * 1024 * 1024
 
 
 def deflate(data: bytes) -> bytes | None:
-    """Deflates bytes.
-
-    Returns:
-        The shorter bytes; None where they would not be, or where they could not be inflated.
-    """
+    """Deflates bytes. Returns the shorter bytes; None where they would not be, or where they could not be inflated."""
     if len(data) > most_bytes():
         return None
     deflater = _PREPARED.copy() if len(data) <= _SHORT else _deflater(15, 9)
@@ -93,9 +88,8 @@ _PREPARED = _deflater(12, 5)
 def inflate(data: bytes) -> bytes:
     """Inflates bytes that `deflate` made shorter.
 
-    Raises:
-        CorruptDataError: They name a dictionary that is not known, or are larger than `most_bytes`.
-        ValueError: They are cut off, or followed by something else.
+    Raises `CorruptDataError`: they name a dictionary that is not known, or are larger than `most_bytes`. Raises
+    `ValueError`: they are cut off, or followed by something else.
     """
     number = data[0] if data else _CURRENT
     dictionary = _DICTIONARIES.get(number)
@@ -107,7 +101,7 @@ def inflate(data: bytes) -> bytes:
     inflater = zlib.decompressobj(-15, dictionary)
     whole = inflater.decompress(data[1:], most_bytes())
     if inflater.unconsumed_tail:
-        msg = f"deflated bytes are of more than {most_bytes()} bytes: they are crafted, or {_VARIABLE} must be larger"
+        msg = f"deflated bytes are of more than {most_bytes()} bytes: they are crafted, or {VARIABLE} must be larger"
         raise CorruptDataError(msg)
     if not inflater.eof or inflater.unused_data:
         raise ValueError("deflated bytes are cut off or followed by something else")

@@ -20,27 +20,17 @@ _PLAIN, _DEFLATED = b"|", b"~"
 
 
 def seal(data: bytes, *, deflate_from: int | None = None) -> bytes:
-    """Puts bytes into an envelope.
-
-    Args:
-        data: Any bytes.
-        deflate_from: Deflate the body from so many bytes on, where that makes it shorter; None: never.
-    """
+    """Puts bytes into an envelope, deflated from so many bytes on where that makes them shorter; None: never."""
     small = deflate(data) if deflate_from is not None and len(data) >= deflate_from else None
     body = _PLAIN + data if small is None else _DEFLATED + small
     return VERSION + _checksum(body) + body
 
 
 def unseal(envelope: bytes, where: str) -> bytes:
-    """Takes the bytes out of an envelope.
+    """Takes the bytes out of an envelope that was read from the key `where`.
 
-    Args:
-        envelope: What `seal` made.
-        where: The key that it was read from, for the error.
-
-    Raises:
-        FormatVersionError: A newer version of this package wrote it.
-        CorruptDataError: The envelope is damaged or something else.
+    Raises `FormatVersionError`: a newer version of this package wrote it. Raises `CorruptDataError`: it is damaged or
+    something else.
     """
     head, body = envelope[: 1 + _CHECKSUM_BYTES], envelope[1 + _CHECKSUM_BYTES :]
     if is_newer(envelope):

@@ -24,10 +24,10 @@ from langchain_core.load import Serializable, dumpd
 from langchain_core.messages import BaseMessage
 from langchain_core.prompts import BasePromptTemplate
 from langchain_core.runnables import Runnable, RunnableLambda
-from langchain_core.vectorstores import VectorStoreRetriever
 from pydantic import BaseModel, SecretStr
 
 from langchain_redis_memory.errors import UnserialisableError
+from langchain_redis_memory.extras import loaded
 from langchain_redis_memory.redis.codec.values import digest
 
 _EXACT = {type(None), bool, int, float, complex, str, bytes, Decimal, UUID, datetime, date, time, timedelta}
@@ -48,12 +48,16 @@ class Description(NamedTuple):
         opaque: Names of the parts that cannot be described, in order, each once.
         acts: Whether a part that is not LangChain's own, and no model, may read the config and have effects.
         computed: Functions from which its prompts take what is in them by then, such as the day.
+        selectors: Names of what chooses its prompts' examples from somewhere that cannot be described.
+        live: Its models and vector stores' retrievers, whose settings somebody may change.
     """
 
     digest: str
     opaque: tuple[str, ...]
     acts: bool
     computed: tuple[Callable[[], Any], ...] = ()
+    selectors: frozenset[str] = frozenset()
+    live: tuple[LiveSettings, ...] = ()
 
 
 @dataclass
@@ -63,40 +67,84 @@ class _Findings:
     opaque: dict[str, None] = field(default_factory=dict)
     acts: bool = False
     computed: list[Callable[[], Any]] = field(default_factory=list)
+    selectors: set[str] = field(default_factory=set)
+    live: list[LiveSettings] = field(default_factory=list)
+
+
+class LiveSettings:
+    """The settings of a model or a retriever, which may be changed after it was described.
+
+    Args:
+        part: The model or the retriever.
+    """
+
+    def __init__(self, part: Any) -> None:
+        self._part = part
+        self._fields, self._decides = plain_fields(part), _decides(part)
+
+    def changed(self) -> bool:
+        """Checks whether what decides its answers is another by now; what it counts by itself decides nothing."""
+        now = plain_fields(self._part)
+        if now == self._fields:
+            return False
+        if _decides(self._part) != self._decides:
+            return True
+        self._fields = now
+        return False
+
+
+def _decides(part: Any) -> Any:
+    """What a model or a retriever itself says of its settings, without lists that may be filled by use."""
+    if isinstance(part, loaded("langchain_core.vectorstores.base", "VectorStoreRetriever")):
+        return [part.search_type, dict(part.search_kwargs)]
+    dumped = dumpd(part)
+    return repr(_settable(dumped["kwargs"] if _whole(dumped) else getattr(part, "_identifying_params", {})))
+
+
+def plain_fields(thing: Any) -> Any:
+    """Copies the fields of an object that somebody may set to another value, such as a model's temperature."""
+    return thing.copy() if isinstance(thing, dict) else _settable(vars(thing))
+
+
+def _settable(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: value.copy() if isinstance(value, dict | list) else value
+        for name, value in found.items()
+        if (isinstance(value, str | int | float | dict) or name.startswith("stop")) and name != "_serialized"
+    }
 
 
 def describe(part: Any) -> Description:
     """Describes a runnable by what decides its answers.
 
-    Returns:
-        Its description, with the names of what could not be described.
+    Returns its description, with the names of what could not be described.
     """
-    found = _Findings()
-    described = digest({"described": _describe(part, found)})
-    return Description(described, tuple(found.opaque), found.acts, tuple(found.computed))
+    findings = _Findings()
+    described = digest({"described": _describe(part, findings)})
+    parts = tuple(findings.computed), frozenset(findings.selectors), tuple(findings.live)
+    return Description(described, tuple(findings.opaque), findings.acts, *parts)
 
 
 def fingerprint(part: Any) -> str | None:
     """Describes a runnable, if all of it can be described.
 
-    Returns:
-        Hexadecimal digits, equal in every process; None where something in it cannot be described.
+    Returns hexadecimal digits, equal in every process; None where something in it cannot be described.
     """
-    found = describe(part)
-    return None if found.opaque else found.digest
+    description = describe(part)
+    return None if description.opaque else description.digest
 
 
-def _describe(value: Any, found: _Findings) -> Any:
+def _describe(value: Any, findings: _Findings) -> Any:
     """Describes a value as plain data; what cannot be described is noted and represented by its name."""
     if value is None or type(value) in {bool, int, float, str}:
         return value
     if isinstance(value, Mapping):
         # A mapping of tool schemas or arguments: its keys are data, a key called "name" included.
-        return {str(name): _describe(value[name], found) for name in sorted(value, key=str)}
+        return {str(name): _describe(value[name], findings) for name in sorted(value, key=str)}
     if isinstance(value, list | tuple):
-        return [_describe(item, found) for item in value]
+        return [_describe(item, findings) for item in value]
     if isinstance(value, set | frozenset):
-        return sorted((_describe(item, found) for item in value), key=repr)
+        return sorted((_describe(item, findings) for item in value), key=repr)
     if isinstance(value, SecretStr):
         return "secret"
     if isinstance(value, type):
@@ -105,17 +153,23 @@ def _describe(value: Any, found: _Findings) -> Any:
     if isinstance(value, Enum):
         return [_path(type(value)), value.name]
     if isinstance(value, BaseLanguageModel):
-        return _model(value, found)
+        return _model(value, findings)
     if type(value) in _EXACT:
         return [_path(type(value)), repr(value)]
+    if is_configurable_model(value):
+        return [_path(type(value)), {name: _describe(vars(value)[name], findings) for name in sorted(vars(value))}]
     if isinstance(value, BaseModel) and _is_langchains(type(value)) and not isinstance(value, RunnableLambda):
         if isinstance(value, BasePromptTemplate):
-            found.computed += filter(callable, value.partial_variables.values())
-        return [_path(type(value)), {name: _describe(item, found) for name, item in _fields(value)}]
+            findings.computed += filter(callable, value.partial_variables.values())
+            if (selector := getattr(value, "example_selector", None)) is not None and describe(selector).opaque:
+                findings.selectors.add(type(selector).__name__)
+        if isinstance(value, loaded("langchain_core.vectorstores.base", "VectorStoreRetriever")):
+            findings.live.append(LiveSettings(value))
+        return [_path(type(value)), {name: _describe(item, findings) for name, item in _fields(value)}]
     if isinstance(value, Serializable) and _whole(dumped := dumpd(value)):
-        found.acts = found.acts or isinstance(value, Runnable)  # its fields are known, not what it reads and does
+        findings.acts = findings.acts or isinstance(value, Runnable)  # its fields are known, not what it reads and does
         return _plain(dumped)
-    return _opaque(value, found)
+    return _opaque(value, findings)
 
 
 def _fields(value: BaseModel) -> Iterator[tuple[str, Any]]:
@@ -128,16 +182,17 @@ def _fields(value: BaseModel) -> Iterator[tuple[str, Any]]:
             yield name, item
 
 
-def _model(model: BaseLanguageModel[Any], found: _Findings) -> Any:
+def _model(model: BaseLanguageModel[Any], findings: _Findings) -> Any:
     """A model as LangChain serialises it, or by what it calls its identifying parameters, as LangChain's caches do."""
+    findings.live.append(LiveSettings(model))
     dumped = dumpd(model)
     if _whole(dumped):
         return _plain(dumped)
     owner = next((base for base in type(model).__mro__ if "_identifying_params" in vars(base)), None)
     says_nothing = owner is None or owner.__module__.startswith("langchain_core.language_models.")
     if says_nothing and not _is_langchains(type(model)):
-        return _opaque(model, found)
-    return [_path(type(model)), _describe(getattr(model, "_identifying_params", {}), found), _settings(model)]
+        return _opaque(model, findings)
+    return [_path(type(model)), _describe(getattr(model, "_identifying_params", {}), findings), _settings(model)]
 
 
 def _settings(model: BaseLanguageModel[Any]) -> dict[str, Any]:
@@ -146,6 +201,11 @@ def _settings(model: BaseLanguageModel[Any]) -> dict[str, Any]:
         return {}
     values = {name: getattr(model, name, None) for name in type(model).model_fields if name not in _LABELS}
     return {name: repr(value) for name, value in values.items() if _is_plain(value)}
+
+
+def is_configurable_model(value: Any) -> bool:
+    """Checks whether a value is what `init_chat_model` makes for a model that each call's config names."""
+    return type(value).__name__ == "_ConfigurableModel" and type(value).__module__.startswith("langchain.")
 
 
 def _is_plain(value: Any) -> bool:
@@ -161,12 +221,13 @@ def _is_langchains(kind: type) -> bool:
     return kind.__module__.startswith("langchain_core.")
 
 
-def _opaque(value: Any, found: _Findings) -> list[str]:
+def _opaque(value: Any, findings: _Findings) -> list[str]:
     function = getattr(value, "func", None) or getattr(value, "afunc", None) or value
     name = getattr(function, "__qualname__", "")
     called = f"{type(value).__name__}({name})" if name and function is not value else name or _path(type(value))
-    found.opaque[called] = None
-    found.acts = found.acts or not isinstance(value, BaseLanguageModel | VectorStoreRetriever)
+    findings.opaque[called] = None
+    retriever = loaded("langchain_core.vectorstores.base", "VectorStoreRetriever")
+    findings.acts = findings.acts or not isinstance(value, (BaseLanguageModel, retriever))
     return ["opaque", called, _data(function)]
 
 
@@ -233,13 +294,10 @@ _LANGGRAPH = ("checkpoint_", "__")
 
 
 def deciding_settings(configurable: Mapping[str, Any], *separated: str) -> dict[str, Any]:
-    """Returns the settings of a config that may decide a result, to be made part of a cache key.
+    """Returns the settings of a config's `configurable` that may decide a result, to be made part of a cache key.
 
-    Left out is what names a conversation and what LangGraph adds for itself, so that conversations may share.
-
-    Args:
-        configurable: The config's `configurable`.
-        *separated: Further settings that the caller's keys already separate by; only these may be left out as well.
+    Left out is what names a conversation and what LangGraph adds for itself, so that conversations may share; and the
+    settings by which the caller's keys are `separated` already.
     """
     places = {"session_id", "thread_id", *separated}
     return {
@@ -275,8 +333,8 @@ def _plain(value: Any) -> Any:
 def describable(value: Any) -> bool:
     """Returns whether a value's bytes identify it, so that different values never share a key.
 
-    Returns:
-        False for what cannot be stored, and for an enum or another subclass, which would be stored as what it extends.
+    Returns False for what cannot be stored, and for an enum or another subclass, which would be stored as what it
+    extends.
     """
     try:
         digest({"value": value})

@@ -44,7 +44,7 @@ from langchain_redis_memory.errors import (
 )
 from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.codec.compression import deflate, inflate
-from langchain_redis_memory.redis.codec.values import pack, parse, register
+from langchain_redis_memory.redis.codec.values import pack, register, unpack_raw
 from langchain_redis_memory.redis.codec.version import VERSION, is_newer, newer
 
 TokenCounter = Callable[[Sequence[BaseMessage]], int]
@@ -143,18 +143,11 @@ def _links(message: BaseMessage) -> str:
 def encode_message(
     message: BaseMessage, counter: TokenCounter = count_tokens_approximately, key: Key | None = None
 ) -> bytes:
-    """Encodes a LangChain message as a record.
+    """Encodes a LangChain message, chunks included, as a record with its number of tokens; `RemoveMessage` is none.
 
-    Args:
-        message: Any message type of langchain-core, chunks included; `RemoveMessage` is an instruction, not a
-            record.
-        counter: Counts the tokens of a list of messages; kept with the record.
-        key: What it is stored under; None for a record within a value.
-
-    Raises:
-        NotAMessageError: It is not one of those types.
-        UnserialisableError: A field holds a value that cannot be stored without losing its type.
-        InvalidInputError: The counter failed.
+    Without a `key` it is a record within a value. Raises `NotAMessageError`: it is of another type. Raises
+    `UnserialisableError`: a field holds a value that cannot be stored without losing its type. Raises
+    `InvalidInputError`: the counter failed.
     """
     letter = _LETTERS.get(type(message))
     if letter is None:
@@ -175,25 +168,24 @@ def encode_message(
     return head + mark.encode() + payload
 
 
-def encode_nested(message: BaseMessage) -> bytes:
+def encode_nested(message: BaseMessage, *, named: bool = True) -> bytes:
     """Encodes a message inside a value: not deflated and without a count, so equal messages are equal bytes everywhere.
 
-    Raises:
-        NotAMessageError: It is not of a type that can be stored.
-        UnserialisableError: A field holds a value that cannot be stored.
+    Its id is left out where it is not `named`. Raises `NotAMessageError`: it is not of a type that can be stored;
+    `UnserialisableError`: a field holds a value that cannot be stored.
     """
     letter = _LETTERS.get(type(message))
     if letter is None:
         raise NotAMessageError(_not_a_message(message))
-    return VERSION + f"{letter}0|".encode() + _payload(message, letter)
+    return VERSION + f"{letter}0|".encode() + _payload(message, letter, named=named)
 
 
-def _payload(message: BaseMessage, letter: str) -> bytes:
+def _payload(message: BaseMessage, letter: str, *, named: bool = True) -> bytes:
     state = message.__dict__
     fields: dict[str, Any] = {}
     for name, short, default in _fields(letter):
         value = state.get(name, default)
-        if type(value) is type(default) and value == default:
+        if (type(value) is type(default) and value == default) or (short == "i" and not named):
             continue
         fields[short] = value
     if message.__pydantic_extra__:
@@ -215,15 +207,22 @@ _HEAD = re.compile(rb"\x01([A-Za-z])\d+(?::[0-9a-f,]*)?([|~!])")
 
 
 def decode_message(record: bytes) -> BaseMessage:
-    """Decodes a LangChain message from its record.
-
-    Raises:
-        ValueError: It is not a record.
-    """
+    """Decodes a LangChain message from its record. Raises `ValueError`: it is not a record."""
     try:
         return _decode(record)
     except Exception as error:
         raise ValueError(f"not a message record ({type(error).__name__}: {error})") from error
+
+
+def decode_nested(record: bytes) -> BaseMessage:
+    """Decodes what `encode_nested` made: how much it may hold was checked with the value around it.
+
+    Raises:
+        ValueError: It is not that.
+    """
+    if record[2:4] != b"0|":
+        raise ValueError("not a message record inside a value")
+    return decode_message(record)
 
 
 def _decode(record: bytes, key: Key | None = None) -> BaseMessage:
@@ -235,7 +234,7 @@ def _decode(record: bytes, key: Key | None = None) -> BaseMessage:
     if key is not None and (mark == b"!" or key.encrypts):
         opened = key.decrypt(payload if mark == b"!" else mark + payload, head[0][:-1])
         mark, payload = opened[:1], opened[1:]
-    stored = parse(inflate(payload) if mark == b"~" else payload)
+    stored = unpack_raw(inflate(payload) if mark == b"~" else payload)
     extra = stored.pop(_EXTRA) if _EXTRA in stored else {}
     message = object.__new__(kind)
     state = message.__dict__
@@ -262,15 +261,10 @@ _set_private = vars(BaseModel)["__pydantic_private__"].__set__
 
 
 def decode_messages(records: Sequence[bytes], where: Key) -> list[BaseMessage]:
-    """Decodes messages from their records.
+    """Decodes messages from their records, which were read from the key `where`.
 
-    Args:
-        records: What was read, oldest first.
-        where: The key that they were read from.
-
-    Raises:
-        DecryptionError: One of them cannot be decrypted, or is not encrypted where it must be.
-        CorruptDataError: One of them is not a record; its place is named and nothing is deleted.
+    Raises `DecryptionError`: one of them cannot be decrypted, or is not encrypted where it must be. Raises
+    `CorruptDataError`: one of them is not a record; its place is named and nothing is deleted.
     """
     messages: list[BaseMessage] = []
     try:
@@ -291,9 +285,7 @@ def decode_messages(records: Sequence[bytes], where: Key) -> list[BaseMessage]:
 def renew_message(record: bytes, where: Key) -> bytes:
     """Encrypts a stored record under the current key; see `Key.renew`.
 
-    Raises:
-        DecryptionError: It cannot be decrypted.
-        CorruptDataError: It is not a record.
+    Raises `DecryptionError`: it cannot be decrypted. Raises `CorruptDataError`: it is not a record.
     """
     head = _HEAD.match(record)
     if head is None:
@@ -302,4 +294,4 @@ def renew_message(record: bytes, where: Key) -> bytes:
     return about + b"!" + where.renew(record[head.end() - (head[2] != b"!") :], about)
 
 
-register("message", BaseMessage, encode_nested, decode_message)
+register("message", BaseMessage, encode_nested, decode_nested)

@@ -20,13 +20,9 @@ _MOST = 4 * _DEPTH
 
 
 def check_nesting(data: bytes) -> None:
-    """Refuses bytes whose extensions are nested so deeply that to decode them could overflow the stack.
+    """Refuses MessagePack whose extensions are nested so deeply that to decode them could overflow the stack.
 
-    Args:
-        data: MessagePack, such as an extension's data.
-
-    Raises:
-        ValueError: They are nested too deeply, or they are no MessagePack.
+    Raises `ValueError`: they are, or it is no MessagePack.
     """
     if len(data.translate(None, _HEADS)) < len(data):  # else there is no extension in them
         _check(_MOST, 0, data)

@@ -23,6 +23,7 @@ from langchain_core.documents import Document
 from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.errors import CorruptDataError, UnserialisableError
+from langchain_redis_memory.redis.codec.elements import SMALL_BYTES, check_elements
 from langchain_redis_memory.redis.codec.nesting import check_nesting
 
 _PACK = (
@@ -63,14 +64,7 @@ _BY_TYPE = {kind: (name, out) for name, (kind, out, _) in _SCALARS.items()}
 
 
 def register(name: str, kind: type, out: Callable[[Any], Any], back: Callable[[Any], Any]) -> None:
-    """Teaches the codec one more type.
-
-    Args:
-        name: Names the type in stored bytes.
-        kind: The type; its subclasses are included.
-        out: From a value to what can be packed.
-        back: From that to the value.
-    """
+    """Teaches the codec one more type and its subclasses: `out` makes what can be packed, `back` the value again."""
     _SCALARS[name] = (kind, out, back)
     _BY_TYPE[kind] = (name, out)
 
@@ -232,15 +226,13 @@ def _fault(value: Any) -> str | None:
 _PLAIN = {type(None), bool, int, float, str, bytes}
 
 
-def parse(data: bytes) -> Any:
+def unpack_raw(data: bytes) -> Any:
     """Decodes a value from bytes, for a reader that words its errors itself.
 
-    Args:
-        data: What `pack` made.
-
-    Raises:
-        Exception: Of many kinds, where the bytes are not what `pack` makes.
+    Raises `Exception`: of many kinds, where the bytes are not what `pack` makes.
     """
+    if len(data) > SMALL_BYTES:
+        check_elements(data)
     value = ormsgpack.unpackb(data, ext_hook=_revive)
     if type(value) in _PLAIN and len(_pack(value)) != len(data):  # it passes over what follows a value
         raise ValueError("something follows the value")
@@ -248,17 +240,12 @@ def parse(data: bytes) -> Any:
 
 
 def pack(value: Any, what: str = "value") -> bytes:
-    """Encodes a value as bytes.
+    """Encodes a value of the types that the module's docstring lists; `what` names it in the error.
 
-    Args:
-        value: Anything made of the types that the module's docstring lists.
-        what: Its name, for the error.
-
-    Raises:
-        UnserialisableError: It holds a value of another type, or is nested too deeply.
+    Raises `UnserialisableError`: it holds a value of another type, is nested too deeply, or has too many elements.
     """
     try:
-        return _pack(value)
+        data = _pack(value)
     except (TypeError, ValueError, RecursionError) as error:
         try:
             reason = _fault(value) or str(error)
@@ -266,32 +253,28 @@ def pack(value: Any, what: str = "value") -> bytes:
             reason = "it is nested too deeply or holds itself"
         msg = f"{what} cannot be stored: {reason}. Store plain data (dict, list, str, numbers, bytes) instead"
         raise UnserialisableError(msg) from None
+    try:
+        if len(data) > SMALL_BYTES:
+            check_elements(data)
+    except CorruptDataError as error:
+        raise UnserialisableError(f"{what} cannot be stored, as it could not be read: {error}") from None
+    return data
 
 
 def unpack(data: bytes, where: str) -> Any:
-    """Decodes a value from bytes.
-
-    Args:
-        data: What `pack` made.
-        where: The key that it was read from, for the error.
-
-    Raises:
-        CorruptDataError: The bytes are not what `pack` makes.
-    """
+    """Decodes what `pack` made and was read from the key `where`; raises `CorruptDataError` for anything else."""
     try:
-        return parse(data)
+        return unpack_raw(data)
+    except CorruptDataError as error:
+        raise CorruptDataError(f"the value under {where!r} is not read: {error}") from None
     except Exception as error:
         msg = f"the value under {where!r} was not written by this package or is damaged ({type(error).__name__})"
         raise CorruptDataError(msg) from error
 
 
 def digest(parts: Mapping[str, Any]) -> str:
-    """Hashes named values to a name without collisions.
+    """Hashes named values, in whatever order, to a name without collisions.
 
-    Args:
-        parts: Named values, of the types that `pack` takes; the order does not matter.
-
-    Returns:
-        40 hexadecimal digits (BLAKE2b, 160 bits) of an unambiguous encoding.
+    Returns 40 hexadecimal digits (BLAKE2b, 160 bits) of an unambiguous encoding.
     """
     return blake2b(pack(sorted(parts.items()), "the key's parts"), digest_size=20).hexdigest()

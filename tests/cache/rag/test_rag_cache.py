@@ -83,6 +83,7 @@ async def test_follow_ups_and_recalls_never_meet_the_responses(client: Client, b
     assert told.total("updates") == 2
 
 
+@pytest.mark.slow
 async def test_a_turn_costs_no_more_trips_than_with_the_default_cache(
     client: Client, both: Both, trips: list[Trip]
 ) -> None:

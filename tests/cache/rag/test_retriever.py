@@ -117,6 +117,7 @@ async def test_white_space_at_the_ends_does_not_count(client: Client, both: Both
     assert len(library.asked) == 6
 
 
+@pytest.mark.slow
 async def test_all_that_decides_is_in_the_name(client: Client, both: Both) -> None:
     library = Library()
     for tenant in ("", "a", "*"):
@@ -242,6 +243,8 @@ async def test_a_vector_store_behind_it(client: Client, both: Both) -> None:
     store.delete([d.id for d in first if d.id])
     assert await both(cached.invoke)("one") == first
     assert len(first) == 2
+    cached.retriever.search_kwargs["k"] = 1
+    assert len(await both(cached.invoke)("one")) == 1, "what is searched for is a part of the name"
 
 
 @pytest.mark.parametrize("odd", ["text", None, ["text"], {"a": 1}, [Document("a"), None]])
@@ -307,9 +310,9 @@ async def test_lifetimes(client: Client, both: Both) -> None:
     await both(CachedRetriever(client, look_up, name="l").invoke)("q")
     assert 0.89 * 86_400_000 < left_ms(client)[0] <= 86_400_000
     await both(CachedRetriever(client, look_up, name="l", corpus="c", ttl_s=100, jitter=0).invoke)("q")
-    assert left_ms(client, "c") == [pytest.approx(100_000, abs=5_000)]
+    assert left_ms(client, "c") == [pytest.approx(100_000, abs=30_000)]
     await both(CachedRetriever(client, lambda _: [], name="l", corpus="d").invoke)("q")
-    assert left_ms(client, "d") == [pytest.approx(60_000, abs=5_000)]
+    assert left_ms(client, "d") == [pytest.approx(60_000, abs=30_000)]
 
 
 async def test_a_result_without_documents_is_kept_for_a_short_time(client: Client, both: Both) -> None:
@@ -349,7 +352,7 @@ async def test_what_is_stale_is_served_while_one_searches(client: Client, both: 
     def meanwhile() -> None:
         library.edition = 2
         with ThreadPoolExecutor(1) as pool:
-            served.append(pool.submit(cached.invoke, "q").result(20)[0].metadata["edition"])
+            served.append(pool.submit(cached.invoke, "q").result(60)[0].metadata["edition"])
 
     await both(cached.invoke)("q")
     wait_for(lambda: left_ms(client)[0] <= 100_000)
@@ -447,19 +450,19 @@ async def test_who_waited_during_a_bump_gets_and_keeps_the_new(client: Client, b
         editions.append(mine)
         if mine == 1:
             began.set()
-            go_on.wait(20)
+            go_on.wait(60)
         return [Document(query, metadata={"edition": mine})]
 
     cached = CachedRetriever(client, RunnableLambda(search), name="l", single_flight_s=60)
     with ThreadPoolExecutor(2) as pool:
         leader = pool.submit(cached.invoke, "q")
-        assert began.wait(20)
+        assert began.wait(60)
         waiter = pool.submit(cached.invoke, "q")
         edition[0] = 2
         await both(rag.bump_epoch)()
         go_on.set()
-        assert leader.result(20)[0].metadata["edition"] == 1
-        assert waiter.result(20)[0].metadata["edition"] == 2
+        assert leader.result(60)[0].metadata["edition"] == 1
+        assert waiter.result(60)[0].metadata["edition"] == 2
     assert (await both(cached.invoke)("q"))[0].metadata["edition"] == 2
     assert editions == [1, 2]
 
@@ -518,7 +521,7 @@ async def test_who_fails_lets_the_next_search(client: Client, both: Both) -> Non
         found = await asyncio.create_task(cached.ainvoke("q"))
     else:
         with ThreadPoolExecutor(1) as pool:
-            found = pool.submit(cached.invoke, "q").result(20)
+            found = pool.submit(cached.invoke, "q").result(60)
     assert len(found) == 2
     assert raw(client, ("KEYS", f"{client.keys().prefix}*:lease:*")) == [[]]
 

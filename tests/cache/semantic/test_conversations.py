@@ -18,8 +18,9 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
+from langchain_redis_memory.cache.semantic.bypass import tells_of_self
 from langchain_redis_memory.cache.semantic.cache import RedisSemanticCache
-from langchain_redis_memory.cache.semantic.prompt_reader import tells_of_self
+from langchain_redis_memory.cache.semantic.tenants import SearchOptions
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.contextualise.local import LocalContextualiser
@@ -42,7 +43,7 @@ def url(request: pytest.FixtureRequest, farm: Farm) -> str:
 
 
 def made(client: Client, **options: Any) -> RedisSemanticCache:
-    return RedisSemanticCache(client, WordEmbeddings(), policy=Cut(), **grouped(options))
+    return RedisSemanticCache(client, WordEmbeddings(), search=SearchOptions(policy=Cut()), **grouped(options))
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from langchain_redis_memory.cache.semantic import entries
 from langchain_redis_memory.cache.semantic.cache import RedisSemanticCache
-from langchain_redis_memory.cache.semantic.tenants import VectorOptions
+from langchain_redis_memory.cache.semantic.tenants import SearchOptions
 from langchain_redis_memory.ops import Op, ask
 from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.vectors.engine import Collection, Engine, Point, Quantization
@@ -58,10 +59,8 @@ async def cache(
     made = RedisSemanticCache(
         client,
         WordEmbeddings(),
-        policy=Cut(),
-        vectors=VectorOptions(None, engine, quantization),
         ttl_s=600,
-        max_entries=200,
+        search=SearchOptions(policy=Cut(), max_entries=200, engine=engine, quantization=quantization),
     )
     yield made
     for index in raw(client, ("FT._LIST",))[0] if engine == "query_engine" else []:
@@ -128,6 +127,7 @@ DELETIONS: dict[str, tuple[dict[str, Any], set[int]]] = {
 }
 
 
+@pytest.mark.slow
 async def test_deleting_some(cache: RedisSemanticCache, both: Both) -> None:
     await filled(cache, both)
     there = set(range(12))
@@ -175,7 +175,7 @@ async def test_deleting_asks_for_no_list_of_keys(farm: Farm, prefix: str, watch:
     url = farm.url(NEWEST)
     watch(url, prefix)
     async with Client.from_url(url, prefix=prefix, timeout_s=PATIENT_S) as client:
-        cache = RedisSemanticCache(client, WordEmbeddings(), policy=Cut())
+        cache = RedisSemanticCache(client, WordEmbeddings(), search=SearchOptions(policy=Cut()))
         raw(client, ("CONFIG", "RESETSTAT"))
         await filled(cache, both)
         await both(cache.delete)(tag="t1")
@@ -211,14 +211,9 @@ async def test_entries_and_vectors_expire(cache: RedisSemanticCache, both: Both)
 
 
 async def test_what_was_used_least_recently_goes_with_its_vector(cache: RedisSemanticCache, both: Both) -> None:
-    small = RedisSemanticCache(
-        cache._client,
-        WordEmbeddings(),
-        policy=Cut(),
-        vectors=VectorOptions(None, *cache._flows.search.engines._wanted),
-        max_entries=4,
-        ttl_s=600,
-    )
+    engine, quantization = cache._flows.search.engines._wanted
+    search = SearchOptions(policy=Cut(), max_entries=4, engine=engine, quantization=quantization)
+    small = RedisSemanticCache(cache._client, WordEmbeddings(), ttl_s=600, search=search)
     names = ["zero", "one", "two", "three", "four", "five", "six"]
     keys = small._flows.search.keys
 
@@ -243,10 +238,10 @@ async def test_what_was_used_least_recently_goes_with_its_vector(cache: RedisSem
 
 
 async def test_a_bound_holds_for_what_was_stored_without_one(real: Client, both: Both) -> None:
-    free = RedisSemanticCache(real, WordEmbeddings(), policy=Cut(), max_entries=None)
+    free = RedisSemanticCache(real, WordEmbeddings(), search=SearchOptions(policy=Cut(), max_entries=None))
     for number in range(9):
         await both(free.update)(f"What is thing number {number}?", MODEL, answers("a"))
-    small = RedisSemanticCache(real, WordEmbeddings(), policy=Cut(), max_entries=3)
+    small = RedisSemanticCache(real, WordEmbeddings(), search=SearchOptions(policy=Cut(), max_entries=3))
     keys = small._flows.search.keys
     for name in raw(real, ("ZRANGE", keys.uses, 0, -1))[0]:
         raw(real, ("ZINCRBY", keys.uses, -1000, name))
@@ -291,11 +286,41 @@ async def test_another_engine_or_quantization_starts_anew(farm: Farm, prefix: st
             ways += [("vector_sets", "int8"), ("vector_sets", "none"), ("vector_sets", "binary")]
         for engine, quantization in ways:
             cache = RedisSemanticCache(
-                client, WordEmbeddings(), policy=Cut(), vectors=VectorOptions(None, engine, quantization)
+                client, WordEmbeddings(), search=SearchOptions(policy=Cut(), engine=engine, quantization=quantization)
             )
             await both(cache.update)(ASKED, MODEL, TEXT)
             assert text(await both(cache.lookup)(NEAR, MODEL)) == "330 metres"
         assert (await both(cache.stats)()).total("errors") == 0
+
+
+# --- trips ----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_hit_by_meaning_is_read_by_the_search_that_finds_it(
+    cache: RedisSemanticCache, both: Both, trips: list[Trip]
+) -> None:
+    await both(cache.update)(ASKED, MODEL, TEXT)
+    for _ in range(3):  # the scripts, and counts that waited for a second
+        trips.clear()
+        assert text(await both(cache.lookup)(NEAR, MODEL)) == "330 metres"
+    (engine,) = cache._flows.search.engines._made.values()
+    assert len(trips) == (3 if isinstance(engine, ExactScan) else 2)
+    await both(cache.delete)(question=ASKED)
+    assert await both(cache.lookup)(NEAR, MODEL) is None
+
+
+async def test_what_may_not_search_in_a_script_is_read_apart(
+    real: Client, both: Both, trips: list[Trip], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = RedisSemanticCache(real, WordEmbeddings(), search=SearchOptions(policy=Cut()))
+    await both(cache.update)(ASKED, MODEL, TEXT)
+    refused = Op[Any]((("VSIM.NEVER", cache._flows.search.keys.items),), lambda _replies: None)
+    monkeypatch.setattr(entries, "nearest", lambda *_: refused)
+    assert text(await both(cache.lookup)(NEAR, MODEL)) == "330 metres"
+    for _ in range(2):
+        trips.clear()
+        assert text(await both(cache.lookup)(NEAR, MODEL)) == "330 metres"
+    assert len(trips) == 3, "it was tried once"
 
 
 # --- a server that lost its data ------------------------------------------------------------------------------------
@@ -307,7 +332,7 @@ async def test_a_server_that_lost_its_data_is_filled_again(farm: Farm, both: Bot
     if "lossy" not in farm.started:
         farm.started["lossy"] = farm.start("search")
     async with Client.from_url(farm.started["lossy"].url) as client:
-        cache = RedisSemanticCache(client, WordEmbeddings(), policy=Cut(), vectors=VectorOptions(engine=engine))
+        cache = RedisSemanticCache(client, WordEmbeddings(), search=SearchOptions(policy=Cut(), engine=engine))
         await both(cache.update)(ASKED, MODEL, TEXT)
         assert text(await both(cache.lookup)(NEAR, MODEL)) == "330 metres"
         raw(client, ("FLUSHALL",))
@@ -388,7 +413,7 @@ def test_damaged_points_are_passed_over(real: Client) -> None:
 
 
 def test_prompts_of_conversations_are_on_the_same_engine(real: Client) -> None:
-    cache = RedisSemanticCache(real, WordEmbeddings(), policy=Cut())
+    cache = RedisSemanticCache(real, WordEmbeddings(), search=SearchOptions(policy=Cut()))
     cache.update(prompt("What is measles?", "A virus.", "Is it treatable?"), MODEL, TEXT)
     cache.update(prompt("What is cancer?", "A tumour.", "Is it treatable?"), MODEL, TEXT)
     assert len(cache._flows.search.engines._made) == 1

@@ -39,7 +39,7 @@ from tests.support.meanings import (
     text,
 )
 from tests.support.raw import raw
-from tests.support.servers import NEWEST, Farm
+from tests.support.servers import NEWEST, PATIENT_S, Farm
 
 
 @pytest.fixture(params=["memory", NEWEST])
@@ -160,7 +160,7 @@ async def test_a_judge_decides_where_the_policy_doubts(client: Client, both: Bot
 async def test_a_judge_is_asked_so_often_only(client: Client, both: Both) -> None:
     for most in (1, 2):
         judge = Asking(False)
-        cache = made(client, judge=Judge(judge, most=most))
+        cache = made(client, judge=Judge(judge, most=most, timeout_s=PATIENT_S))
         for word in ("a", "b", "c"):
             await both(cache.update)(f"{ASKED} {word}", MODEL, TEXT)
         await both(cache.lookup)(f"{ASKED} now then", MODEL)
@@ -216,7 +216,7 @@ async def test_a_slow_judge_is_not_waited_for(client: Client, both: Both, caplog
     free = Event()
 
     def slow(_asked: str, _stored: str) -> bool:
-        return free.wait(30)
+        return free.wait(60)
 
     async def aslow(_asked: str, _stored: str) -> bool:
         await asyncio.sleep(30)
@@ -286,7 +286,7 @@ def test_of_all_who_ask_the_same_at_once_one_computes(client: Client) -> None:
     def compute() -> str:
         called.append(1)
         started.set()
-        assert go_on.wait(30)
+        assert go_on.wait(60)
         return "330 metres"
 
     def work() -> None:
@@ -294,12 +294,12 @@ def test_of_all_who_ask_the_same_at_once_one_computes(client: Client) -> None:
 
     threads = [Thread(target=work) for _ in range(6)]
     threads[0].start()
-    assert started.wait(30)
+    assert started.wait(60)
     for thread in threads[1:]:
         thread.start()
     go_on.set()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert (found, len(called)) == (["330 metres"] * 6, 1)
 
 
@@ -310,7 +310,7 @@ def test_whoever_fails_is_followed_by_the_next(client: Client) -> None:
     done: list[Any] = []
     thread = Thread(target=lambda: done.append(cache.get_or_compute(ASKED, MODEL, lambda: "330 metres")))
     thread.start()
-    thread.join(30)
+    thread.join(60)
     assert [text(one) for one in done] == ["330 metres"], "the lease was given back"
 
 
@@ -328,6 +328,7 @@ async def test_whoever_is_refused_gives_the_lease_back(client: Client, both: Bot
 # --- warming and moving ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_warming_for_models(client: Client, both: Both) -> None:
     cache = made(client)
     chat, llm = PureModel(cache=cache, fail=True), FakeListLLM(responses=["asked"], cache=cache)
@@ -357,6 +358,7 @@ async def lines_of(cache: RedisSemanticCache, both: Both) -> list[str]:
     return list(cache.export_entries())
 
 
+@pytest.mark.slow
 async def test_moving_to_another_place_and_model(cache: RedisSemanticCache, client: Client, both: Both) -> None:
     bound = cache.bind(tags=["a"], session="s")
     for number in range(30):

@@ -13,6 +13,7 @@ from langchain_core.outputs import ChatGeneration
 
 from langchain_redis_memory.cache.prompts import PromptMessage, parse_prompt
 from langchain_redis_memory.cache.semantic.cache import PromptOptions, RedisSemanticCache
+from langchain_redis_memory.cache.semantic.tenants import SearchOptions
 from langchain_redis_memory.cache.sharing import unrepeatable
 from langchain_redis_memory.redis.client.client import Client
 from tests.support.examples import share
@@ -30,7 +31,7 @@ ANY = st.text(st.characters(), max_size=40) | st.text(st.characters(categories=[
 @pytest.fixture(scope="module")
 def cache() -> Any:
     with Client.from_url("memory://prompts") as client:
-        yield RedisSemanticCache(client, WordEmbeddings(16), policy=Cut())
+        yield RedisSemanticCache(client, WordEmbeddings(16), search=SearchOptions(policy=Cut()))
 
 
 def survives(cache: RedisSemanticCache, asked: str, model: str) -> None:
@@ -119,7 +120,9 @@ def test_large_and_strange_prompts(cache: RedisSemanticCache, name: str) -> None
 def test_templates_take_any_prompt(name: str, template: str) -> None:
     with Client.from_url("memory://templates") as client:
         survives(
-            RedisSemanticCache(client, WordEmbeddings(16), policy=Cut(), prompts=PromptOptions(template=template)),
+            RedisSemanticCache(
+                client, WordEmbeddings(16), prompts=PromptOptions(template=template), search=SearchOptions(policy=Cut())
+            ),
             LARGE[name],
             MODEL,
         )

@@ -12,7 +12,7 @@ from langchain_redis_memory.cache.answers.desk import AnswerDesk
 from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
 from langchain_redis_memory.cache.semantic import tenants
 from langchain_redis_memory.cache.semantic.cache import RedisSemanticCache
-from langchain_redis_memory.cache.semantic.tenants import TenantSearches
+from langchain_redis_memory.cache.semantic.tenants import SearchOptions, TenantSearches
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both
 from tests.support.meanings import ASKED, MODEL, TEXT, Cut, WordEmbeddings
@@ -26,7 +26,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def cache_of(client: Client) -> tuple[RedisSemanticCache, TenantSearches]:
-    cache = RedisSemanticCache(client, WordEmbeddings(), policy=Cut())
+    cache = RedisSemanticCache(client, WordEmbeddings(), search=SearchOptions(policy=Cut()))
     return cache, cache._flows._searches
 
 
@@ -34,8 +34,9 @@ def kept(searches: TenantSearches) -> list[str]:
     return [space.tenant for space in searches._searches]
 
 
+@pytest.mark.slow
 def test_both_caches_keep_a_bounded_number(client: Client) -> None:
-    answers = SemanticAnswerCache(client, WordEmbeddings(), policy=Cut())
+    answers = SemanticAnswerCache(client, WordEmbeddings(), search=SearchOptions(policy=Cut()))
     cache, searches = cache_of(client)
     for number in range(3000):
         answers.lookup(CacheQuestion(client.keys(f"t{number}"), "", "s", ASKED))
@@ -65,13 +66,15 @@ async def test_counts_of_a_tenant_that_goes_are_sent(client: Client, both: Both)
     assert kept(searches) == ["c", "d", "e"]
     await both(cache.bind(tenant="e").update)(ASKED, MODEL, TEXT)
     for tenant in ("a", "b"):
-        stats = await both(RedisSemanticCache(client, WordEmbeddings(), policy=Cut(), tenant=tenant).stats)()
+        stats = await both(
+            RedisSemanticCache(client, WordEmbeddings(), tenant=tenant, search=SearchOptions(policy=Cut())).stats
+        )()
         assert (stats.misses, stats.hits) == (2, 0), tenant
 
 
 @pytest.mark.usefixtures("few")
 async def test_counts_of_answers_of_a_tenant_that_goes_are_sent(client: Client, both: Both) -> None:
-    answers = SemanticAnswerCache(client, WordEmbeddings(), policy=Cut())
+    answers = SemanticAnswerCache(client, WordEmbeddings(), search=SearchOptions(policy=Cut()))
     for tenant in ("a", "b", "c", "d"):
         asked = CacheQuestion(client.keys(tenant), "", "s", ASKED)
         answers.records.tally(asked.space).add("misses")

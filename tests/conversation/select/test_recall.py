@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from langchain_core.embeddings import Embeddings
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
-from langchain_redis_memory.conversation.select.recall import by_position, by_words, turn_starts
+from langchain_redis_memory.conversation.select.recall import by_position, by_words
 from langchain_redis_memory.conversation.select.semantic_recall import SemanticRecall
+from langchain_redis_memory.history.turns import turn_starts
 from langchain_redis_memory.language.bm25 import search, terms
 from langchain_redis_memory.language.words import stem
 from langchain_redis_memory.redis.client.client import Client

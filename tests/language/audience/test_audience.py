@@ -10,7 +10,8 @@ from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.language.audience import Audience, AudienceVerdict, classify_audience
 from tests.support.table import table
 
-PRIVATE = """What was wrong with the clutch?
+PRIVATE = """What is the capital of Norway (and where is order 12)?
+What was wrong with the clutch?
 Which snacks are safe for me?
 Which pills go with the blue ones?
 What did marketing think of the draft?
@@ -38,6 +39,7 @@ why was my card declined
 Who am I?
 What do you know about me?"""
 EFFECTS = """What's an alignment, and add it to the job
+Define escrow & open one
 What is a locker, and get us two of them
 What's the fee for cancelling order 7 - and cancel it
 Could order 7 please be cancelled?

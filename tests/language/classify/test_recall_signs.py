@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 
 from benchmarks.training.recall_phrasings import half
@@ -77,6 +78,7 @@ def test_what_it_asks_for_is_pointed_at() -> None:
     assert LinguisticClassifier().classify("Repeat your last answer.", talk).depends_on == (2, 3)
 
 
+@pytest.mark.slow
 def test_phrasings_that_nothing_was_tuned_on() -> None:
     asked, not_asked = half(1)
     assert len(asked) + len(half(0)[0]) >= 150

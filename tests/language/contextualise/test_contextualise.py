@@ -332,7 +332,7 @@ async def test_a_model_that_is_too_slow_is_replaced(both: Both, caplog: pytest.L
 
     class Slow(PureModel):
         def invoke(self, *args: Any, **kwargs: Any) -> AIMessage:
-            done.wait(30)
+            done.wait(60)
             return AIMessage("late")
 
         async def ainvoke(self, *args: Any, **kwargs: Any) -> AIMessage:

@@ -198,6 +198,7 @@ def test_the_cosine_matters_where_nothing_is_vetoed() -> None:
     assert not POLICY.judge("How do I reset my password?", "how to reset my password", 0.3).hit
 
 
+@pytest.mark.slow
 def test_a_stricter_policy_serves_a_part() -> None:
     pairs = [*DIFFERENT.values(), *EQUIVALENT.values()]
     hits = [
@@ -462,6 +463,7 @@ def test_the_slope_is_never_negative_and_the_maximum_is_one() -> None:
     )
 
 
+@pytest.mark.slow
 @table("delta", [0.02, 0.1, 0.3])
 def test_the_rule_keeps_its_bound_in_simulation(delta: float) -> None:
     """Reports as the model assumes them: the share of wrong answers stays near delta."""

@@ -25,11 +25,13 @@ def reader() -> LocalReader:
     return LocalReader()
 
 
+@pytest.mark.slow
 def test_one_need_scores_above_two_that_look_alike(reader: LocalReader) -> None:
     same, other = reader.score([SAME, OTHER])
     assert same > other + 0.2
 
 
+@pytest.mark.slow
 def test_the_order_within_a_pair_and_the_batch_make_no_difference(reader: LocalReader) -> None:
     alone = reader.score([OTHER])[0]
     assert reader.score([OTHER[::-1]])[0] == alone

@@ -24,6 +24,7 @@ from langchain_redis_memory import (
     RedisStore,
     UnavailableError,
 )
+from langchain_redis_memory.cache.entry_options import EntryOptions
 from langchain_redis_memory.peers.adoptable import CONVERSATIONS, NEAR_ANSWERS, THREADS, VECTORS
 from langchain_redis_memory.peers.adoptable import ITEMS as STORES
 from langchain_redis_memory.peers.exact_answers import EXACT_ANSWERS
@@ -43,7 +44,7 @@ def history(client: Client, session: str = SESSION, **options: Any) -> RedisChat
 
 
 def semantic(client: Client, **options: Any) -> RedisSemanticCache:
-    return RedisSemanticCache(client, embedded(), log=None, **options)
+    return RedisSemanticCache(client, embedded(), entries=EntryOptions(log=None), **options)
 
 
 # --- conversations --------------------------------------------------------------------------------
@@ -224,7 +225,7 @@ async def test_answers_of_a_semantic_cache_are_moved_by_misses(target: Client, o
 async def test_the_very_same_prompt_is_asked_for_by_its_key(
     target: Client, origin: Origin, both: Both, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("langchain_redis_memory.cache.semantic.adopting.AT_ONCE", 0)
+    monkeypatch.setattr("langchain_redis_memory.cache.semantic.adoption.AT_ONCE", 0)
     cache = semantic(target, adopt=AdoptFrom("langchain-redis", origin=origin(SEMANTIC)), single_flight_s=60)
     bound = cache.bind(tags=["mine"], session="s")
     assert await both(bound.lookup)(CHAT_PROMPT, MODEL) == answer()
@@ -233,7 +234,7 @@ async def test_the_very_same_prompt_is_asked_for_by_its_key(
 
 
 async def test_answers_are_moved_a_few_at_once(target: Client, both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("langchain_redis_memory.cache.semantic.adopting.AT_ONCE", 2)
+    monkeypatch.setattr("langchain_redis_memory.cache.semantic.adoption.AT_ONCE", 2)
     questions = [f"How long does order number {number} take?" for number in range(5)]
     for number, question in enumerate(questions):
         fields = ("prompt", dumps([HumanMessage(question)]), "llm_string", MODEL, "return_val", dumps(answer()))
@@ -336,7 +337,7 @@ async def test_an_adopted_store_costs_what_any_other_does(target: Client, theirs
 
 
 async def test_one_process_moves_items_at_a_time(target: Client, both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("langchain_redis_memory.store.adopting.WAIT_S", 0.0)
+    monkeypatch.setattr("langchain_redis_memory.store.adoption.WAIT_S", 0.0)
     store = RedisStore(target, adopt=STORE)
     lease = target.keys().lease("adopt", "store")
     send(target, ("SET", lease, "another", "PX", 60_000))

@@ -15,7 +15,7 @@ from langgraph.types import Command
 from langchain_redis_memory import Client, RedisMigration, RedisSaver
 from langchain_redis_memory.peers.langgraph_redis import NO_PATH
 from langchain_redis_memory.peers.langgraph_values import AS_JSON, Values, strict_serde
-from langchain_redis_memory.peers.reading import PICKLE
+from langchain_redis_memory.peers.stored_keys import PICKLE
 from tests.conftest import Both
 from tests.operate.migrate.conftest import Origin
 from tests.support import dumped, peers

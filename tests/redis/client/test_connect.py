@@ -221,9 +221,9 @@ HINTS = [
     ("byte_store", "zzz", "the keywords are client, namespace, ttl_s, tenant, redis_url, url, redis_client"),
     ("store", "ttl_seconds", "has no keyword 'ttl_seconds'"),
     ("exact_cache", "ttl", r"use ttl_s \(seconds\)"),
-    ("semantic_cache", "distance_threshold", r"use policy=ThresholdPolicy\(...\)"),
+    ("semantic_cache", "distance_threshold", r"use search=SearchOptions\(policy=ThresholdPolicy\(...\)\)"),
     ("semantic_cache", "embedding", "use embeddings"),
-    ("semantic_answers", "score_threshold", r"use policy=ThresholdPolicy\(...\)"),
+    ("semantic_answers", "score_threshold", r"use search=SearchOptions\(policy=ThresholdPolicy\(...\)\)"),
     ("embeddings", "redis_", "use client"),
     ("retriever", "key_prefix", r"use client=Client\(url, prefix=...\)"),
     ("retriever", "tag", "use tags"),
@@ -233,6 +233,8 @@ HINTS = [
     ("memory", "loader", r"use history=HistoryOptions\(loader=...\)"),
     ("memory", "policy", r"use questions=QuestionOptions\(policy=...\)"),
     ("semantic_cache", "template", r"use prompts=PromptOptions\(template=...\)"),
+    ("semantic_cache", "judge", r"use search=SearchOptions\(judge=...\)"),
+    ("exact_cache", "jitter", r"use entries=EntryOptions\(jitter=...\)"),
 ]
 
 
@@ -291,6 +293,7 @@ def test_a_url_shares_one_client_and_so_does_a_client_of_redis() -> None:
     assert connect(redis.Redis()) is not first
 
 
+@pytest.mark.slow
 def test_a_wrapped_client_is_forgotten_with_its_last_user() -> None:
     from langchain_redis_memory.redis.client import connect as module
 

@@ -45,7 +45,9 @@ class Rotation:
     def next(self) -> None:
         fresh = f"secret{self.times}"
         self._tell(("ACL", "SETUSER", self.user, *self._rights, f">{fresh}"))
-        self.file.write_text(f"{fresh}\n")
+        written = self.file.with_suffix(".new")
+        written.write_text(f"{fresh}\n")
+        written.replace(self.file)  # at once, as a mounted secret is: nobody reads half of it
         if self._last:
             self._tell(("ACL", "SETUSER", self.user, f"<{self._last}"), ("CLIENT", "KILL", "USER", self.user))
         self._last = fresh

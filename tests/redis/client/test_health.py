@@ -146,6 +146,7 @@ async def test_the_messages_that_wait_are_counted() -> None:
         assert client.health().unstored == memories[0].unstored == memories[1].unstored == 6
 
 
+@pytest.mark.slow
 def test_an_outbox_is_not_kept_alive() -> None:
     client = Client("memory://x")
     outbox = Outbox(replay_s=None).attach(client)

@@ -134,9 +134,9 @@ def test_who_listens_to_a_key_hears_of_what_a_script_writes() -> None:
     here = open_in_process(server)
     with here.client.pubsub() as heard:
         heard.subscribe("__keyspace@0__:h")
-        assert heard.get_message(timeout=1)["type"] == "subscribe"
+        assert heard.get_message(timeout=60)["type"] == "subscribe"
         here.send([("EVAL", CALL, "0", "HSET", "h", "a", "1")], by_digest=True)
-        assert heard.get_message(timeout=1)["data"] == b"hset"
+        assert heard.get_message(timeout=60)["data"] == b"hset"
     here.close()
 
 

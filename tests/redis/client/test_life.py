@@ -165,7 +165,7 @@ def test_a_process_ends_without_a_warning(either: str) -> None:
     """One of its clients is closed, and one is not; a warning of an unclosed resource ends it as an error."""
     command = [sys.executable, "-X", "dev", "-W", "error", "-c", NOT_CLOSED + CLOSED, either]
     environment = {**os.environ, "PYTHONPATH": "", "LANGCHAIN_TRACING_V2": "false"}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, env=environment)
     assert printed(done).split() == ["1", "2", "3", "4", "5"]
 
 

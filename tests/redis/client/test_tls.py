@@ -49,7 +49,7 @@ def mutual(farm: Farm, folder: Path, authority: Signed) -> Iterator[TLSFront]:
 
 async def told(url: str, *, asynchronous: bool) -> str:
     """What a ping of the URL says: nothing, or the error."""
-    client = Client.from_url(url, retries=0, timeout_s=3)
+    client = Client.from_url(url, retries=0, timeout_s=60)
     try:
         if asynchronous:
             await client.aping()

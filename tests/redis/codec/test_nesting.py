@@ -11,7 +11,7 @@ from langgraph.checkpoint.serde.jsonplus import EXT_CONSTRUCTOR_SINGLE_ARG, EXT_
 from langchain_redis_memory import Client, CorruptDataError, RedisNodeCache
 from langchain_redis_memory.checkpoint.blobs import Blobs
 from langchain_redis_memory.peers.langgraph_values import Values, strict_serde
-from langchain_redis_memory.peers.reading import DamagedError
+from langchain_redis_memory.peers.stored_keys import DamagedError
 from langchain_redis_memory.redis.codec.nesting import check_nesting
 from langchain_redis_memory.redis.codec.values import pack, unpack
 from tests.support.table import table
@@ -34,6 +34,7 @@ def test_own_values(levels: int, lists: int) -> None:
         unpack(nested(levels, lists), "k")
 
 
+@pytest.mark.slow
 def test_langgraphs_values() -> None:
     head, code = b"\x93\xa8builtins\xa3set", EXT_CONSTRUCTOR_SINGLE_ARG
     serde = JsonPlusSerializer(allowed_msgpack_modules=None)

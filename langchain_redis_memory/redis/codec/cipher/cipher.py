@@ -99,21 +99,18 @@ class Cipher:
             The owner's cipher; no key has been fetched yet.
         """
         owner = tenant if self._owner is None else self._owner(tenant, name)
-        found = self._owners.get(owner)
-        if found is None:
+        owned = self._owners.get(owner)
+        if owned is None:
             if len(self._owners) >= _MOST_OWNERS:
                 self._owners.clear()
-            found = self._owners[owner] = OwnerCipher(self._source, owner, strict=self.strict)
-        return found
+            owned = self._owners[owner] = OwnerCipher(self._source, owner, strict=self.strict)
+        return owned
 
 
 class OwnerCipher:
-    """Encrypts the values of one owner.
+    """Encrypts the values of one owner; a strict one refuses what is not encrypted.
 
-    Args:
-        source: Gives the keys; it is asked each time, as one may have been rotated or shredded.
-        owner: The owner.
-        strict: Whether what is not encrypted is refused.
+    The `source` of keys is asked each time, as one may have been rotated or shredded.
     """
 
     __slots__ = ("_made", "_owner", "_source", "_strict")

@@ -85,12 +85,9 @@ class Key(str):
         return self.cipher.encrypts
 
     def encrypt(self, data: bytes, field: str | bytes = b"", *, repeatable: bool = False) -> bytes:
-        """Encrypts a value for this key.
+        """Encrypts a value for this key; `field` names it within the key.
 
-        Args:
-            data: The value.
-            field: The field that it is stored under, or whatever else names it within the key.
-            repeatable: Whether equal values become equal bytes, so that a repeated write is known as one.
+        Where it is `repeatable`, equal values become equal bytes, so that a repeated write is known as one.
         """
         if self.cipher is PLAIN:
             return data
@@ -99,22 +96,15 @@ class Key(str):
     def decrypt(self, data: bytes, field: str | bytes = b"") -> bytes:
         """Decrypts a value that was read from this key.
 
-        Raises:
-            UnknownKeyError: It was encrypted with a key that is not, or no longer, there.
-            DecryptionError: It was changed, comes from another key or field, or is not encrypted where it must be.
+        Raises `UnknownKeyError`: it was encrypted with a key that is not, or no longer, there. Raises
+        `DecryptionError`: it was changed, comes from another key or field, or is not encrypted where it must be.
         """
         return self.cipher.decrypt(data, self, _bytes(field))
 
     def renew(self, data: bytes, field: str | bytes = b"", *, repeatable: bool = False) -> bytes:
-        """Encrypts a value that was read from this key under the owner's current key.
+        """Encrypts a value that was read from this key under the owner's current key, unless it is already.
 
-        Args:
-            data: What is stored; what is under the current key already stays as it is.
-            field: What it was encrypted with.
-            repeatable: See `encrypt`.
-
-        Raises:
-            DecryptionError: See `decrypt`.
+        Raises `DecryptionError`: see `decrypt`.
         """
         return self.cipher.renew(data, self, _bytes(field), repeatable=repeatable)
 

@@ -107,17 +107,17 @@ class KeyRing:
         Raises:
             UnknownKeyError: No secret has that id.
         """
-        found = self._derived.get((owner, key_id))
-        if found is not None:
-            return found
+        known = self._derived.get((owner, key_id))
+        if known is not None:
+            return known
         secret = self._secrets.get(key_id)
         if secret is None:
             msg = f"there is no secret {key_id!r} in the key ring, with which something stored was encrypted; add it"
             raise UnknownKeyError(msg)
         if len(self._derived) >= _MOST_KEYS:
             self._derived.clear()
-        found = self._derived[owner, key_id] = DataKey(key_id, derived(secret, f"owner\0{owner}"))
-        return found
+        known = self._derived[owner, key_id] = DataKey(key_id, derived(secret, f"owner\0{owner}"))
+        return known
 
 
 def derived(secret: bytes, purpose: str) -> bytes:
@@ -132,8 +132,7 @@ def derived(secret: bytes, purpose: str) -> bytes:
 def check_key_id(name: str) -> str:
     """Checks the id of a key, which stands in front of each value.
 
-    Raises:
-        ConfigError: It is not 1 to 64 ASCII characters.
+    Raises `ConfigError`: it is not 1 to 64 ASCII characters.
     """
     if not isinstance(name, str) or not name.isascii() or not 1 <= len(name) <= 64:
         raise ConfigError(f"the id of a key must be 1 to 64 ASCII characters, got {name!r}")
