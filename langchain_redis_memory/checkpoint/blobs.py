@@ -104,11 +104,9 @@ class Blobs:
         self._digests: dict[tuple[type, bytes], bytes] = {}
 
     def pack(self, value: Any) -> bytes:
-        """Encodes a value.
+        """Encodes a value. Raises `UnserialisableError`: the serde refuses it.
 
-        Raises:
-            UnserialisableError: The serde refuses it.
-            InvalidInputError: It is larger than Redis can keep, or has more elements than could be read.
+        Raises `InvalidInputError`: it is larger than Redis can keep, or has more elements than could be read.
         """
         try:
             kind, data = self.serde.dumps_typed(value)
@@ -129,14 +127,7 @@ class Blobs:
         return head + data
 
     def unpack(self, blob: bytes) -> Any:
-        """Decodes a value.
-
-        Args:
-            blob: What `pack` made.
-
-        Raises:
-            CorruptDataError: It is not a blob, or the serde cannot read it.
-        """
+        """Decodes a value. Raises `CorruptDataError`: it is not a blob, or the serde cannot read it."""
         try:
             kind, data = _typed(blob)
             if len(data) > SMALL_BYTES and kind in _CHECKS:
@@ -159,17 +150,10 @@ class Blobs:
         return self.serde.loads_typed((kind, data))
 
     def divide(self, value: Any, before: DividedList | None = None) -> Division | None:
-        """Splits a list that is worth it into its elements.
+        """Splits a list that is worth it into its elements; None where it is to be one blob.
 
-        Args:
-            value: A channel's value.
-            before: The list that was stored there last, `NO_LIST` for none; None where it is not to be looked at.
-
-        Returns:
-            Its elements; None where it is to be one blob.
-
-        Raises:
-            UnserialisableError: The serde refuses an element.
+        `before` is the list that was stored there last, `NO_LIST` for none; None where it is not to be looked at.
+        Raises `UnserialisableError`: the serde refuses an element.
         """
         if not self._divides or type(value) is not list or not value or isinstance(value[0], _SMALL):
             return None
@@ -214,14 +198,7 @@ class Blobs:
         return bytes(data[1:])
 
     def encode(self, element: Element) -> bytes:
-        """Encodes an element.
-
-        Args:
-            element: An element of a list that `divide` took apart.
-
-        Returns:
-            A letter, and its bytes as they are inside of a list.
-        """
+        """Encodes an element of a list that `divide` took apart: a letter, and its bytes as inside of a list."""
         data = self._inside(element.value) if element.data is None else element.data
         assert data is not None  # noqa: S101 - `divide` has seen it
         small = deflate(data) if self.compress_from is not None and len(data) >= self.compress_from else None
@@ -231,11 +208,7 @@ class Blobs:
         return stored
 
     def join(self, elements: Sequence[bytes]) -> list[Any]:
-        """Decodes a list from its elements.
-
-        Raises:
-            CorruptDataError: One of them cannot be read.
-        """
+        """Decodes a list from its elements. Raises `CorruptDataError`: one of them cannot be read."""
         try:
             if self._reader is not None:
                 return self._reader.read(elements, _bytes_of)
@@ -259,12 +232,8 @@ def _check_readable(data: bytes, value: Any) -> None:
 def check_encrypted(serde: SerializerProtocol, kind: str) -> None:
     """Refuses what LangGraph's encrypting serialiser would read without decrypting it, whoever wrote it.
 
-    Args:
-        serde: The serialiser.
-        kind: The type that a stored value claims to have; behind a `+` is the cipher that it was encrypted with.
-
-    Raises:
-        DecryptionError: The serialiser encrypts, and the value is not encrypted.
+    The `kind` is what a stored value claims to be; behind a `+` is the cipher that it was encrypted with. Raises
+    `DecryptionError`: the serialiser encrypts, and the value is not encrypted.
     """
     if "+" not in kind and isinstance(serde, EncryptedSerializer):
         raise DecryptionError("a stored value is not encrypted, but the serialiser encrypts whatever it writes")

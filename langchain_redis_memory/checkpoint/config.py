@@ -21,11 +21,7 @@ class CheckpointRef(NamedTuple):
 
 
 def parse_config(config: RunnableConfig) -> CheckpointRef:
-    """Parses a config.
-
-    Raises:
-        InvalidInputError: The config has no usable `thread_id`, namespace or checkpoint id.
-    """
+    """Parses a config. Raises `InvalidInputError`: the config has no usable `thread_id`, namespace or checkpoint id."""
     configurable = config.get("configurable") if isinstance(config, dict) else None
     if not isinstance(configurable, dict) or configurable.get("thread_id") is None:
         raise InvalidInputError("the config needs a thread: {'configurable': {'thread_id': ...}}")
@@ -41,8 +37,7 @@ def parse_config(config: RunnableConfig) -> CheckpointRef:
 def thread_name(thread_id: Any) -> str:
     """Returns a thread's id as text: numbers and UUIDs are taken as they print.
 
-    Raises:
-        InvalidInputError: It is of another type.
+    Raises `InvalidInputError`: it is of another type.
     """
     if isinstance(thread_id, str):
         return thread_id
@@ -57,11 +52,7 @@ def config_of(thread_id: str, ns: str, checkpoint_id: str) -> RunnableConfig:
 
 
 def bound_of(before: RunnableConfig | None) -> str:
-    """Returns the checkpoint id of `before`, empty for none.
-
-    Raises:
-        InvalidInputError: It is not acceptable.
-    """
+    """Returns the checkpoint id of `before`, empty for none. Raises `InvalidInputError`: it is not acceptable."""
     if before is None:
         return ""
     configurable = before.get("configurable", {}) if isinstance(before, dict) else None

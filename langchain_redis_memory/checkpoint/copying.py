@@ -33,11 +33,8 @@ class ThreadContent(NamedTuple):
 def moved(content: ThreadContent, source: ThreadKeys, target: ThreadKeys) -> ThreadContent:
     """Encrypts for one thread what was encrypted for another.
 
-    Returns:
-        What the other is to hold: the same, where there is no cipher.
-
-    Raises:
-        DecryptionError: Something cannot be decrypted.
+    Returns what the other is to hold: the same, where there is no cipher. Raises `DecryptionError`: something cannot be
+    decrypted.
     """
     if not source.blobs.encrypts:
         return content

@@ -36,14 +36,9 @@ class SentElements:
         self._lists: dict[tuple[str, str, str], DividedList] = {}
 
     def unknown(self, key: str, elements: Mapping[Name, Any]) -> list[Name]:
-        """Chooses the elements to send with a write.
+        """Chooses the elements to send with a write to a thread, of those by channel and digest.
 
-        Args:
-            key: The thread.
-            elements: The elements of the write, by channel and digest.
-
-        Returns:
-            Their names. Of a long list that this process has not seen, the server most likely has all but the end.
+        Of a long list that this process has not seen, the server most likely has all but the end.
         """
         known = self._known.get(key)
         if known is not None:

@@ -61,8 +61,7 @@ _set_private = vars(BaseModel)["__pydantic_private__"].__set__
 def hook_of(serde: JsonPlusSerializer) -> Hook | None:
     """Builds the hook that decodes what MessagePack extensions stand for.
 
-    Returns:
-        The serde's own, with a short cut for messages; None where the serde has none that can be used.
+    Returns the serde's own, with a short cut for messages; None where the serde has none that can be used.
     """
     own: Hook | None = getattr(serde, "_unpack_ext_hook", None)
     if type(serde) is not JsonPlusSerializer or own is None or getattr(serde, "_custom_unpack_ext_hook", False):
@@ -128,8 +127,7 @@ class MessageReader:
     def read(self, stored: Sequence[bytes], inflated: Callable[[bytes], bytes]) -> list[Any]:
         """Decodes values; the fields of those that are remembered all at once.
 
-        Raises:
-            ValueError: One is no MessagePack. What `inflated` raises is passed on.
+        Raises `ValueError`: one is no MessagePack. What `inflated` raises is passed on.
         """
         found = list(map(self._known.get, stored))
         fields = array_of([known[1] for known in found if known is not None])

@@ -120,8 +120,7 @@ def spell_reference(channel: str, version: Version) -> str:
 def spell_version(version: Version) -> str:
     """Spells a version as text that keeps its type.
 
-    Raises:
-        InvalidInputError: It is no number and no text, or holds NUL.
+    Raises `InvalidInputError`: it is no number and no text, or holds NUL.
     """
     if version.__class__ is int:
         return f"i{version}"
@@ -138,11 +137,7 @@ def _version(text: str) -> Version:
 
 
 def utf8(text: str, what: str) -> str:
-    """Checks that a text has a UTF-8 form.
-
-    Raises:
-        InvalidInputError: It is not a string, or has no UTF-8 form.
-    """
+    """Checks that a text has a UTF-8 form. Raises `InvalidInputError`: it is not a string, or has no UTF-8 form."""
     if text.__class__ is str and text.isascii():
         return text
     check_text(text, what)
@@ -154,8 +149,7 @@ def utf8(text: str, what: str) -> str:
 def no_nul(text: str, what: str) -> str:
     """Checks that a text can be part of a field's name.
 
-    Raises:
-        InvalidInputError: It is not a string, holds NUL, or has no UTF-8 form.
+    Raises `InvalidInputError`: it is not a string, holds NUL, or has no UTF-8 form.
     """
     if text.__class__ is str and text.isascii() and "\0" not in text:
         return text

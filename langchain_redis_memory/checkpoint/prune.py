@@ -48,17 +48,9 @@ class PruneReport:
 def remove_flow(
     space: KeySpace, blobs: Blobs, thread_ids: Sequence[str], rule: Rule, *, dry_run: bool = False
 ) -> Flow[PruneReport]:
-    """Removes checkpoints from threads.
+    """Removes the checkpoints from threads that a rule allows, or reports what would go; missing threads are skipped.
 
-    Args:
-        space: The tenant's key builder.
-        blobs: Reads checkpoints and metadata.
-        thread_ids: The threads; those that do not exist are skipped.
-        rule: Decides from all checkpoints of a thread which may be removed.
-        dry_run: Only report what would be removed.
-
-    Raises:
-        ConflictError: A thread was written to again and again.
+    The rule decides from all checkpoints of a thread. Raises `ConflictError`: a thread was written to again and again.
     """
     names = list(dict.fromkeys(thread_ids))
     gone: list[RunnableConfig] = []
@@ -160,19 +152,9 @@ def prune_flow(
     *,
     dry_run: bool,
 ) -> Flow[PruneReport]:
-    """Checks the arguments of `RedisSaver.prune`, then removes old checkpoints.
+    """Checks the arguments of `RedisSaver.prune`, then removes checkpoints; "delete" and "delete_all" mean the same.
 
-    Args:
-        space: The tenant's key builder.
-        blobs: Reads checkpoints and metadata.
-        thread_ids: The threads.
-        strategy: "keep_latest", or "delete" or "delete_all", which mean the same.
-        keep_last: How many of each namespace "keep_latest" keeps.
-        older_than_s: Only checkpoints written longer ago than this.
-        dry_run: Only report what would be removed.
-
-    Raises:
-        InvalidInputError: An argument is not acceptable.
+    Raises `InvalidInputError`: an argument is not acceptable.
     """
     check_word(strategy, "strategy", ("keep_latest", "delete", "delete_all"))
     check_whole(keep_last, "keep_last (strategy='delete' removes everything)")

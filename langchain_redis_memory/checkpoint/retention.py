@@ -40,13 +40,7 @@ class Removal(NamedTuple):
 def surplus(
     outlines: Sequence[CheckpointOutline], keep_last: int, older_than_ms: int | None = None
 ) -> Callable[[CheckpointOutline], bool]:
-    """Builds the rule of pruning: remove all but the newest of each namespace, if they are old enough.
-
-    Args:
-        outlines: All checkpoints of a thread.
-        keep_last: How many stay in each namespace.
-        older_than_ms: Only checkpoints of a greater age may go; None for any.
-    """
+    """Builds the rule of pruning: remove all but the newest so many of each namespace, if they are old enough."""
     namespaces: dict[str, list[str]] = defaultdict(list)
     for outline in outlines:
         namespaces[outline.record.ns].append(outline.record.id)
@@ -63,9 +57,7 @@ def surplus(
 def going(outlines: Sequence[CheckpointOutline], may_go: Callable[[CheckpointOutline], bool]) -> Removal:
     """Selects the checkpoints that are removed.
 
-    Args:
-        outlines: All checkpoints of a thread.
-        may_go: The rule; what a delta channel of a checkpoint that stays is rebuilt from stays against it.
+    What a delta channel of a checkpoint that stays is rebuilt from stays against the rule.
     """
     by_name = {(outline.record.ns, outline.record.id): outline for outline in outlines}
     staying = {name for name, outline in by_name.items() if not may_go(outline)}

@@ -14,15 +14,9 @@ from langchain_redis_memory.peers.records import SavedCheckpoint
 
 
 def store_flow(flows: SaverFlows, record: SavedCheckpoint, new_versions: Mapping[str, Any]) -> Flow[None]:
-    """Stores a checkpoint under its own id; storing it twice changes nothing.
+    """Stores a checkpoint under its own id, with the values of channels that have new versions; twice changes nothing.
 
-    Args:
-        flows: The saver's flows.
-        record: The checkpoint.
-        new_versions: The channels whose values are stored with it, with their versions.
-
-    Returns:
-        A flow of a trip for the checkpoint and one for the writes of each task.
+    A flow of a trip for the checkpoint and one for the writes of each task.
     """
     before = config_of(record.thread_id, record.ns, record.parent_id)
     metadata = cast("Any", dict(record.metadata))

@@ -111,17 +111,10 @@ class Thread:
         elements: Mapping[tuple[str, bytes], bytes],
         ttl_ms: int,
     ) -> Op[list[bytes]]:
-        """Stores a checkpoint.
+        """Stores a checkpoint with its new values, and elements by channel and digest; the server marks its references.
 
-        Args:
-            record: The checkpoint.
-            values: The values that are new.
-            elements: Elements that go along, by channel and digest.
-            ttl_ms: The thread's lifetime from now, 0 for none.
-
-        Returns:
-            An op of one trip: digests of elements that the server does not have; if any, nothing was stored. `MADE`
-            where the thread was not there before.
+        An op of one trip: digests of elements that the server does not have; if any, nothing was stored. `MADE` where
+        the thread was not there before.
         """
         keys, (ns, name, parent, references, body) = self.keys, record
         body = keys.checkpoints.encrypt(body, f"{ns}\0{name}")
@@ -144,20 +137,7 @@ class Thread:
         elements: Mapping[tuple[str, bytes], bytes],
         ttl_ms: int,
     ) -> Op[list[bytes]]:
-        """Notes a task's writes at a checkpoint.
-
-        Args:
-            ns: The namespace.
-            checkpoint_id: The checkpoint.
-            task_id: The task.
-            writes: Its writes.
-            elements: Elements that go along, by channel and digest.
-            ttl_ms: The thread's lifetime from now, 0 for none.
-
-        Returns:
-            An op of one trip: digests of elements that the server does not have; if any, nothing was stored. `MADE`
-            where the thread was not there before.
-        """
+        """Notes a task's writes at a checkpoint, with elements by channel and digest; gives what `put` gives."""
         args: list[Arg] = [str(ttl_ms), ns, checkpoint_id, task_id, str(len(writes))]
         for _, idx, path, channel, value in writes:
             if isinstance(value, list):
@@ -208,13 +188,9 @@ class Thread:
         return found
 
     def read(self, ns: str | None, checkpoint_id: str = "", before: str = "", count: int = 1) -> Op[ThreadRead]:
-        """Reads checkpoints with their values and writes.
+        """Reads checkpoints with their values and writes, of a namespace or, for None, of all: one, or the newest.
 
-        Args:
-            ns: The namespace; None for all.
-            checkpoint_id: The one to read; empty for the newest ones.
-            before: Only older ones than this id (with NUL and its namespace where `ns` is None).
-            count: Most of them.
+        `before` is the id that they are older than (with NUL and its namespace where `ns` is None).
         """
         everywhere = "1" if ns is None else "0"
 
@@ -236,15 +212,9 @@ class Thread:
     def history(
         self, ns: str, checkpoint_id: str, channels: Sequence[str]
     ) -> Op[tuple[list[Step], Mapping[str, bytes | list[bytes]]]]:
-        """Reads what delta channels are rebuilt from.
+        """Reads what delta channels of a checkpoint, or of the newest, are rebuilt from.
 
-        Args:
-            ns: The namespace.
-            checkpoint_id: The checkpoint; empty for the newest.
-            channels: The channels.
-
-        Returns:
-            An op of one trip: the ancestors, nearest first, and values by field.
+        An op of one trip: the ancestors, nearest first, and values by field.
         """
 
         def read(reply: Any) -> tuple[list[Step], Mapping[str, bytes | list[bytes]]]:
@@ -260,12 +230,7 @@ class Thread:
         return self._checked(self._op("checkpoint/checkpoint_history", ns, checkpoint_id, *channels, self.asker), read)
 
     def page(self, before: str, count: int) -> Op[CheckpointPage]:
-        """Reads checkpoints without values, newest first, over all namespaces.
-
-        Args:
-            before: Only those before this one (id, NUL, namespace); empty for the first page.
-            count: Most of them.
-        """
+        """Reads checkpoints without values, newest first, of all namespaces, those before (id, NUL, namespace)."""
 
         def read(reply: Any) -> CheckpointPage:
             revision, now, *rest = reply
@@ -290,16 +255,10 @@ class Thread:
     def drop(
         self, revision: bytes, records: Sequence[CheckpointRecord], fields: Sequence[str], *, dry: bool = False
     ) -> Op[int | None]:
-        """Deletes checkpoints, and the values and elements that nothing else refers to.
+        """Deletes checkpoints, and the values and elements that nothing else refers to, unless the thread has changed.
 
-        Args:
-            revision: The thread's count of changes when that was found out.
-            records: The checkpoints.
-            fields: Fields of values and elements.
-            dry: Only tell how many bytes would go.
-
-        Returns:
-            An op of one trip: the bytes, or None where the thread has changed and nothing was deleted.
+        An op of one trip: the bytes, with `dry` of what would go; None where its count of changes is no longer
+        `revision`.
         """
         op = self._op("checkpoint/checkpoint_drop", revision, int(dry), len(records), *map(_name, records), *fields)
         return op.map(lambda reply: None if reply < 0 else int(reply))
@@ -309,14 +268,9 @@ class Thread:
         return Op((command("UNLINK", self.keys.all()),), lambda _replies: None)
 
     def lifetime(self, ttl_ms: int, how: str) -> Op[bool]:
-        """Moves the lifetime of the whole thread.
+        """Moves the lifetime of the whole thread; `how` is "touch" or "pin", see `redis/lua/_live.lua`.
 
-        Args:
-            ttl_ms: From now, in milliseconds.
-            how: "touch" or "pin"; see `redis/lua/_live.lua`.
-
-        Returns:
-            An op of one trip: whether the thread exists, and is not another user's.
+        An op of one trip: whether the thread exists, and is not another user's.
         """
         return self._op("checkpoint/thread_lifetime", ttl_ms, how, self.asker).map(bool)
 
@@ -346,12 +300,7 @@ class Thread:
     def fill(self, content: ThreadContent, ttl_ms: int) -> Op[bool]:
         """Makes the thread of what another holds.
 
-        Args:
-            content: What it is to hold.
-            ttl_ms: Its lifetime from now, 0 for none.
-
-        Returns:
-            An op of one trip: False where the thread exists, and then nothing was changed.
+        An op of one trip: False where it exists, and then nothing was changed.
         """
         hashes = (content.checkpoints, content.blobs, content.writes)
         args: list[Arg] = [ttl_ms, len(content.order), *map(len, hashes), *content.order]

@@ -29,17 +29,9 @@ def _spell(name: str) -> str:
 
 
 def touch(space: KeySpace, thread_id: str, ttl_ms: int, how: str, runs: Sequence[str] = ()) -> Op[bool]:
-    """Notes that a thread is alive.
+    """Notes that a thread is alive, and the runs that write; `how` is "write", "read" or "pin", see `thread_touch.lua`.
 
-    Args:
-        space: The tenant's key builder.
-        thread_id: The thread.
-        ttl_ms: Its lifetime from now in milliseconds, 0 for none.
-        how: "write", "read" or "pin"; see `thread_touch.lua`.
-        runs: The runs that write to it now.
-
-    Returns:
-        An op of one trip: whether it is noted. An index that the server refuses to update is logged.
+    An op of one trip: whether it is noted. An index that the server refuses to update is logged.
     """
     call = script("checkpoint/thread_touch")(space.threads(), _spell(thread_id), ttl_ms, how, *map(_spell, runs))
 
@@ -77,17 +69,9 @@ class NotedThreads:
         self._noted: dict[str, _IndexedThread] = {}
 
     def touch(self, thread_id: str, ttl_ms: int, run: str, now: float, *, anew: bool = False) -> Op[bool] | None:
-        """Notes that a thread is written to.
+        """Notes that a thread is written to by a run, "" for none that is known; None where it is noted already.
 
-        Args:
-            thread_id: The thread.
-            ttl_ms: Its lifetime from now in milliseconds, 0 for none.
-            run: The run that writes to it, "" for none that is known.
-            now: The process's monotonic time.
-            anew: Whether it may have been deleted since it was noted.
-
-        Returns:
-            An op of one trip; None where it is noted already.
+        `anew` says that it may have been deleted since it was noted.
         """
         noted, pause_ms = self._noted.get(thread_id), min(_PAUSE_MS, ttl_ms // 10) if ttl_ms else _PAUSE_MS
         if not anew and noted is not None and noted.covers(ttl_ms, run) and (now - noted.at) * 1000 < pause_ms:
@@ -114,15 +98,9 @@ def forget(space: KeySpace, thread_id: str) -> Op[None]:
 
 
 def page(space: KeySpace, after: str | None, count: int) -> Op[list[str]]:
-    """Reads a page of thread ids.
+    """Reads a page of thread ids, after the last one of the page before.
 
-    Args:
-        space: The tenant's key builder.
-        after: The last id of the page before; None for the first page.
-        count: Most ids.
-
-    Returns:
-        An op of one trip; some of them may be gone.
+    An op of one trip; some of them may be gone.
     """
     start = "[a" if after is None else "(a" + _spell(after)
     command = ("ZRANGEBYLEX", space.threads()[0], start, "(b", "LIMIT", 0, count)
@@ -130,11 +108,7 @@ def page(space: KeySpace, after: str | None, count: int) -> Op[list[str]]:
 
 
 def of_run(space: KeySpace, run_id: str) -> Op[list[str]]:
-    """Reads which threads a run wrote to.
-
-    Returns:
-        An op of one trip; some of them may be gone.
-    """
+    """Reads which threads a run wrote to. An op of one trip; some of them may be gone."""
     start = f"c{_spell(run_id)}/"
     command = ("ZRANGEBYLEX", space.threads()[0], f"[{start}", f"({start}\x7f")
     return Op((command,), lambda replies: [unquote(name.decode()[len(start) :]) for name in replies[0]])

@@ -62,14 +62,7 @@ def messages_of(found: CheckpointTuple | None) -> list[BaseMessage]:
 def threads_flow(
     space: KeySpace, newest: Callable[[str], Op[CheckpointTuple | None]], user: Id, limit: int, cursor: str | None
 ) -> Flow[ThreadPage]:
-    """Lists a page of a user's threads.
-
-    Args:
-        space: The tenant's key builder.
-        newest: Reads a thread's newest checkpoint.
-        user: The user.
-        limit: Most of what is stored of the user to look at.
-        cursor: The cursor of the page before; None for the first.
+    """Lists a page of a user's threads, from a cursor on, looking at `limit` of what is stored of the user.
 
     **Keys:** `user_data`; the threads'.
     **Trips:** 2.

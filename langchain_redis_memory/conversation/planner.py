@@ -51,8 +51,11 @@ class Planner:
         questions: QuestionOptions,
         answers: AnswerOptions,
     ) -> None:
-        self.classifier, self.selector, self.cached = classifier, selector, cached
-        self.questions, self.answers = questions, answers
+        self.classifier: Classifier = classifier
+        self.selector: Selector = selector
+        self.cached: bool = cached
+        self.questions: QuestionOptions = questions
+        self.answers: AnswerOptions = answers
 
     @cached_property
     def reach(self) -> int:

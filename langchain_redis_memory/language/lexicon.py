@@ -99,11 +99,20 @@ class Lexicon:
             strange = (word for word in words if word[0].islower() and not word.isascii())
             if word := next((word for word in strange if word not in self.function), ""):
                 return f"another language: {word[:40]!r}"
-        if not self.foreign.isdisjoint(low):
-            return f"another language: {next(word for word in low if word in self.foreign)!r}"
+        if foreign := [word for place, word in enumerate(low) if word in self.foreign and not _is_name(words, place)]:
+            return f"another language: {foreign[0]!r}"
         if low[:1] not in _OPENS and self.telling.isdisjoint(low) and not any(word in content for word in low):
             return "no function word of its language"
         return None
+
+
+def _is_name(words: Sequence[str], place: int) -> bool:
+    """Whether a word is a name or begins one, in a turn that is not written in capitals: "UN", "Le Havre"."""
+    word, behind = words[place], words[place + 1 : place + 2]
+    if not any(other[0].islower() for other in words):
+        return False
+    begins = place > 0 and word.istitle() and bool(behind) and behind[0].istitle()
+    return begins or (len(word) > 1 and word.isupper())
 
 
 _OPENS = (["do"], ["has"])

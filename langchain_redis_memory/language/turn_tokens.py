@@ -39,9 +39,9 @@ class TurnTokens:
     at: dict[str, int] = field(default_factory=dict)
     """The place of the last word that showed a sign, by the sign's name."""
 
-    def sign(self, name: str, first: int, last: int | None = None, why: str = "", strength: float = 1.0) -> None:
+    def sign(self, name: str, first: int, last: int | None = None, why: str = "") -> None:
         """Notes a sign at the words from `first` to `last`."""
-        self.features[name] = max(self.features.get(name, 0.0), strength)
+        self.features[name] = 1.0
         self.at[name] = first
         if why:
             start, end = self.places[first][0], self.places[first if last is None else last][1]

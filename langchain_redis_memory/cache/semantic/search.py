@@ -275,8 +275,7 @@ class SemanticSearch:
     def prepare_store_flow(self, answers: Sequence[NewAnswer]) -> Flow[tuple[Engine, Op[list[StoredAnswer]]]]:
         """Embeds questions, so that their answers can be stored.
 
-        Returns:
-            The engine, and an op of one trip that stores entries and vectors and gives the entries that had to go.
+        Returns the engine, and an op of one trip that stores entries and vectors and gives the entries that had to go.
         """
         vectors = yield from self._embed_flow([gist_of(answer.query.text) for answer in answers])
         engine = yield from self.engine_flow(vectors.shape[1])
@@ -311,11 +310,7 @@ class SemanticSearch:
         return merge(*(engine.remove(collection, some) for collection, some in questions.items()))
 
     def report(self, name: bytes, probability: float, *, correct: bool) -> Op[bool]:
-        """Notes whether a hit was right.
-
-        Returns:
-            An op of one trip: whether the entry is still there.
-        """
+        """Notes whether a hit was right. An op of one trip: whether the entry is still there."""
         # Ten-thousandths, upwards: a wrong hit raises the bar above itself.
         (word,) = Observations(((ceil(probability * 10_000) / 10_000, correct),)).encode()
         return entries.report(self.keys, name, str(word))
@@ -325,9 +320,8 @@ class SemanticSearch:
     def engine_flow(self, dims: int) -> Flow[Engine]:
         """Prepares the engine for vectors of so many dimensions, once for each number.
 
-        Raises:
-            ConfigError: The server cannot do what is asked for.
-            UnavailableError: The server cannot be reached.
+        Raises `ConfigError`: the server cannot do what is asked for. Raises `UnavailableError`: the server cannot be
+        reached.
         """
         engine = yield from self.engines.choose_flow(dims)
         if dims not in self._prepared:

@@ -110,9 +110,8 @@ class ValueFlows:
     ) -> tuple[Op[tuple[Any] | ValueLookup | None], Callable[[RedisMemoryError], ValueLookup]] | None:
         """Looks a value up by one op and nothing else.
 
-        Returns:
-            The op, and what to do if it raises; None where there is more to do, as flows do it. The op gives a fresh
-            value in a tuple, else what the look-up gave; None where only a flow can tell.
+        Returns the op, and what to do if it raises; None where there is more to do, as flows do it. The op gives a
+        fresh value in a tuple, else what the look-up gave; None where only a flow can tell.
         """
         began = monotonic()
         usual = (self._quick or (tags and self._glances)) and self._client.breaker.closed and not self.tally.due(began)
@@ -294,12 +293,8 @@ class ValueFlows:
     ) -> Flow[Any]:
         """Reads a value, or loads and stores it; of many who miss it at once one loads.
 
-        Args:
-            key: Its name.
-            load: Loads it; may be a coroutine function in async calls.
-            how: How it is kept.
-            force: Load it in any case.
-            seen: What a look-up has just given; None to look.
+        In async calls `load` may be a coroutine function; `force` loads in any case, `seen` is what a look-up has just
+        given.
         """
         began: float = yield Now()
         if id(self) in disabled_here.get():

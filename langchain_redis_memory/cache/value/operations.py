@@ -93,13 +93,7 @@ class ValueOps:
         return self._shards[_number(key)]
 
     def look(self, key: str, tags: Sequence[str] = (), known: int = 0) -> Op[ValueLookup]:
-        """Reads a value.
-
-        Args:
-            key: Its name.
-            tags: Tags whose tokens are read with it.
-            known: A version of which the bytes are known already.
-        """
+        """Reads a value with the tokens of some tags; of the version that is `known` no bytes are sent."""
         values = self.shard(key).values
 
         def read(replies: Sequence[Reply]) -> ValueLookup:
@@ -117,9 +111,8 @@ class ValueOps:
     def glance(self, key: str, tags: tuple[str, ...] = ()) -> tuple[tuple[Command, ...], Glance]:
         """Reads a value without a script, which is faster.
 
-        Returns:
-            The commands of an op of one trip, and what decodes their replies; to None where the value has other tags,
-            whose tokens decide as well. The clock is read first: what is written meanwhile is newer than the look.
+        Returns the commands of an op of one trip, and what decodes their replies; to None where the value has other
+        tags, whose tokens decide as well. The clock is read first: what is written meanwhile is newer than the look.
         """
         commands, values = self._glances(key, tags) if key.__class__ is str else self._glance(key, tags)
 
@@ -134,11 +127,7 @@ class ValueOps:
         return (_TIME, ("HMGET", values, "s", f"v{key}", *(f"t{tag}" for tag in tags))), values
 
     def glance_many(self, keys: Sequence[str]) -> Op[dict[str, ValueLookup | None]]:
-        """Reads values without scripts, those of a shard by one command; see `glance`.
-
-        Args:
-            keys: Their names, each once.
-        """
+        """Reads values without scripts, those of a shard by one command, each once; see `glance`."""
         by_shard = list(self._by_shard(keys))
 
         def read(replies: Sequence[Reply]) -> dict[str, ValueLookup | None]:
@@ -166,21 +155,10 @@ class ValueOps:
         tags: Sequence[str] = (),
         tokens: Sequence[bytes] | None = None,
     ) -> Op[ValueWrite]:
-        """Stores a value.
+        """Stores a value that is fresh for `ttl_ms`, 0 for no end, and may be served for `stale_ms` more.
 
-        Args:
-            key: Its name.
-            value: The value.
-            ttl_ms: How long it is fresh, 0 for no end.
-            stale_ms: How long it may be served after that.
-            took_ms: How long it took to make.
-            mode: When it is stored; see the script.
-            version: For the modes "since" and "version".
-            tags: Its tags.
-            tokens: Their tokens when its making began; None for the current ones.
-
-        Raises:
-            UnserialisableError: The value cannot be stored.
+        The mode is when it is stored, see the script; the version is for "since" and "version". `tokens` are those of
+        its tags when its making began; None for the current ones. Raises `UnserialisableError`: it cannot be stored.
         """
         body = self.shard(key).values.encrypt(pack(value, f"the value of {key!r}"), key)
         return self._put(key, body, ttl_ms, stale_ms, took_ms, mode, version, tags, tokens)
@@ -251,12 +229,7 @@ class ValueOps:
         return dict.fromkeys(range(SHARDS), 0)
 
     def page(self, pattern: str, cursors: dict[int, int]) -> Op[list[str]]:
-        """Reads a page of the index, names that match a pattern; moves the cursors on, those at their end go.
-
-        Args:
-            pattern: A name in which `*` stands for any text.
-            cursors: Shard -> where to go on.
-        """
+        """Reads a page of the names that match a pattern with `*`; moves the cursors on, those at their end go."""
         glob = "v" + re.sub(r"([\[\]\\?])", r"\\\1", pattern)
         reading = list(cursors)
 
@@ -319,10 +292,7 @@ def _number(key: str) -> int:
 
 
 def about_flow(ops: ValueOps, user: Id) -> Flow[dict[str, Any]]:
-    """Reads all values about a user, by name.
-
-    **Trips:** 2 for each 1,000 names of a shard.
-    """
+    """Reads all values about a user, by name. **Trips:** 2 for each 1,000 names of a shard."""
     (tag,), found, cursors = tags_of((), user), dict[str, bytes](), ops.start()
     while cursors:
         if names := (yield from ask(ops.page("*", cursors))):

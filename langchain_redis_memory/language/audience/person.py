@@ -81,6 +81,9 @@ def _points_at_nothing(s: Sentence, place: int, before: str, word: str) -> bool:
     )
 
 
+_RULED = frozenset("policy policies rule rules terms conditions procedure".split())
+
+
 def _records(s: Sentence) -> None:
     """Signs of the asker's records: "my order", "the next invoice"."""
     listing = s.first in ("list", "status", "schedule", "order") and s.first in s.lists["inform"]
@@ -89,6 +92,8 @@ def _records(s: Sentence) -> None:
         return
     place = s.body.index(word, listing)
     before, two_before = s.body[place - 1] if place else "", s.body[place - 2] if place > 1 else ""
+    if _RULED.intersection(s.body[place + 1 : place + 2]):
+        return  # "the refund policy": a rule about refunds
     if listing and before != "of" and word.endswith("s"):
         s.add("shows_own", f"list {word}")
     if before in _A or two_before in _A:

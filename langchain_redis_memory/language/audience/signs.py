@@ -64,6 +64,14 @@ def _in_context(each: dict[str, str], context: dict[str, str], idle: dict[str, s
     return {**context, "context_used": next(iter(sorted(used)))} if context and used else context
 
 
+def _is_number(word: str) -> bool:
+    return word.isdigit() or word in _NUMBERS
+
+
+_NUMBERS = frozenset("one two three four five six seven eight nine ten eleven twelve".split())
+_A = frozenset(("a", "an"))
+
+
 def _sentence(each: SentenceWords, lists: WordLists) -> dict[str, str]:
     """The signs of one sentence."""
     at, polite = start(each.words, lists)
@@ -81,5 +89,8 @@ def _sentence(each: SentenceWords, lists: WordLists) -> dict[str, str]:
     world_signs(found)
     vary_signs(found)
     public_signs(found)
+    if body[0] in BE and len(body) > 3 and _is_number(body[2]) and not capitals[1] and _A.isdisjoint(body):
+        found.drop("bare_general")  # "is dryer three free": one of many, as it is now
+        found.add("is_state", " ".join(body[:3]))
     joint_signs(found)
     return found.signs | dict.fromkeys(patterns(body, capitals, each.mark, lists.common), "")

@@ -118,6 +118,17 @@ def word_lists() -> WordLists:
 class Sentence:
     """One sentence from where it starts, and the signs found in it so far, with the words that each was found in."""
 
+    body: list[str]
+    mark: str
+    polite: bool
+    text: str
+    first: str
+    second: str
+    third: str
+    last: str
+    inside: frozenset[str]
+    lists: WordLists
+
     def __init__(self, body: list[str], mark: str = "", *, polite: bool = False) -> None:
         self.body, self.mark, self.polite = body, mark, polite
         self.text = " ".join(body)

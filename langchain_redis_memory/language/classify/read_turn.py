@@ -21,6 +21,16 @@ class ReadTurn:
         language: The lexicon.
     """
 
+    tokens: TurnTokens
+    before: HistoryWords
+    language: Lexicon
+    low: list[str]
+    words: list[str]
+    stop: list[str]
+    features: dict[str, float]
+    last: int
+    first: str
+
     def __init__(self, tokens: TurnTokens, before: HistoryWords, language: Lexicon) -> None:
         self.tokens, self.before, self.language = tokens, before, language
         self.low, self.words, self.stop = low, words, stop = tokens.low, tokens.words, tokens.stop

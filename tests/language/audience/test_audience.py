@@ -62,7 +62,8 @@ set an alarm for six
 I'd like to order a pizza
 do it
 Could you send it to my office?"""
-VOLATILE = """How packed is screen 2?
+VOLATILE = """How high are the waves on the Irish Sea?
+How packed is screen 2?
 Is it foggy at the top?
 Is the line engaged?
 Who is at the till?
@@ -110,7 +111,8 @@ HERE = """restaurants near me
 Is there a bakery near here?
 what is there to do around here
 Where am I?"""
-PUBLIC = """Do loyalty points expire?
+PUBLIC = """What is the refund policy?
+Do loyalty points expire?
 the weather in Norway in general
 what is seven times eight
 How do snow cannons work?

@@ -99,6 +99,8 @@ class Key(str):
         Raises `UnknownKeyError`: it was encrypted with a key that is not, or no longer, there. Raises
         `DecryptionError`: it was changed, comes from another key or field, or is not encrypted where it must be.
         """
+        if self.cipher is PLAIN and data[:2] != ENCRYPTED:
+            return data
         return self.cipher.decrypt(data, self, _bytes(field))
 
     def renew(self, data: bytes, field: str | bytes = b"", *, repeatable: bool = False) -> bytes:
