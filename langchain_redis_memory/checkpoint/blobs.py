@@ -24,7 +24,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-from langchain_redis_memory.checkpoint.fast_messages import FAST_KINDS, MessageReader, hook_of
+from langchain_redis_memory.checkpoint.fast_messages import FAST_KINDS, MessageReader, array_of, hook_of
 from langchain_redis_memory.errors import (
     CorruptDataError,
     DecryptionError,
@@ -201,26 +201,21 @@ class Blobs:
         """Encodes an element of a list that `divide` took apart: a letter, and its bytes as inside of a list."""
         data = self._inside(element.value) if element.data is None else element.data
         assert data is not None  # noqa: S101 - `divide` has seen it
-        if self.compress_from is not None and len(data) >= self.compress_from:
-            small = deflate(data)
-            if small is not None:
-                return b"M" + small
-        return b"m" + data
+        small = deflate(data) if self.compress_from is not None and len(data) >= self.compress_from else None
+        stored = b"m" + data if small is None else b"M" + small
+        if self._reader is not None:  # who writes a message most likely reads it soon
+            self._reader.note(stored, element.value, data)
+        return stored
 
     def join(self, elements: Sequence[bytes]) -> list[Any]:
         """Decodes a list from its elements. Raises `CorruptDataError`: one of them cannot be read."""
         try:
             if self._reader is not None:
-                read = self._reader.read
-                return [read(element, _bytes_of) for element in elements]
+                return self._reader.read(elements, _bytes_of)
             parts = list(map(_bytes_of, elements))
             for part in parts:
                 check_elements(part)
-            size = len(elements)
-            head = bytes([0x90 | size]) if size < 16 else b"\xdc" + size.to_bytes(2, "big")
-            if size > 0xFFFF:
-                head = b"\xdd" + size.to_bytes(4, "big")
-            value: list[Any] = self._load("msgpack", head + b"".join(parts))
+            value: list[Any] = self._load("msgpack", array_of(parts))
             return value
         except Exception as error:
             raise CorruptDataError(f"a stored element cannot be read ({type(error).__name__}: {error})") from error

@@ -9,7 +9,7 @@ the serde's own way, and so does everything else. The serde's allow-list holds: 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import ormsgpack
@@ -51,7 +51,8 @@ _LONGEST = 16_384
 """Longer messages are not remembered."""
 FAST_KINDS: dict[tuple[str, str], type[BaseModel]] = {name: known.kind for name, known in _KINDS.items()}
 """The classes that are put together here, by module and name."""
-_set = object.__setattr__
+_new = object.__new__
+_set_state = vars(BaseModel)["__dict__"].__set__
 _set_extra = vars(BaseModel)["__pydantic_extra__"].__set__
 _set_fields = vars(BaseModel)["__pydantic_fields_set__"].__set__
 _set_private = vars(BaseModel)["__pydantic_private__"].__set__
@@ -92,12 +93,23 @@ def _quick(data: bytes, hook: Hook) -> BaseModel | None:
 
 
 def _built(known: _Kind, state: dict[str, Any]) -> BaseModel:
-    built = object.__new__(known.kind)
-    _set(built, "__dict__", state)
-    _set_extra(built, None if known.extra is None else {})
-    _set_fields(built, known.fields.copy())
+    kind, fields, _, extra, _ = known
+    built = _new(kind)
+    _set_state(built, state)
+    _set_extra(built, None if extra is None else {})
+    _set_fields(built, fields.copy())
     _set_private(built, None)
     return built
+
+
+def array_of(elements: Sequence[bytes]) -> bytes:
+    """Joins values to MessagePack's list of them."""
+    size = len(elements)
+    if size < 16:
+        head = bytes([0x90 | size])
+    else:
+        head = b"\xdc" + size.to_bytes(2, "big") if size <= 0xFFFF else b"\xdd" + size.to_bytes(4, "big")
+    return head + b"".join(elements)
 
 
 class MessageReader:
@@ -112,29 +124,45 @@ class MessageReader:
         self._hook, self._most, self._bytes = hook, most_bytes, 0
         self._known: dict[bytes, tuple[_Kind, bytes]] = {}
 
-    def read(self, stored: bytes, inflated: Callable[[bytes], bytes]) -> Any:
-        """Decodes a value. Raises `ValueError`: it is no MessagePack. What `inflated` raises is passed on."""
-        known = self._known.get(stored)
-        if known is not None:
-            built, fields = known
-            return _built(built, ormsgpack.unpackb(fields, ext_hook=self._hook, option=ormsgpack.OPT_NON_STR_KEYS))
+    def read(self, stored: Sequence[bytes], inflated: Callable[[bytes], bytes]) -> list[Any]:
+        """Decodes values; the fields of those that are remembered all at once.
+
+        Raises `ValueError`: one is no MessagePack. What `inflated` raises is passed on.
+        """
+        found = list(map(self._known.get, stored))
+        fields = array_of([known[1] for known in found if known is not None])
+        states = iter(ormsgpack.unpackb(fields, ext_hook=self._hook, option=ormsgpack.OPT_NON_STR_KEYS))
+        return [
+            self._read(one, inflated) if known is None else _built(known[0], next(states))
+            for one, known in zip(stored, found, strict=True)
+        ]
+
+    def _read(self, stored: bytes, inflated: Callable[[bytes], bytes]) -> Any:
         data = inflated(stored)
         if len(data) > SMALL_BYTES:
             check_elements(data)
         found = ormsgpack.unpackb(data, ext_hook=self._hook, option=ormsgpack.OPT_NON_STR_KEYS)
-        kind = _BY_CLASS.get(found.__class__)
-        if kind is not None and len(data) <= _LONGEST:
-            self._note(stored, kind, data)
+        self.note(stored, found, data)
         return found
 
-    def _note(self, stored: bytes, kind: _Kind, data: bytes) -> None:
-        """Remembers where the fields of a message are, if it is one that need not be validated."""
+    def note(self, stored: bytes, value: Any, data: bytes) -> None:
+        """Remembers where the fields of a message are, if it is one that need not be validated.
+
+        Args:
+            stored: How it is stored.
+            value: The message, or anything else.
+            data: What `stored` is inflated to.
+        """
+        kind = _BY_CLASS.get(value.__class__)
+        if kind is None or len(data) > _LONGEST or stored in self._known:
+            return
         head = data.find(kind.head)
         if not 0 < head <= _EXTENSION or not data.endswith(_TAIL):
             return
         fields = data[head + len(kind.head) : -len(_TAIL)]
         try:
-            state = ormsgpack.unpackb(fields, ext_hook=self._hook, option=ormsgpack.OPT_NON_STR_KEYS)
+            # In a list, as they are read later.
+            (state,) = ormsgpack.unpackb(array_of([fields]), ext_hook=self._hook, option=ormsgpack.OPT_NON_STR_KEYS)
             if state.keys() != kind.fields or not _usual(kind, state):
                 return
         except (TypeError, ValueError, AttributeError):

@@ -28,13 +28,13 @@ from langchain_redis_memory.checkpoint.copying import moved
 from langchain_redis_memory.checkpoint.elements import SentElements, ValueSplitter
 from langchain_redis_memory.checkpoint.known_threads import Threads
 from langchain_redis_memory.checkpoint.layout import (
-    CheckpointRecord,
+    NewCheckpoint,
     NewValue,
-    Reference,
     TaskWrite,
     ThreadRead,
     field_of,
     no_nul,
+    spell_reference,
     utf8,
 )
 from langchain_redis_memory.checkpoint.prune import PruneReport, delete_for_runs_flow, delete_thread, prune_flow
@@ -113,27 +113,24 @@ class SaverFlows:
         ns, ttl_ms = ref.ns or "", self._ttl(config)
         header = {name: part for name, part in checkpoint.items() if name not in _APART}
         kept = get_checkpoint_metadata(config, metadata)
-        versions = checkpoint["channel_versions"].items()
-        references = [Reference("-", utf8(channel, "a channel"), version) for channel, version in versions]
+        references = [spell_reference(*pair) for pair in checkpoint["channel_versions"].items()]
         name = no_nul(checkpoint["id"], "the checkpoint's id")
-        record = CheckpointRecord(ns, name, ref.checkpoint_id, references, self.blobs.pack([header, kept]))
-        if not record.id:
+        record = NewCheckpoint(ns, name, ref.checkpoint_id, references, self.blobs.pack([header, kept]))
+        if not name:
             raise InvalidInputError("the checkpoint has no id")
         thread = self.known.of(ref.thread_id, ref.asker)
         values = ValueSplitter(self.blobs, thread.keys.blobs, self.sent, ns)
-        stored = [
-            NewValue(utf8(channel, "a channel"), version, values.take(channel, checkpoint["channel_values"][channel]))
-            if channel in checkpoint["channel_values"]
-            else NewValue(channel, version, None)
-            for channel, version in new_versions.items()
-        ]
+        known, stored = checkpoint["channel_values"], []
+        for channel, version in new_versions.items():
+            body = values.take(channel, known[channel]) if channel in known else None
+            stored.append(NewValue(channel, spell_reference(channel, version), body))
         data = UserData("thread", "", ref.thread_id)
         notes = [user_index.note(self.space, user, data, ttl_ms) for user in owners_of(config)]
         run = str(kept.get("run_id") or "")
         yield from self._send_flow(
             thread, values, lambda elements: thread.put(record, stored, elements, ttl_ms), ttl_ms, run, notes
         )
-        return config_of(config["configurable"]["thread_id"], ns, record.id)
+        return config_of(config["configurable"]["thread_id"], ns, name)
 
     def put_writes_flow(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str

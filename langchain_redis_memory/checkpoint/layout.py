@@ -7,7 +7,6 @@ read as well.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from langgraph.checkpoint.base import writes_sort_key
@@ -21,6 +20,7 @@ Elements = Mapping[bytes, Mapping[int, bytes]]
 
 """The first byte of a checkpoint's record; `checkpoint_put.lua` writes it."""
 _FRONT = 14  # the version, and 13 digits of milliseconds
+_VERSION = "a channel version"
 
 
 class Reference(NamedTuple):
@@ -43,6 +43,16 @@ class CheckpointRecord(NamedTuple):
     references: list[Reference]
     body: bytes
     written_ms: int = 0
+
+
+class NewCheckpoint(NamedTuple):
+    """A checkpoint to be stored; its references are as `spell_reference` gives them, the server knows their marks."""
+
+    ns: str
+    id: str
+    parent: str
+    references: list[str]
+    body: bytes
 
 
 class TaskWrite(NamedTuple):
@@ -90,13 +100,21 @@ class CheckpointPage(NamedTuple):
     records: list[CheckpointRecord]
 
 
-@dataclass(frozen=True)
-class NewValue:
-    """A channel's new value: nothing, a blob, or the digests of a list's elements."""
+class NewValue(NamedTuple):
+    """A channel's new value: nothing, a blob, or the digests of a list's elements; and the reference to it."""
 
     channel: str
-    version: Version
+    reference: str
     body: bytes | list[bytes] | None
+
+
+def spell_reference(channel: str, version: Version) -> str:
+    """Spells a channel's version.
+
+    Raises:
+        InvalidInputError: The channel is no text, or the version cannot be spelled.
+    """
+    return f"{utf8(channel, 'a channel')}\0{spell_version(version)}"
 
 
 def spell_version(version: Version) -> str:
@@ -104,8 +122,10 @@ def spell_version(version: Version) -> str:
 
     Raises `InvalidInputError`: it is no number and no text, or holds NUL.
     """
+    if version.__class__ is int:
+        return f"i{version}"
     if isinstance(version, str):
-        return "s" + no_nul(version, "a channel version")
+        return "s" + no_nul(version, _VERSION)
     if isinstance(version, bool) or not isinstance(version, int | float):
         raise InvalidInputError(f"a channel version must be a str, int or float, got {type(version).__name__}")
     return f"i{version}" if isinstance(version, int) else f"f{version!r}"

@@ -31,6 +31,7 @@ from langchain_redis_memory.checkpoint.layout import (
     CheckpointRecord,
     Elements,
     ListRanges,
+    NewCheckpoint,
     NewValue,
     Step,
     TaskWrite,
@@ -40,7 +41,6 @@ from langchain_redis_memory.checkpoint.layout import (
     record_of,
     reference_of,
     spans,
-    spell_version,
     values_of,
     write_place,
     writes_of,
@@ -106,7 +106,7 @@ class Thread:
 
     def put(
         self,
-        record: CheckpointRecord,
+        record: NewCheckpoint,
         values: Sequence[NewValue],
         elements: Mapping[tuple[str, bytes], bytes],
         ttl_ms: int,
@@ -116,18 +116,16 @@ class Thread:
         An op of one trip: digests of elements that the server does not have; if any, nothing was stored. `MADE` where
         the thread was not there before.
         """
-        references = [f"{r.channel}\0{spell_version(r.version)}" for r in record.references]
-        keys = self.keys
-        body = keys.checkpoints.encrypt(record.body, _name(record))
-        args: list[Arg] = [ttl_ms, record.ns, record.id, record.parent, body]
-        args += [len(references), len(values), *references]
-        for value in values:
-            kind, body, name = "-", b"", f"{value.channel}\0{spell_version(value.version)}"
-            if isinstance(value.body, list):
-                kind, body = "*", b"".join(value.body)
-            elif value.body is not None:
-                kind, body = "+", keys.blobs.encrypt(value.body, f"b{record.ns}\0{name}")
-            args += [name, value.channel, kind, body]
+        keys, (ns, name, parent, references, body) = self.keys, record
+        body = keys.checkpoints.encrypt(body, f"{ns}\0{name}")
+        args: list[Arg] = [str(ttl_ms), ns, name, parent, body, str(len(references)), str(len(values)), *references]
+        for channel, reference, value in values:
+            kind, data = "-", b""
+            if isinstance(value, list):
+                kind, data = "*", b"".join(value)
+            elif value is not None:
+                kind, data = "+", keys.blobs.encrypt(value, f"b{ns}\0{reference}")
+            args += [reference, channel, kind, data]
         return self._op("checkpoint/checkpoint_put", *args, *self._sent(elements), self.asker)
 
     def write(
@@ -140,7 +138,7 @@ class Thread:
         ttl_ms: int,
     ) -> Op[list[bytes]]:
         """Notes a task's writes at a checkpoint, with elements by channel and digest; gives what `put` gives."""
-        args: list[Arg] = [ttl_ms, ns, checkpoint_id, task_id, len(writes)]
+        args: list[Arg] = [str(ttl_ms), ns, checkpoint_id, task_id, str(len(writes))]
         for _, idx, path, channel, value in writes:
             if isinstance(value, list):
                 body = b"*" + b"".join(value)
@@ -148,7 +146,7 @@ class Thread:
                 body = b"+" + self.keys.writes.encrypt(
                     value, write_place(f"{ns}\0{checkpoint_id}", task_id, idx, channel)
                 )
-            args += [idx, path, channel, body]
+            args += [str(idx), path, channel, body]
         return self._op("checkpoint/checkpoint_write", *args, *self._sent(elements), self.asker)
 
     def _sent(self, elements: Mapping[tuple[str, bytes], bytes]) -> list[Arg]:
@@ -194,7 +192,7 @@ class Thread:
 
         `before` is the id that they are older than (with NUL and its namespace where `ns` is None).
         """
-        everywhere = int(ns is None)
+        everywhere = "1" if ns is None else "0"
 
         def read(reply: Any) -> ThreadRead:
             records, writes, values, channels = reply
@@ -207,7 +205,8 @@ class Thread:
             )
 
         return self._checked(
-            self._op("checkpoint/checkpoint_read", ns or "", checkpoint_id, everywhere, before, count, self.asker), read
+            self._op("checkpoint/checkpoint_read", ns or "", checkpoint_id, everywhere, before, str(count), self.asker),
+            read,
         )
 
     def history(

@@ -67,6 +67,12 @@ class Batch:
 
     def run_flow(self) -> Flow[list[Result]]:
         """Runs the batch."""
+        results: list[Result] = [None] * self._size
+        if len(self._gets) == 1 and not (self._searches or self._lists or self._changes):
+            for root, pairs in self._gets.items():  # what a store is asked most
+                read = yield from ask(self._get(root, pairs))
+                yield from self._got_flow(None, pairs, read, results)
+            return results
         engine, queried, embedded = yield from self._embed_flow()
         readings = {
             position: self._search(engine, op, queried) for position, op in self._searches.items()
@@ -82,16 +88,8 @@ class Batch:
         if not (self._gets or self._lists or self._changes):
             asked = asked.may_be_stale()  # only searches, which tidy nothing by what they find
         (got, begun), had = yield from ask(asked)
-
-        results: list[Result] = [None] * self._size
-        for pairs, (records, unnoted) in zip(self._gets.values(), got, strict=True):
-            for (position, _), record in zip(pairs, records, strict=True):
-                results[position] = None if record is None else Item(**record.fields)
-            kept = [record for (_, op), record in zip(pairs, records, strict=True) if record and op.refresh_ttl]
-            if unnoted:
-                yield from self._renew_flow(engine, kept, unnoted=True)
-            else:
-                yield from self._renew_points_flow(engine, kept)
+        for pairs, read in zip(self._gets.values(), got, strict=True):
+            yield from self._got_flow(engine, pairs, read, results)
         for (position, reading), first in zip(readings.items(), begun, strict=True):
             results[position] = result = yield from reading.finish(first)
             if isinstance(result, StoreSearchResult):
@@ -123,6 +121,18 @@ class Batch:
     def _get(self, root: str, pairs: list[tuple[int, GetOp]]) -> Op[ItemsRead]:
         wanted = [(name_of(op.namespace, op.key), bool(op.refresh_ttl)) for _, op in pairs]
         return items.read(self._space, root, wanted)
+
+    def _got_flow(
+        self, engine: Engine | None, pairs: list[tuple[int, GetOp]], read: ItemsRead, results: list[Result]
+    ) -> Flow[None]:
+        """Puts what was read of one root among the results, and renews what has vectors or could not be renewed."""
+        for (position, _), record in zip(pairs, read.records, strict=True):
+            results[position] = None if record is None else Item(**record.fields)
+        kept = [record for (_, op), record in zip(pairs, read.records, strict=True) if record and op.refresh_ttl]
+        if read.unnoted:
+            yield from self._renew_flow(engine, kept, unnoted=True)
+        else:
+            yield from self._renew_points_flow(engine, kept)
 
     def _renew_flow(self, engine: Engine | None, records: Iterable[StoredItem], *, unnoted: bool = False) -> Flow[None]:
         """Renews the lifetimes of items, after the index of roots has been updated if need be."""

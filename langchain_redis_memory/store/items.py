@@ -206,7 +206,7 @@ def read(space: KeySpace, root: str, wanted: Sequence[tuple[bytes, bool]], *, no
     `noted` says that the index of roots has just been updated.
     """
     keys = space.items(root)
-    args: list[Arg] = [part for name, refresh in wanted for part in (name, int(refresh))]
+    args: list[Arg] = [part for name, refresh in wanted for part in (name, "1" if refresh else "0")]
 
     def decode(replies: Sequence[Reply]) -> ItemsRead:
         unnoted, *found = replies[0]
@@ -214,7 +214,7 @@ def read(space: KeySpace, root: str, wanted: Sequence[tuple[bytes, bool]], *, no
         records = [None if one is None else _record(root, name, one, keys.items) for (name, _), one in pairs]
         return ItemsRead(records, bool(unnoted))
 
-    return Op((script("store/store_read")(keys.all(), int(noted), *args),), decode)
+    return Op((script("store/store_read")(keys.all(), "1" if noted else "0", *args),), decode)
 
 
 def write(

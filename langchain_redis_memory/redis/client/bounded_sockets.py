@@ -64,6 +64,12 @@ class BoundedSocket:
 
     def recv_into(self, *args: Any) -> Any:
         """Receives what comes next into a buffer."""
+        if self._arrivals is not None and self._most != 0:
+            self._wait(self._arrivals)
+            try:
+                return self._sock.recv_into(*args)
+            except BlockingIOError:
+                pass
         return self._receive(self._sock.recv_into, args)
 
     def recv(self, *args: Any) -> Any:

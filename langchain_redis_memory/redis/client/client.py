@@ -227,14 +227,14 @@ class Client(DurableClient):
         """
         if not op.commands:
             return op.read(())
-        op = self._lasting(op)
+        op = op if self._durability is None else self._durability.over(op)
         return op.read(self._trips.send(op, self.on_trip))
 
     async def arun(self, op: Op[T]) -> T:
         """Runs an op; see `run`."""
         if not op.commands:
             return op.read(())
-        op = self._lasting(op)
+        op = op if self._durability is None else self._durability.over(op)
         return op.read(await self._trips.asend(op, self.on_trip))
 
     # --- flows --------------------------------------------------------------------------------------------------------

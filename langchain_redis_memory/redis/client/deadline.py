@@ -125,13 +125,13 @@ class Spent:
     TRIPS = 4
     """So many trips share one deadline."""
 
-    def __init__(self) -> None:
-        self.seconds: float = 0.0
-        self.whole: bool = False
-        """Whether all trips share one deadline, however many they are."""
-        self._trips = 0
-        self._began = 0.0
-        self._outer: Token[Spent | None] | None = None
+    seconds: float = 0.0
+    trips: int = 0
+    """How many there were."""
+    whole: bool = False
+    """Whether all trips share one deadline, however many they are."""
+    _began = 0.0
+    _outer: Token[Spent | None] | None = None
 
     def __enter__(self) -> None:
         self._began = monotonic()
@@ -144,8 +144,8 @@ class Spent:
 
     def add(self, seconds: float) -> None:
         """Counts a trip."""
-        self._trips += 1
-        self.seconds = self.seconds + seconds if self.whole or self._trips % self.TRIPS else 0.0
+        self.trips += 1
+        self.seconds = self.seconds + seconds if self.whole or self.trips % self.TRIPS else 0.0
 
 
 _spent: ContextVar[Spent | None] = ContextVar("langchain_redis_memory_spent", default=None)

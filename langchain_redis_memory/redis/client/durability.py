@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 from typing_extensions import Self
 
@@ -136,6 +136,3 @@ class DurableClient:
     def whole(self) -> Self:
         """The client that this one was made from by `durable`; itself where it was not."""
         return self if self._whole is None else self._whole
-
-    def _lasting(self, op: Op[Any]) -> Op[Any]:
-        return op if self._durability is None else self._durability.over(op)

@@ -205,10 +205,10 @@ class AsyncSentinelTransport(AsyncSharedTransport):
         managed = library.SentinelManagedSSLConnection if service.tls else library.SentinelManagedConnection
         arguments = {**service.fields, **options.connection(asynchronous=True), "connection_class": managed}
         pool = library.SentinelConnectionPool(service.name, self._sentinels, **arguments)
-        super().__init__(aredis.Redis.from_pool(pool))
+        super().__init__(aredis.Redis.from_pool(pool), keeps=False)
         self._look_s, self._look_at = options.timeout_s / _SHARE, 0.0
         copies = library.SentinelConnectionPool(service.name, self._sentinels, is_master=False, **arguments)
-        self._replicas = AsyncSharedTransport(aredis.Redis.from_pool(copies))
+        self._replicas = AsyncSharedTransport(aredis.Redis.from_pool(copies), keeps=False)
         self._replicas_s, self._guard = options.timeout_s / 2, StallGuard()
 
     async def send(self, commands: Sequence[Command], *, by_digest: bool) -> list[Reply]:

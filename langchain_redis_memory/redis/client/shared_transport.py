@@ -77,11 +77,13 @@ class _Pipeline:
 class AsyncSharedTransport(AsyncDirectTransport):
     """Sends what tasks ask for in the same turn of the event loop as one pipeline; see the module.
 
-    The client is ours to close.
+    Args:
+        client: An async client of redis-py for one server; ours to close.
+        keeps: Whether idle connections are kept here; see `DirectTransport`.
     """
 
-    def __init__(self, client: Any) -> None:
-        super().__init__(client)
+    def __init__(self, client: Any, *, keeps: bool = True) -> None:
+        super().__init__(client, keeps=keeps)
         self._alone = False
         self._called = False
         self._pending: deque[_QueuedOperation] = deque()

@@ -19,28 +19,30 @@ def stepper(
     """Makes what runs the steps of one flow, whose round trips share their deadline."""
     spent = Spent()
 
-    def mine(op: Op[Any]) -> Any:
-        with spent:
-            return run(op)
-
     def run_step(step: Step) -> Any:
-        spent.whole = spent.whole or isinstance(step, OneDeadline)
-        return _run_step(step, mine, drive, background)
+        if not isinstance(step, Op):
+            return _run_step(step, spent, drive, background)
+        if spent.trips:
+            with spent:
+                return run(step)
+        began = monotonic()  # most flows have one trip, before which nothing was spent
+        try:
+            return run(step)
+        finally:
+            spent.add(monotonic() - began)
 
     return run_step
 
 
-def _run_step(
-    step: Step, run: Callable[[Op[Any]], Any], drive: Callable[[Flow[Any]], Any], background: BackgroundFlows
-) -> Any:
-    if isinstance(step, Op):
-        return run(step)
+def _run_step(step: Step, spent: Spent, drive: Callable[[Flow[Any]], Any], background: BackgroundFlows) -> Any:
     if isinstance(step, Invoke):
         return within(step.timeout_s, step.call)
     if isinstance(step, Now):
         return monotonic()
     if isinstance(step, Sleep):
         sleep(step.seconds)
+    elif isinstance(step, OneDeadline):
+        spent.whole = True
     elif isinstance(step, Background):
         flow = step.flow
         background.start(flow, lambda: drive(flow))
@@ -53,31 +55,30 @@ def astepper(
     """Makes what runs the steps of one flow; see `stepper`."""
     spent = Spent()
 
-    async def mine(op: Op[Any]) -> Any:
-        with spent:
-            return await arun(op)
-
     async def run_step(step: Step) -> Any:
-        spent.whole = spent.whole or isinstance(step, OneDeadline)
-        return await _arun_step(step, mine, adrive, background)
+        if not isinstance(step, Op):
+            return await _arun_step(step, spent, adrive, background)
+        if spent.trips:
+            with spent:
+                return await arun(step)
+        began = monotonic()
+        try:
+            return await arun(step)
+        finally:
+            spent.add(monotonic() - began)
 
     return run_step
 
 
-async def _arun_step(
-    step: Step,
-    arun: Callable[[Op[Any]], Awaitable[Any]],
-    adrive: Callable[[Flow[Any]], Any],
-    background: BackgroundFlows,
-) -> Any:
-    if isinstance(step, Op):
-        return await arun(step)
+async def _arun_step(step: Step, spent: Spent, adrive: Callable[[Flow[Any]], Any], background: BackgroundFlows) -> Any:
     if isinstance(step, Invoke):
         return await awithin(step.timeout_s, step.acall)
     if isinstance(step, Now):
         return monotonic()
     if isinstance(step, Sleep):
         await asyncio.sleep(step.seconds)
+    elif isinstance(step, OneDeadline):
+        spent.whole = True
     elif isinstance(step, Background):
         flow = step.flow
         background.astart(flow, lambda: adrive(flow))

@@ -8,6 +8,7 @@ Scripts go by digest or in full. Each has an async twin.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -17,6 +18,8 @@ from weakref import WeakSet
 
 from langchain_redis_memory.ops import Call, Command, Reply
 from langchain_redis_memory.redis.codec.cipher.key import Key
+
+_log = logging.getLogger(__name__)
 
 
 class PipelineTransport:
@@ -206,10 +209,12 @@ if hasattr(os, "register_at_fork"):
 class AsyncDirectTransport:
     """Sends on a connection of an async client's pool; see `DirectTransport`."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, *, keeps: bool = True) -> None:
         self.client = client
         self._pool = client.connection_pool
         self._named = _names(self._pool)
+        self._keeps = keeps and hasattr(self._pool.connection_class, "can_read")  # redis-py before 8 reads to look
+        self._idle: list[Any] = []
 
     async def send(self, commands: Sequence[Command], *, by_digest: bool) -> list[Reply]:
         """Sends commands and gives their replies; see `DirectTransport.send`."""
@@ -231,7 +236,7 @@ class AsyncDirectTransport:
         from redis._parsers.hiredis import NOT_ENOUGH_DATA
         from redis.exceptions import ConnectionError, ResponseError
 
-        connection = await self._pool.get_connection(*self._named)
+        connection = await self._take()
         try:
             await connection.send_packed_command([packed])
             parser = connection._parser
@@ -253,24 +258,48 @@ class AsyncDirectTransport:
                     replies.append(reply)
                 take(replies)
         except BaseException:
-            await connection.disconnect(nowait=True)
+            try:
+                await connection.disconnect(nowait=True)
+            finally:
+                await self._pool.release(connection)
             raise
-        finally:
+        if self._keeps:
+            self._idle.append(connection)
+        else:
             await self._pool.release(connection)
+
+    async def _take(self) -> Any:
+        """Takes an idle connection; see `DirectTransport._take`."""
+        if self._idle:
+            connection = self._idle.pop()
+            try:
+                if not await connection.can_read():  # nothing has come, not even its end
+                    return connection
+            except Exception:  # noqa: BLE001 - whatever it is, it is not ready
+                _log.debug("an idle connection is not ready", exc_info=True)
+            await self._pool.release(connection)
+        return await self._pool.get_connection(*self._named)
 
     async def renew(self) -> None:
         """Closes the connections that nobody uses; see `DirectTransport.renew`."""
+        idle, self._idle = self._idle, []
+        for connection in idle:
+            await self._pool.release(connection)
         await self._pool.disconnect(inuse_connections=False)
 
     retire = renew
 
     async def aclose(self) -> None:
         """Closes the client and its connections."""
+        self._idle = []
         await self.client.aclose()
 
 
 def spelled(command: Command, *, by_digest: bool) -> Sequence[Any]:
-    """Spells a command, numbers as text: hiredis would do so, but crashes if a signal handler raises meanwhile."""
+    """Spells a command, numbers as text: hiredis would do so, but crashes if a signal handler raises meanwhile.
+
+    What is sent for every step of a graph is text already.
+    """
     words: Sequence[Any] = command
     if isinstance(command, Call):
         script = command.script
@@ -303,6 +332,8 @@ _NUMBERS = (int, float)
 def pack(commands: Sequence[Command], *, by_digest: bool) -> bytes:
     """Packs commands as they are sent."""
     pack_command = _packer()
+    if len(commands) == 1:
+        return pack_command(tuple(spelled(commands[0], by_digest=by_digest)))  # type: ignore[no-any-return]
     return b"".join([pack_command(tuple(spelled(command, by_digest=by_digest))) for command in commands])
 
 

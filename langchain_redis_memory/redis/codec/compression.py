@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import zlib
 from functools import lru_cache
+from typing import Any
 
 from langchain_redis_memory.checks import check_whole
 from langchain_redis_memory.errors import ConfigError, CorruptDataError
@@ -69,9 +70,19 @@ def deflate(data: bytes) -> bytes | None:
     """Deflates bytes. Returns the shorter bytes; None where they would not be, or where they could not be inflated."""
     if len(data) > most_bytes():
         return None
-    deflater = zlib.compressobj(6, zlib.DEFLATED, -15, 9, zlib.Z_FIXED, _DICTIONARIES[_CURRENT])
-    small = bytes([_CURRENT]) + deflater.compress(data) + deflater.flush()
+    deflater = _PREPARED.copy() if len(data) <= _SHORT else _deflater(15, 9)
+    small = b"%c%s%s" % (_CURRENT, deflater.compress(data), deflater.flush())
     return small if len(small) < len(data) else None
+
+
+def _deflater(window_bits: int, memory: int) -> Any:
+    return zlib.compressobj(6, zlib.DEFLATED, -window_bits, memory, zlib.Z_FIXED, _DICTIONARIES[_CURRENT])
+
+
+_SHORT = 2_000
+"""Most bytes that a window of 4 KiB holds behind the dictionary: they become as short as with a larger one."""
+_PREPARED = _deflater(12, 5)
+"""It has read the dictionary, which takes longer than a message does; with a small window it is quick to copy."""
 
 
 def inflate(data: bytes) -> bytes:

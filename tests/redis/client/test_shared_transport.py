@@ -17,7 +17,7 @@ from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.redis.client.shared_transport import LANES, LARGE, AsyncSharedTransport
 from tests.support.proxy import Proxy
-from tests.support.servers import PATIENT_S, Farm, wait_for
+from tests.support.servers import PATIENT_S, Farm, admin, wait_for
 
 pytestmark = pytest.mark.clocked
 TIMEOUT_S = 0.5
@@ -197,10 +197,10 @@ async def told(real: Client, monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes
     transport = await transport_of(real)
 
     def telling(said: bytes) -> AsyncSharedTransport:
-        take = transport._pool.get_connection
+        take = transport._take
 
-        async def get_connection(*args: Any) -> Any:
-            connection = await take(*args)
+        async def taken() -> Any:
+            connection = await take()
 
             async def send(_packed: Any) -> None:
                 connection._parser._reader.feed(said)
@@ -208,7 +208,7 @@ async def told(real: Client, monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes
             monkeypatch.setattr(connection, "send_packed_command", send)
             return connection
 
-        monkeypatch.setattr(transport._pool, "get_connection", get_connection)
+        monkeypatch.setattr(transport, "_take", taken)
         return transport
 
     return telling
@@ -233,3 +233,15 @@ async def test_who_had_his_replies_before_the_server_gave_up_keeps_them(
         await transport.exchange(b"", [(1, found.append), (1, found.append), (1, found.append)])
     assert found == [[b"a"]]
     assert not any(connection.is_connected for connection in transport._pool._available_connections)
+
+
+async def test_idle_connections_are_used_again_unless_the_server_closed_them(real: Client, real_url: str) -> None:
+    who: Any = Op((("CLIENT", "ID"),), lambda replies: replies[0])
+    number = await real.arun(who)
+    assert await real.arun(who) == number
+    with admin(real_url) as other:
+        assert other.client_kill_filter(_id=number) == 1
+    transport = await transport_of(real)
+    if transport._idle:  # else redis-py looks at each
+        await until(transport._idle[0]._reader.at_eof)
+    assert await real.arun(who) != number
