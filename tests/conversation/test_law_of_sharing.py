@@ -213,7 +213,9 @@ async def test_a_type_of_question_has_a_lifetime_of_its_own(client: Client, both
 
 async def stored_for_s(client: Client, both: Both) -> float:
     """The longest remaining lifetime of a cached answer, in seconds."""
-    keys = await both(client.run)(Op((("KEYS", f"{client.keys().prefix}:*}}:answer"),), lambda replies: list(replies[0])))
+    keys = await both(client.run)(
+        Op((("KEYS", f"{client.keys().prefix}:*}}:answer"),), lambda replies: list(replies[0]))
+    )
     assert keys
     left = Op(tuple(("PTTL", key) for key in keys), max)
     return float(await both(client.run)(left)) / 1000
