@@ -1,8 +1,8 @@
 """Statistics of a cache, counted in Redis by hour.
 
-A `Tally` collects what happens in this process and sends it along with trips that are made anyway: with the first of
-many writes, and with a read when enough has come together. So counting costs no trip of its own, and a read by a script
-of statistics costs one. What was counted is only lost with the process, a second's worth at most.
+A `Tally` collects what happens in this process and sends it along with trips that are made anyway: with each write, and
+with a read when enough has come together. So counting costs no trip of its own, and a read by a script of statistics
+costs one. What was counted is only lost with the process, a second's worth at most.
 
 A count is named by model, type of question and metric; `Stats` sums them up by any of these, or by hour.
 """
@@ -30,7 +30,7 @@ KEEP_HOURS = 30 * 24
 _ENOUGH = 256
 _MOST = 4096
 _MODELS = 200
-_LONG_S, _SOON_S = 1.0, 0.1
+_LONG_S = 1.0
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 Prices = Mapping[str, tuple[float, float]]
@@ -106,14 +106,9 @@ class Tally:
     def due(self, now: float, *, write: bool = False) -> bool:
         """Decides whether the next trip sends the waiting counts along: they are many, or wait for long.
 
-        Args:
-            now: The process's monotonic time.
-            write: Whether it is a write, which takes them along sooner: most often a model was asked before it.
+        A write always takes them: a model was most often asked before it, and a short program's counts are not lost.
         """
-        waits_s = now - self._sent
-        return bool(self._waiting) and (
-            len(self._waiting) >= _ENOUGH or waits_s >= _LONG_S or (write and waits_s >= _SOON_S)
-        )
+        return bool(self._waiting) and (write or len(self._waiting) >= _ENOUGH or now - self._sent >= _LONG_S)
 
     def take(self, now: float) -> Counter[Count]:
         """Takes the waiting counts; the caller sends them or puts them back."""

@@ -19,7 +19,7 @@ from langchain_redis_memory.redis.keys import KeySpace
 
 COMMANDS: Mapping[str, str] = {
     "AnswerCacheMiddleware": (
-        "del eval evalsha exists expire get hdel hget hgetall hincrby hkeys hlen hscan hset persist pexpire "
+        "del eval evalsha exists expire get hdel hget hgetall hincrby hkeys hlen hmget hscan hset persist pexpire "
         "pexpireat pttl set time unlink xadd xdel xrevrange zadd zcard zrange zrangebyscore zrem"
     ),
     "cache_tools": (
@@ -28,11 +28,11 @@ COMMANDS: Mapping[str, str] = {
         "zrangebyscore zrem zrevrange zscan zscore"
     ),
     "CachedEmbeddings": (
-        "del eval evalsha expire get hdel hexists hget hgetall hincrby hkeys hlen hscan hset persist pexpire "
+        "del eval evalsha expire get hdel hexists hget hgetall hincrby hkeys hlen hmget hscan hset persist pexpire "
         "pexpireat pttl set time unlink xadd xdel xrevrange zadd zcard zrange zrangebyscore zrem"
     ),
     "CachedRetriever": (
-        "del eval evalsha exists expire get hdel hexists hget hgetall hincrby hkeys hlen hscan hset persist "
+        "del eval evalsha exists expire get hdel hexists hget hgetall hincrby hkeys hlen hmget hscan hset persist "
         "pexpire pexpireat pttl set time unlink xadd xdel xrevrange zadd zcard zrange zrangebyscore zrem"
     ),
     "ConversationMemory": (
@@ -42,7 +42,7 @@ COMMANDS: Mapping[str, str] = {
         "zrevrange zrevrangebylex zrevrangebyscore zscore"
     ),
     "EpochAnswerCache": (
-        "del eval evalsha exists expire get hdel hget hgetall hincrby hkeys hlen hscan hset persist pexpire "
+        "del eval evalsha exists expire get hdel hget hgetall hincrby hkeys hlen hmget hscan hset persist pexpire "
         "pexpireat pttl set time unlink xadd xdel xrevrange zadd zcard zrange zrangebyscore zrem"
     ),
     "memory_tools": (
@@ -58,7 +58,7 @@ COMMANDS: Mapping[str, str] = {
         "zrevrange zrevrangebylex zrevrangebyscore zscore"
     ),
     "RagCache": (
-        "del eval evalsha exists expire get hdel hexists hget hgetall hincrby hkeys hlen hscan hset persist "
+        "del eval evalsha exists expire get hdel hexists hget hgetall hincrby hkeys hlen hmget hscan hset persist "
         "pexpire pexpireat pttl set time unlink xadd xdel xrevrange zadd zcard zrange zrangebyscore zrem"
     ),
     "RateLimitMiddleware": (
@@ -71,7 +71,7 @@ COMMANDS: Mapping[str, str] = {
         "zrangebyscore zrem"
     ),
     "RedisCache": (
-        "del eval evalsha expire get hdel hexists hget hgetall hincrby hkeys hlen hscan hset persist pexpire "
+        "del eval evalsha expire get hdel hexists hget hgetall hincrby hkeys hlen hmget hscan hset persist pexpire "
         "pexpireat pttl set time unlink xadd xdel xrevrange zadd zcard zrange zrangebyscore zrem"
     ),
     "RedisChatMessageHistory": (
@@ -81,8 +81,8 @@ COMMANDS: Mapping[str, str] = {
     ),
     "RedisConversationState": "eval evalsha get hdel hget hmget hset persist pexpire pttl set",
     "RedisNodeCache": (
-        "eval evalsha get hdel hget hlen hscan hset persist pexpire pexpireat set time unlink zadd zcard zrange "
-        "zrangebyscore zrem zremrangebyscore"
+        "eval evalsha get hdel hget hlen hmget hscan hset persist pexpire pexpireat set time unlink zadd zcard "
+        "zrange zrangebyscore zrem zremrangebyscore"
     ),
     "RedisRecordManager": (
         "eval evalsha get hdel hget hlen hset pexpire set time zadd zcard zmscore zrangebylex zrangebyscore zrem zscore"
@@ -133,7 +133,7 @@ COMMANDS: Mapping[str, str] = {
         "del eval evalsha get persist pexpire pexpireat set time zadd zcard zrange zrangebyscore zrank zrem zscore"
     ),
     "ToolCacheMiddleware": (
-        "del eval evalsha expire get hdel hexists hget hgetall hincrby hkeys hlen hscan hset persist pexpire "
+        "del eval evalsha expire get hdel hexists hget hgetall hincrby hkeys hlen hmget hscan hset persist pexpire "
         "pexpireat pttl set time unlink xadd xdel xrevrange zadd zcard zrange zrangebyscore zrem"
     ),
     "UserProfile": "eval evalsha get hdel hget hmget hset persist pexpire pttl set time unlink",

@@ -101,7 +101,7 @@ async def test_counting_costs_no_trip(cache: RedisCache, both: Both, trips: list
     for _ in range(200):
         await both(cache.lookup)("q", GPT)
     assert len(trips) == 200
-    along = [trip.commands for trip in trips if trip.commands > 1]
+    along = [trip for trip in trips if trip.commands > min(trip.commands for trip in trips)]
     assert 0 < len(along) < 100, "some take along what was counted and logged"
 
 

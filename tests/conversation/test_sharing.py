@@ -207,7 +207,9 @@ async def test_extra_inputs_keep_answers_apart(real: Client, both: Both, apart: 
     desk = Desk(real, both, chain=RunnableLambda(pure_chain))
     made = [await desk.say({"question": "q?", **given}, f"s{number}") for number, given in enumerate(apart)]
     assert made[0] != made[1]
-    assert [report.cache for report in desk.reports] == ["miss", "miss"]
+    first, second = (report.cache for report in desk.reports)
+    assert first in ("miss", "bypass"), "no key can hold some of these"
+    assert second == "miss"
 
 
 async def test_where_a_graph_runs_does_not_keep_answers_apart(client: Client, both: Both) -> None:

@@ -82,6 +82,10 @@ def _points_at_nothing(s: Sentence, place: int, before: str, word: str) -> bool:
 
 
 _RULED = frozenset("policy policies rule rules terms conditions procedure".split())
+_FILED = frozenset(
+    "approvals attachments bills claims contacts contracts documents drafts emails files folders inquiries invoices "
+    "issues leads logs notes notifications receipts reports requests shipments tasks tickets timesheets".split()
+)
 
 
 def _records(s: Sentence) -> None:
@@ -89,6 +93,8 @@ def _records(s: Sentence) -> None:
     listing = s.first in ("list", "status", "schedule", "order") and s.first in s.lists["inform"]
     word = one_of(s.body[listing:], s.lists["personal_noun"])
     if not word:
+        if listing and len(s.body) <= 4 and (filed := one_of(s.body[1:], _FILED)) and "of" not in s.body:
+            s.add("shows_own lists_filed", f"list {filed}")  # short orders list what a system holds; longer ones say of what
         return
     place = s.body.index(word, listing)
     before, two_before = s.body[place - 1] if place else "", s.body[place - 2] if place > 1 else ""

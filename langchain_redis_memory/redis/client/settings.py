@@ -143,7 +143,7 @@ def read_settings(url: str | None = None, **given: Any) -> RedisMemorySettings:
     try:
         return _from(_environment(), without_server=url is not None).model_copy(update=update)
     except ValidationError as error:
-        faults = "; ".join(f"{_told(fault['loc'][0])}: {fault['msg']}" for fault in error.errors())
+        faults = "; ".join(f"{_named(fault['loc'][0])}: {fault['msg']}" for fault in error.errors())
         raise ConfigError(f"the environment's settings cannot work: {faults}") from None
 
 
@@ -168,7 +168,7 @@ def _variables(field: str) -> list[str]:
     return [str(name) for name in alias.choices] if isinstance(alias, AliasChoices) else []
 
 
-def _told(name: object) -> str:
+def _named(name: object) -> str:
     """A field's variables, for an error: pydantic tells its name or only the first of them, whichever was set."""
     for field in RedisMemorySettings.model_fields:
         if name in (field, *(names := _variables(field))):

@@ -90,7 +90,8 @@ async def test_a_hit_says_what_it_is(desk: Counter, asked: CacheQuestion) -> Non
         assert 0 <= found.age_s < 60
 
 
-async def test_the_turn_s_trips(desk: Counter, asked: CacheQuestion, trips: list[Trip]) -> None:
+async def test_the_turn_s_trips(desk: Counter, asked: CacheQuestion, trips: list[Trip], url: str) -> None:
+    near = 2 if url.startswith("memory") else 1  # a server that searches reads the nearest answer in the same trip
     for _ in range(2):
         await desk.near(replace(asked, question=NEAR))
         await desk.keep(asked)
@@ -98,11 +99,11 @@ async def test_the_turn_s_trips(desk: Counter, asked: CacheQuestion, trips: list
     await desk.same(asked)
     assert len(trips) == 1
     await desk.near(replace(asked, question=NEAR))
-    assert len(trips) == 3
+    assert len(trips) == 1 + near
     await desk.keep(asked)
-    assert len(trips) == 4
+    assert len(trips) == 2 + near
     await desk.near(replace(asked, question=FAR))
-    assert len(trips) == 5
+    assert len(trips) == 3 + near
 
 
 CONTEXT = [HumanMessage("What is measles?"), AIMessage("A virus.")]

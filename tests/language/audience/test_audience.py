@@ -10,7 +10,9 @@ from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.language.audience import Audience, AudienceVerdict, classify_audience
 from tests.support.table import table
 
-PRIVATE = """What is the capital of Norway (and where is order 12)?
+PRIVATE = """List invoices
+List open tickets
+What is the capital of Norway (and where is order 12)?
 What was wrong with the clutch?
 Which snacks are safe for me?
 Which pills go with the blue ones?
