@@ -94,7 +94,7 @@ def _records(s: Sentence) -> None:
     word = one_of(s.body[listing:], s.lists["personal_noun"])
     if not word:
         if listing and len(s.body) <= 4 and (filed := one_of(s.body[1:], _FILED)) and "of" not in s.body:
-            s.add("shows_own lists_filed", f"list {filed}")  # short orders list what a system holds; longer ones say of what
+            s.add("shows_own lists_filed", f"list {filed}")  # a longer order says of what
         return
     place = s.body.index(word, listing)
     before, two_before = s.body[place - 1] if place else "", s.body[place - 2] if place > 1 else ""
