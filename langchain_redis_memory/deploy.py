@@ -2,8 +2,8 @@
 
 ```json
 {
-  "checkpointer": {"path": "langchain_redis_memory.langgraph_server.checkpointer", "ttl": {"default_ttl": 43200}},
-  "store": {"path": "langchain_redis_memory.langgraph_server.store", "ttl": {"default_ttl": 10080}}
+  "checkpointer": {"path": "langchain_redis_memory.deploy.checkpointer", "ttl": {"default_ttl": 43200}},
+  "store": {"path": "langchain_redis_memory.deploy.store", "ttl": {"default_ttl": 10080}}
 }
 ```
 

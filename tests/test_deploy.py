@@ -15,8 +15,8 @@ from langchain_core.documents import Document
 from langgraph.checkpoint.base import empty_checkpoint
 
 from langchain_redis_memory import Client, RedisSaver, RedisStore
+from langchain_redis_memory.deploy import checkpointer, store
 from langchain_redis_memory.errors import ConfigError
-from langchain_redis_memory.langgraph_server import checkpointer, store
 from tests.checkpoint.test_serde import Order
 from tests.support.raw import raw
 from tests.support.saves import checkpoint, place
@@ -222,10 +222,10 @@ def documented() -> dict[str, Any]:
 
 
 def test_the_docstring_shows_the_documented_paths() -> None:
-    import langchain_redis_memory.langgraph_server
+    import langchain_redis_memory.deploy
 
     for part in documented().values():
-        assert f'"path": "{part["path"]}"' in str(langchain_redis_memory.langgraph_server.__doc__)
+        assert f'"path": "{part["path"]}"' in str(langchain_redis_memory.deploy.__doc__)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("langgraph_api") is None, reason="needs the extra langgraph-api")
