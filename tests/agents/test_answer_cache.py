@@ -218,7 +218,7 @@ async def test_agents_that_differ_share_nothing(client: Client, both: Both) -> N
 
 
 class Tuned(FakeListChatModel):
-    tuned: dict[str, int]
+    tuned: dict[str, Any]
 
     @property
     def _identifying_params(self) -> dict[str, Any]:
@@ -226,12 +226,15 @@ class Tuned(FakeListChatModel):
 
 
 def test_a_models_settings_may_be_changed_in_place() -> None:
-    model = Tuned(responses=["one"], tuned={"seed": 1})
+    model = Tuned(responses=["one"], tuned={"seed": 1, "extra": {"top": [1]}})
     request: Any = SimpleNamespace(model=model, model_settings={}, tool_choice=None, tools=[], response_format=None)
     first = basis_of(request)
     assert basis_of(request) == first
+    model.tuned["extra"]["top"].append(2)
+    second = basis_of(request)
+    assert second != first
     model.tuned["seed"] = 2
-    assert basis_of(request) != first
+    assert basis_of(request) not in (first, second)
 
 
 async def test_users_of_an_agent_with_tools_share_what_is_public(client: Client, both: Both) -> None:

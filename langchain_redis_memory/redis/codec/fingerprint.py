@@ -9,6 +9,7 @@ described all the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -74,44 +75,88 @@ class _Findings:
 class LiveSettings:
     """The settings of a model or a retriever, which may be changed after it was described.
 
+    What it counts or notes by itself decides nothing: a list that was empty when it was described, and in a class of
+    somebody's own a whole number that begins at 0 and is not among what the class says that identifies it.
+
     Args:
         part: The model or the retriever.
     """
 
     def __init__(self, part: Any) -> None:
         self._part = part
-        self._fields, self._decides = plain_fields(part), _decides(part)
+        self._notes = {name for name, value in vars(part).items() if value == [] and not name.startswith("stop")}
+        self._fields, self._decides = _copied(self._settable(vars(part))), _copied(self._deciding())
 
     def changed(self) -> bool:
-        """Checks whether what decides its answers is another by now; what it counts by itself decides nothing."""
-        now = plain_fields(self._part)
-        if now == self._fields:
+        """Checks whether what decides its answers is another by now."""
+        now = self._settable(vars(self._part))
+        if equal_fields(now, self._fields):
             return False
-        if _decides(self._part) != self._decides:
+        if not equal_fields(self._deciding(), self._decides):
             return True
-        self._fields = now
+        self._fields = _copied(now)
         return False
 
+    def _settable(self, found: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in _settable(found).items() if name not in self._notes}
 
-def _decides(part: Any) -> Any:
-    """What a model or a retriever itself says of its settings, without lists that may be filled by use."""
-    if isinstance(part, loaded("langchain_core.vectorstores.base", "VectorStoreRetriever")):
-        return [part.search_type, dict(part.search_kwargs)]
-    dumped = dumpd(part)
-    return repr(_settable(dumped["kwargs"] if _whole(dumped) else getattr(part, "_identifying_params", {})))
+    def _deciding(self) -> list[Any]:
+        """What the part itself says of its settings."""
+        part = self._part
+        if isinstance(part, loaded("langchain_core.vectorstores.base", "VectorStoreRetriever")):
+            return [part.search_type, part.search_kwargs]
+        dumped = dumpd(part)
+        if _whole(dumped):
+            return [self._settable(dumped["kwargs"])]
+        own = {name: value for name, value in _settings(part).items() if name not in self._notes}
+        counts = {name for name in own if type(start := type(part).model_fields[name].default) is int and start == 0}
+        said = self._settable(getattr(part, "_identifying_params", {}))
+        return [said, {name: value for name, value in own.items() if name not in counts}]
 
 
 def plain_fields(thing: Any) -> Any:
     """Copies the fields of an object that somebody may set to another value, such as a model's temperature."""
-    return thing.copy() if isinstance(thing, dict) else _settable(vars(thing))
+    if isinstance(thing, dict):
+        return _copied(thing)
+    found = _settable(vars(thing)).items()
+    return _copied({name: item for name, item in found if name.startswith("stop") or not isinstance(item, list)})
 
 
 def _settable(found: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        name: value.copy() if isinstance(value, dict | list) else value
-        for name, value in found.items()
-        if (isinstance(value, str | int | float | dict) or name.startswith("stop")) and name != "_serialized"
+        name: value
+        for name, value in list(found.items())  # another thread may set one
+        if name != "_serialized"
+        and (
+            isinstance(value, str | int | float | dict)
+            or name.startswith("stop")
+            or (isinstance(value, list) and _is_plain(value))
+        )
     }
+
+
+def _copied(value: Any) -> Any:
+    """Copies plain data in its depth, and objects that compare by their fields; others stand for themselves."""
+    if isinstance(value, dict):
+        return {name: _copied(item) for name, item in list(value.items())}
+    if isinstance(value, list | tuple):
+        return list(map(_copied, value)) if isinstance(value, list) else tuple(map(_copied, value))
+    if isinstance(value, set):
+        return set(value)
+    if isinstance(value, BaseModel) or (is_dataclass(value) and not isinstance(value, type)):
+        try:
+            return deepcopy(value)
+        except Exception:  # noqa: BLE001 - what cannot be copied is equal to nothing: it is looked at each time
+            return object()
+    return value
+
+
+def equal_fields(one: Any, other: Any) -> bool:
+    """Compares two copies of fields; what cannot be compared, such as arrays, is another each time."""
+    try:
+        return bool(one == other)
+    except Exception:  # noqa: BLE001 - an object of anybody's compares itself
+        return False
 
 
 def describe(part: Any) -> Description:
