@@ -139,10 +139,8 @@ def _copied(value: Any) -> Any:
     """Copies plain data in its depth, and objects that compare by their fields; others stand for themselves."""
     if isinstance(value, dict):
         return {name: _copied(item) for name, item in list(value.items())}
-    if isinstance(value, list | tuple):
-        return list(map(_copied, value)) if isinstance(value, list) else tuple(map(_copied, value))
-    if isinstance(value, set):
-        return set(value)
+    if type(value) in {list, tuple, set}:
+        return type(value)(map(_copied, value))
     if isinstance(value, BaseModel) or (is_dataclass(value) and not isinstance(value, type)):
         try:
             return deepcopy(value)
