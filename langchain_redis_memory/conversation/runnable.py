@@ -49,6 +49,22 @@ class WrapOptions(NamedTuple):
     keep_partial: bool
 
 
+class _ChainNow(NamedTuple):
+    """A chain with what was read of it at one moment, exchanged as a whole: other threads may be in a turn.
+
+    Args:
+        described: What names its answers.
+        acts: Whether a part of it may read the config and have effects.
+        private: Names this one object in keys, where the chain cannot be described.
+        wrapped: The chain as each call gets it.
+    """
+
+    described: Description
+    acts: bool
+    private: str
+    wrapped: WrappedChain
+
+
 class RememberingRunnable(Runnable[Any, Any]):
     """Runs a chain or a model with a conversation's memory and cache. Made by `ConversationMemory.wrap`.
 
@@ -80,26 +96,16 @@ class RememberingRunnable(Runnable[Any, Any]):
         self._share = options.share
         self._barred = self._warned_of_threads() if options.share != "none" else ""
         self._options = options
-        self._private = f"private:{uuid4()}"
-        self._read_chain()
         # What the chain itself is configured by decides its answers, whatever the setting is called.
         self._own_settings = {spec.id for spec in self.chain.config_specs}
-        shape = shape_of(chain, options.input_key)
-        self._wrapped = WrappedChain(
-            self.chain,
-            self.retriever,
-            shape,
-            OutputForm(shape, options.output_key),
-            self.scope,
-            options.input_key,
-            options.output_key,
-            options.grounding,
-            options.pure_tools,
-            options.keep_partial,
-            options.single_flight_ms,
-            self._selectors,
-            warned=set(),
-        )
+        self._shape = shape_of(chain, options.input_key)
+        self._warned: set[str] = set()
+        self._now = self._read_chain(f"private:{uuid4()}")
+
+    @property
+    def scope(self) -> str:
+        """Names the chain in keys: what the user calls it, and all of it that can be described."""
+        return self._now.wrapped.scope
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.memory!r}, {type(self.chain).__name__})"
@@ -116,20 +122,35 @@ class RememberingRunnable(Runnable[Any, Any]):
         )
         return "the chain keeps conversations of its own"
 
-    def _read_chain(self) -> None:
+    def _read_chain(self, private: str) -> _ChainNow:
         """Describes the chain as it is now: what names its answers, and what it may see and do."""
         options = self._options
         # What lets answers in is part of their key: a tool that is pure no more would still be served from before.
         allowed = [options.grounding, sorted(options.pure_tools)]
         described = describe([self.chain, self.retriever, *(allowed if allowed != ["check", []] else ())])
-        self._computed, self._live = described.computed, described.live
         trusting = options.grounding != "check"
-        self._selectors = frozenset() if trusting else described.selectors - options.pure_tools
         # Where documents are trusted unseen, the retriever decides what is served, so its view counts as the chain's.
-        self._acts = describe([self.chain, self.retriever if trusting else None]).acts
-        self.scope: str = self._scope(described)
+        acts = describe([self.chain, self.retriever if trusting else None]).acts
+        # Plain text, so that a chain around this one is described by it: what is private here is told to nobody.
+        self._named = f"{options.scope or ''}:{described.digest}"
+        wrapped = WrappedChain(
+            self.chain,
+            self.retriever,
+            self._shape,
+            OutputForm(self._shape, options.output_key),
+            self._scope(described, private),
+            options.input_key,
+            options.output_key,
+            options.grounding,
+            options.pure_tools,
+            options.keep_partial,
+            options.single_flight_ms,
+            frozenset() if trusting else described.selectors - options.pure_tools,
+            warned=self._warned,
+        )
+        return _ChainNow(described, acts, private, wrapped)
 
-    def _scope(self, described: Description) -> str:
+    def _scope(self, described: Description, private: str) -> str:
         """Names the chain in keys: what the user calls it, and all of it that can be described."""
         if self._options.scope is not None or not described.opaque:
             return f"{self._options.scope or ''}:{described.digest}"
@@ -138,7 +159,7 @@ class RememberingRunnable(Runnable[Any, Any]):
             "share them across processes with wrap(..., scope='a-name-and-version')",
             " and ".join(described.opaque),
         )
-        return f"{self._private}:{described.digest}"
+        return f"{private}:{described.digest}"
 
     @property
     def config_specs(self) -> list[ConfigurableFieldSpec]:
@@ -259,25 +280,26 @@ class RememberingRunnable(Runnable[Any, Any]):
         named = next((configurable[name] for name in _SESSIONS if configurable.get(name) is not None), None)
         if named is None:
             raise ConfigError("name the conversation: config={'configurable': {'session_id': '...'}}")
-        said = read_input(input, self._wrapped.input_key)
+        now = self._now
+        if any(part.changed() for part in now.described.live):
+            now = self._now = self._read_chain(now.private)
+        said = read_input(input, now.wrapped.input_key)
         settings = deciding_settings(configurable, *_SEPARATED)
         settings |= {name: value for name, value in configurable.items() if name in self._own_settings}
-        rights = rights_of(config) if self._acts else []
-        parts = [said.given, kwargs, settings, rights, *([[part() for part in self._computed]] * bool(self._computed))]
+        rights = rights_of(config) if now.acts else []
+        computed = [part() for part in now.described.computed]
+        parts = [said.given, kwargs, settings, rights, *([computed] * bool(computed))]
         deciding = parts if any(parts) else None
         private = not describable(deciding)
         note_cache(config)
         session_id = text_of(named, "session_id")
-        if any(part.changed() for part in self._live):
-            self._read_chain()
-            self._wrapped = self._wrapped._replace(scope=self.scope)
         config = self._entered(
             config, str(configurable.get("tenant", "")), str(configurable.get("agent", "")), session_id
         )
         asker = Asker(users_of(config), session_id)
-        judge = partial(self._audience, opaque=self._acts)
+        judge = partial(self._audience, opaque=now.acts)
         barred = "it is given what no key can hold" if private else self._barred
-        sharing = SharingRule(asker, judge(words_of(said.question)), self._acts, self._share, judge, barred=barred)
+        sharing = SharingRule(asker, judge(words_of(said.question)), now.acts, self._share, judge, barred=barred)
         incoming = TurnInput(
             session_id=session_id,
             agent=configurable.get("agent", ""),
@@ -288,7 +310,7 @@ class RememberingRunnable(Runnable[Any, Any]):
             user=accessor_of(config),
             run_id=str(getattr(config.get("callbacks"), "parent_run_id", None) or ""),
         )
-        return incoming, Call(self._wrapped, said, config, kwargs, sharing, private=private)
+        return incoming, Call(now.wrapped, said, config, kwargs, sharing, private=private)
 
     def _entered(self, config: RunnableConfig, *conversation: str) -> RunnableConfig:
         """Marks that a turn of a conversation has begun; one within it would store what was said twice."""

@@ -24,10 +24,14 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, R
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.pregel.remote import RemoteGraph
 from langgraph.runtime import Runtime
+from langgraph_sdk import get_sync_client
 
 from langchain_redis_memory import AnswerOptions, ConversationMemory, QuestionOptions, RagCache, TurnReport
 from langchain_redis_memory.cache.sharing import Asker, Lifetimes, instructs
+from langchain_redis_memory.conversation import runnable
+from langchain_redis_memory.conversation.chain_threads import keeps_conversations
 from langchain_redis_memory.conversation.policy import DEFAULT_POLICY, Rule
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.language.audience import Audience, AudienceVerdict
@@ -36,7 +40,7 @@ from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
-from langchain_redis_memory.redis.codec.fingerprint import describe
+from langchain_redis_memory.redis.codec.fingerprint import Description, describe
 from tests.conftest import Both, url_of
 from tests.support.chains import DescribedModel
 from tests.support.grouped import grouped
@@ -906,7 +910,44 @@ def in_a_node() -> Any:
     return StateGraph(MessagesState).add_node("node", node).add_edge(START, "node").compile()
 
 
-@pytest.mark.parametrize("make", [lambda: RunnableLambda(named_in_a_function), in_a_sequence, in_a_node])
+class Service:
+    """An object of the application's that is no runnable, and holds the graph somewhere."""
+
+    def __init__(self) -> None:
+        self.graphs = {"main": THREAD}
+
+    def answer(self, given: dict[str, Any], config: RunnableConfig) -> str:
+        asked = {"messages": [HumanMessage(given["question"])]}
+        return str(self.graphs["main"].invoke(asked, config)["messages"][-1].text)
+
+
+def in_an_object() -> Any:
+    service = Service()
+    return RunnableLambda(lambda given: service.answer(given, {"configurable": {"thread_id": "all"}}))
+
+
+def by_default(given: dict[str, Any], config: RunnableConfig, *, graph: Any = THREAD) -> str:
+    return str(graph.invoke({"messages": [HumanMessage(given["question"])]}, config)["messages"][-1].text)
+
+
+def bound_to_it() -> Any:
+    prompt = ChatPromptTemplate([("human", "{question}")])
+    begin: Any = prompt | RunnableLambda(lambda said: {"messages": said.to_messages()})
+    return begin | RunnableLambda(THREAD.invoke) | RunnableLambda(lambda state: state["messages"][-1].text)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: RunnableLambda(named_in_a_function),
+        in_a_sequence,
+        in_a_node,
+        in_an_object,
+        lambda: RunnableLambda(Service().answer),
+        lambda: RunnableLambda(by_default),
+        bound_to_it,
+    ],
+)
 async def test_a_chain_that_has_conversations_of_its_own_is_asked_each_time(
     client: Client, both: Both, make: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -925,6 +966,22 @@ def test_a_graph_without_a_checkpointer_has_none(client: Client, both: Both, cap
     assert "conversations of its own" not in caplog.text
 
 
+def test_a_graph_elsewhere_keeps_its_threads_there() -> None:
+    remote = RemoteGraph("helper", sync_client=get_sync_client(url="http://localhost:1"))
+    assert keeps_conversations(RunnableLambda(remote.invoke)) == "the remote graph 'helper'"
+
+
+class Nodes(RunnableSerializable[Any, str]):
+    nodes: list[int]
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> str:
+        return "one"
+
+
+def test_nodes_may_be_anything() -> None:
+    assert keeps_conversations(Nodes(nodes=[1])) is None
+
+
 async def test_a_model_whose_settings_change_is_another_model(client: Client, both: Both) -> None:
     model = DescribedModel(temperature=0.1)
     bank = Bank(client, both, model)
@@ -933,6 +990,30 @@ async def test_a_model_whose_settings_change_is_another_model(client: Client, bo
     model.temperature = 0.9
     await bank.ask("cleo", CAPITAL)
     assert bank.served == ["miss", "hit", "miss"]
+
+
+async def test_a_call_beside_one_that_reads_the_chain_anew_goes_by_all_of_it(
+    client: Client, both: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = DescribedModel(temperature=0.1)
+    bank = Bank(client, both, model)
+    config: RunnableConfig = {"configurable": {"session_id": "s"}}
+    scopes = [bank.chat.scope]
+
+    def describe_slowly(part: Any) -> Description:
+        monkeypatch.setattr(runnable, "describe", describe_beside)
+        return describe(part)
+
+    def describe_beside(part: Any) -> Description:
+        monkeypatch.undo()
+        scopes.append(bank.chat._prepare(CAPITAL, config, {})[1].scope)  # another thread's, in the middle
+        return describe(part)
+
+    model.temperature = 0.9
+    monkeypatch.setattr(runnable, "describe", describe_slowly)
+    scopes.append(bank.chat._prepare(CAPITAL, config, {})[1].scope)
+    assert scopes[1] == scopes[2] != scopes[0].split("/")[0]
+    assert scopes[1].startswith(bank.chat.scope)
 
 
 async def test_what_a_chain_notes_in_its_documents_was_not_found(client: Client, both: Both) -> None:
@@ -1010,7 +1091,7 @@ async def test_a_state_may_be_any_typed_dict(client: Client, both: Both) -> None
 
 async def test_a_model_that_each_call_chooses_gets_messages(client: Client, both: Both) -> None:
     chosen = init_chat_model(configurable_fields="any")
-    assert Bank(client, both, chosen).chat._wrapped.shape.takes == "messages"
+    assert Bank(client, both, chosen).chat._now.wrapped.shape.takes == "messages"
     assert describe(chosen).digest != describe(init_chat_model(configurable_fields=("model",))).digest
 
 

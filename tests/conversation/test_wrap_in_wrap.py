@@ -57,6 +57,14 @@ async def test_what_may_not_be_served_is_not_served_by_either(
     assert done == ["ana", "ben"]
 
 
+def test_a_chain_around_one_that_serves_this_process_only_is_named_alike_in_each(client: Client) -> None:
+    def outer(said: str) -> str:
+        inner = ConversationMemory(client).wrap(RunnableLambda(lambda given: f"{said} {given}"))
+        return ConversationMemory(client).wrap(in_a_function(inner), scope="outer").scope
+
+    assert outer("one") == outer("one") != outer("two")
+
+
 async def test_what_the_inner_one_shares_with_nobody_the_outer_one_does_not_share(client: Client, both: Both) -> None:
     model = PureModel()
     inner = ConversationMemory(client).wrap(model, share="none").with_config(INNER)

@@ -31,7 +31,7 @@ _ASKED = (*QUESTIONS, WHOLE)
 PLAIN_SHIFT = -3.0
 """By how much log-odds a turn is less personal to a chain that knows nobody: it can only use the words."""
 _UNREADABLE = 0.99
-_ASKER = ("own", "aux_i", "me", "i_plain", "lists_filed")
+_ASKER = ("own", "aux_i", "me", "i_plain", "lists_filed", "record_ruled")
 """Signs that the asker, or what is filed for them, is spoken of outside of a procedure: most likely it is personal."""
 _SPEAKS, _TOLD, _EVIDENCE = 0.4, 0.05, 6
 """From which weight on a sign is evidence, from which probability on it is told, and how much of it."""

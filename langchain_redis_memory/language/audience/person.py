@@ -91,15 +91,21 @@ _FILED = frozenset(
 def _records(s: Sentence) -> None:
     """Signs of the asker's records: "my order", "the next invoice"."""
     listing = s.first in ("list", "status", "schedule", "order") and s.first in s.lists["inform"]
-    word = one_of(s.body[listing:], s.lists["personal_noun"])
-    if not word:
+    own = [place for place in range(listing, len(s.body)) if s.body[place] in s.lists["personal_noun"]]
+    records = [place for place in own if _RULED.isdisjoint(s.body[place + 1 : place + 2])]
+    if own and not records:
+        return  # "the refund policy": a rule about refunds
+    if not records:
         if listing and len(s.body) <= 4 and (filed := one_of(s.body[1:], _FILED)) and "of" not in s.body:
             s.add("shows_own lists_filed", f"list {filed}")  # a longer order says of what
         return
-    place = s.body.index(word, listing)
+    place = records[0]
+    word = s.body[place]
     before, two_before = s.body[place - 1] if place else "", s.body[place - 2] if place > 1 else ""
-    if _RULED.intersection(s.body[place + 1 : place + 2]):
-        return  # "the refund policy": a rule about refunds
+    if len(own) > len(records) and not word.endswith("s"):
+        s.add("record", word)  # "the refund policy for order 12": what rules this one
+        s.note("record_ruled", word)
+        return
     if listing and before != "of" and word.endswith("s"):
         s.add("shows_own", f"list {word}")
     if before in _A or two_before in _A:

@@ -128,6 +128,7 @@ def bounded(connection_class: Any) -> Any:
             """Reads replies, errors of commands among them, as `read_response` does one by one."""
             parser, sock = self._parser, self._sock
             reader = parser._reader if quick and parser.__class__ is _HiredisParser else None
+            pushed = getattr(parser, "_hiredis_PushNotificationType", None)  # redis-py before 6 knows of none
             found: list[Reply] = []
             while len(found) < count:
                 if reader is None:
@@ -140,7 +141,7 @@ def bounded(connection_class: Any) -> Any:
                     reader.feed(parser._buffer, 0, size)
                 if isinstance(reply, ConnectionError):
                     raise reply
-                if reply.__class__ is parser._hiredis_PushNotificationType:
+                if reply.__class__ is pushed:
                     parser.handle_push_response(reply)
                 else:
                     found.append(reply)

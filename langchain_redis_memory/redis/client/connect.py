@@ -51,6 +51,7 @@ _HINTS: Final[dict[str, tuple[str, str]]] = {
     **dict.fromkeys(
         ("distance_threshold", "score_threshold"), ("search=SearchOptions(policy=ThresholdPolicy(...))", "search")
     ),
+    "vectors": ("search=SearchOptions(...)", "search"),
     **dict.fromkeys(("embedding", "embedding_model", "vectorizer"), ("embeddings", "embeddings")),
     **dict.fromkeys(("session", "conversation_id", "thread_id"), ("session_id", "session_id")),
     **dict.fromkeys(("user_id", "username"), ("user", "user")),

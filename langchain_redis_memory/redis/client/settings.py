@@ -40,7 +40,7 @@ class RedisMemorySettings(BaseModel):
 
     # Where nothing is set nothing is validated: most processes need no validator, which takes milliseconds to build.
     model_config: ClassVar[ConfigDict] = ConfigDict(
-        populate_by_name=True, extra="ignore", hide_input_in_errors=True, defer_build=True
+        populate_by_name=True, extra="forbid", hide_input_in_errors=True, defer_build=True
     )
 
     enabled: bool = Field(
@@ -87,8 +87,11 @@ class RedisMemorySettings(BaseModel):
         """Adds what the environment says of what is not given."""
         if not isinstance(given, Mapping):
             return given
-        variables = {name.upper(): value for name, value in os.environ.items() if value}
         known = {name: _variables(name) for name in cls.model_fields}
+        if unknown := given.keys() - {*known, *(one for names in known.values() for one in names)}:
+            names = ", ".join(sorted(map(str, unknown)))
+            raise ConfigError(f"no setting is named {names}; what a file sets, load into the environment first")
+        variables = {name.upper(): value for name, value in os.environ.items() if value}
         found = {
             name: next((variables[one] for one in names if one in variables), None)
             for name, names in known.items()

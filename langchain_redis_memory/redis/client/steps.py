@@ -9,7 +9,7 @@ from typing import Any
 
 from langchain_redis_memory.ops import Background, Flow, Invoke, Now, OneDeadline, Op, Sleep, Step
 from langchain_redis_memory.redis.client.background import BackgroundFlows
-from langchain_redis_memory.redis.client.deadline import Spent
+from langchain_redis_memory.redis.client.deadline import Spent, spent_s
 from langchain_redis_memory.redis.client.timeout import awithin, within
 
 
@@ -22,10 +22,10 @@ def stepper(
     def run_step(step: Step) -> Any:
         if not isinstance(step, Op):
             return _run_step(step, spent, drive, background)
-        if spent.trips:
+        if spent.trips or spent_s():
             with spent:
                 return run(step)
-        began = monotonic()  # most flows have one trip, before which nothing was spent
+        began = monotonic()  # most flows have one trip, before which nobody spent anything
         try:
             return run(step)
         finally:
@@ -58,7 +58,7 @@ def astepper(
     async def run_step(step: Step) -> Any:
         if not isinstance(step, Op):
             return await _arun_step(step, spent, adrive, background)
-        if spent.trips:
+        if spent.trips or spent_s():
             with spent:
                 return await arun(step)
         began = monotonic()

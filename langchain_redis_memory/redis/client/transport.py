@@ -241,6 +241,7 @@ class AsyncDirectTransport:
             await connection.send_packed_command([packed])
             parser = connection._parser
             there = parser._reader.gets if _is_quick(connection.__class__, parser.__class__) else None
+            pushed = getattr(parser, "_hiredis_PushNotificationType", None)  # redis-py before 6 knows of none
             for count, take in takers:
                 replies: list[Reply] = []
                 while len(replies) < count:
@@ -252,7 +253,7 @@ class AsyncDirectTransport:
                             reply = error
                     elif isinstance(reply, ConnectionError):
                         raise reply
-                    elif reply.__class__ is parser._hiredis_PushNotificationType:
+                    elif reply.__class__ is pushed:
                         await parser.handle_push_response(reply)
                         continue
                     replies.append(reply)
@@ -291,8 +292,8 @@ class AsyncDirectTransport:
 
     async def aclose(self) -> None:
         """Closes the client and its connections."""
-        self._idle = []
         await self.client.aclose()
+        self._idle = []  # only now: a close that is cancelled forgets none
 
 
 def spelled(command: Command, *, by_digest: bool) -> Sequence[Any]:

@@ -10,7 +10,11 @@ from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.language.audience import Audience, AudienceVerdict, classify_audience
 from tests.support.table import table
 
-PRIVATE = """List invoices
+PRIVATE = """Does the refund policy cover order 12?
+What is the refund policy for order 12?
+What are the payment terms of invoice 77?
+What are the booking conditions of the next booking?
+List invoices
 List open tickets
 What is the capital of Norway (and where is order 12)?
 What was wrong with the clutch?

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import Any
+from unittest.mock import AsyncMock
+
+import pytest
 
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
@@ -72,3 +76,25 @@ def test_connections_that_are_renewed_are_closed(real_url: str) -> None:
         client._connections.of_threads().renew()
         assert not idle(client)
         assert client.run(command("CLIENT", "ID")) != number
+
+
+def test_the_oldest_client_knows_of_nothing_that_is_pushed(real_url: str) -> None:
+    with Client.from_url(real_url) as client:
+        client.run(command("ECHO", "a"))
+        for connection in idle(client):
+            vars(connection._parser).pop("_hiredis_PushNotificationType", None)  # redis-py before 6 has none
+        for _ in range(2):
+            assert client.run(command("ECHO", "b")) == b"b"
+
+
+async def test_a_close_that_is_cancelled_forgets_no_async_connection(
+    real_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Client.from_url(real_url) as client:
+        number = await client.arun(command("CLIENT", "ID"))
+        transport = (await client._connections.of_loop()).transport
+        with monkeypatch.context() as patched:
+            patched.setattr(transport.client, "aclose", AsyncMock(side_effect=asyncio.CancelledError))
+            with pytest.raises(asyncio.CancelledError):
+                await transport.aclose()
+        assert await client.arun(command("CLIENT", "ID")) == number

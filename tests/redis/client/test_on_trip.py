@@ -8,8 +8,9 @@ import pytest
 
 from langchain_redis_memory.operate.metrics import RedisStatsCollector
 from langchain_redis_memory.operate.tracing import OTelTracing
-from langchain_redis_memory.ops import Op
+from langchain_redis_memory.ops import Flow, Op, ask
 from langchain_redis_memory.redis.client.client import Client, Trip
+from langchain_redis_memory.redis.client.deadline import _spent
 from tests.conftest import Both, Watch
 
 PING: Op[bytes] = Op((("ECHO", "a"),), lambda replies: replies[0])
@@ -63,4 +64,29 @@ async def test_one_that_is_awaited_holds_no_connection(url: str, prefix: str, wa
 
     client = Client.from_url(url, prefix=prefix, on_trip=slow, max_connections=1)
     assert set(await asyncio.gather(client.arun(PING), client.arun(PING))) == {b"a"}
+    await client.aclose()
+
+
+async def test_a_call_that_it_starts_has_its_whole_time(url: str, prefix: str, both: Both, watch: Watch) -> None:
+    tasks: list[asyncio.Task[bytes]] = []
+    found: list[bytes] = []
+
+    def flow() -> Flow[bytes]:
+        yield from ask(PING)
+        return (yield from ask(PING))
+
+    def start(_trip: Trip) -> None:
+        spent = _spent.get()
+        if spent is None or found or tasks:
+            return
+        spent.seconds = 3600.0  # the other call's, which was slow
+        if both.asynchronous:
+            tasks.append(asyncio.create_task(client.adrive(flow())))
+        else:
+            client.on_trip = None
+            found.append(client.drive(flow()))
+
+    client = Client.from_url(url, prefix=prefix, on_trip=start)
+    await both(client.drive)(flow())
+    assert [*found, *(await asyncio.gather(*tasks))] == [b"a"]
     await client.aclose()

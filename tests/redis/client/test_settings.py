@@ -182,6 +182,12 @@ def test_settings_that_were_given_decide_not_the_environment(monkeypatch: pytest
     assert RedisChatMessageHistory("s", client)._flows.transcript.ttl_ms == 7000
 
 
+def test_what_is_no_setting_is_refused() -> None:
+    for given in ({"_env_file": ".env"}, {"hots": "h"}):
+        with pytest.raises(ValueError, match=f"named {next(iter(given))}; what a file sets, load into the environment"):
+            RedisMemorySettings(**given)  # type: ignore[arg-type]
+
+
 def test_the_port_that_kubernetes_sets_for_a_service_named_redis(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_PORT", "tcp://10.0.0.1:6380")
     assert connect().url == "redis://localhost:6380/0"

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from redis._parsers.hiredis import _HiredisParser
 from redis.exceptions import BusyLoadingError, ResponseError
 
 from langchain_redis_memory.errors import UnavailableError
@@ -214,6 +215,7 @@ async def told(real: Client, monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes
     return telling
 
 
+@pytest.mark.skipif(not hasattr(_HiredisParser, "handle_push_response"), reason="this redis-py knows of no pushes")
 async def test_replies_that_have_come_are_told_apart(told: Callable[[bytes], AsyncSharedTransport]) -> None:
     found: list[Any] = []
     pushed = b">2\r\n+invalidate\r\n*1\r\n+x\r\n"
