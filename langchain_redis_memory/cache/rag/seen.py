@@ -7,8 +7,7 @@ from typing import Any
 
 from langchain_core.vectorstores import VectorStoreRetriever
 
-from langchain_redis_memory.redis.codec.fingerprint import describable
-from langchain_redis_memory.redis.codec.made_of import made_of
+from langchain_redis_memory.redis.codec.fingerprint import describable, made_of
 from langchain_redis_memory.run_config import rights_of, users_of
 
 

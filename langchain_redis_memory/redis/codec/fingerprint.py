@@ -21,13 +21,13 @@ from pydantic import BaseModel, SecretStr
 
 from langchain_redis_memory.errors import UnserialisableError
 from langchain_redis_memory.extras import loaded
-from langchain_redis_memory.redis.codec.made_of import EXACT as _EXACT
-from langchain_redis_memory.redis.codec.made_of import LABELS as _LABELS
-from langchain_redis_memory.redis.codec.made_of import is_exact as _exact
-from langchain_redis_memory.redis.codec.made_of import is_langchains as _is_langchains
-from langchain_redis_memory.redis.codec.made_of import is_plain as _is_plain
-from langchain_redis_memory.redis.codec.made_of import path_of as _path
-from langchain_redis_memory.redis.codec.made_of import read_data
+from langchain_redis_memory.redis.codec.data import EXACT as _EXACT
+from langchain_redis_memory.redis.codec.data import LABELS as _LABELS
+from langchain_redis_memory.redis.codec.data import is_exact as _exact
+from langchain_redis_memory.redis.codec.data import is_langchains as _is_langchains
+from langchain_redis_memory.redis.codec.data import is_plain as _is_plain
+from langchain_redis_memory.redis.codec.data import path_of as _path
+from langchain_redis_memory.redis.codec.data import read_data, token
 from langchain_redis_memory.redis.codec.values import digest
 
 
@@ -126,6 +126,30 @@ def fingerprint(part: Any) -> str | None:
     return None if description.opaque else description.digest
 
 
+def made_of(part: Any, keeper: Any = None) -> str:
+    """Describes a function or an object by all that it was made with, so that what differs never shares a name.
+
+    An object in it that cannot be read whole, such as a connection, counts as that one object of this process.
+
+    Args:
+        part: The function or the object.
+        keeper: What stands for what cannot be known again; None: the part itself.
+
+    Returns hexadecimal digits, equal in every process where all can be read.
+
+    Raises:
+        ConfigError: Neither what cannot be read nor its keeper can be told from what is made after it.
+    """
+    keeper = part if keeper is None else keeper
+    return digest({"made": read_data(part, _said, lambda unread: token(unread, keeper))})
+
+
+def _said(model: BaseLanguageModel[Any]) -> tuple[Any, bool]:
+    """What is said of a model, and whether that is all."""
+    said = _model(model, findings := _Findings())
+    return said, not findings.opaque
+
+
 def _describe(value: Any, findings: _Findings) -> Any:
     """Describes a value as plain data; what cannot be described is noted and represented by its name."""
     if value is None or type(value) in {bool, int, float, str}:
@@ -207,7 +231,7 @@ def _opaque(value: Any, findings: _Findings) -> list[str]:
     findings.opaque[called] = None
     retriever = loaded("langchain_core.vectorstores.base", "VectorStoreRetriever")
     findings.acts = findings.acts or not isinstance(value, (BaseLanguageModel, retriever))
-    return ["opaque", called, read_data(function)]
+    return ["opaque", called, read_data(function, _said)]
 
 
 _LANGGRAPH = ("checkpoint_", "__")

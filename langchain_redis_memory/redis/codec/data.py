@@ -13,7 +13,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from functools import partial
-from types import CellType, CodeType, FunctionType, MemberDescriptorType, MethodType
+from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any
 from uuid import UUID, uuid4
 from weakref import ref
@@ -25,7 +25,6 @@ from langchain_core.runnables import Runnable
 from pydantic import BaseModel, SecretStr
 
 from langchain_redis_memory.errors import ConfigError
-from langchain_redis_memory.redis.codec.values import digest
 
 _log = logging.getLogger(__name__)
 
@@ -42,25 +41,21 @@ _DEEP, _LONG = 16, 1000
 """How deep and how long plain data is read that a function was made with."""
 
 
-def made_of(part: Any, owner: Any = None) -> str:
-    """Describes a function or an object by all that it was made with, so that what differs never shares a name.
+_tokens: dict[int, tuple[ref[Any], str]] = {}
 
-    An object in it that cannot be read whole, such as a connection, counts as that one object of this process.
 
-    Args:
-        part: The function or the object.
-        owner: What stands for what cannot be known again; None: the part itself.
-
-    Returns hexadecimal digits, equal in every process where all can be read.
+def token(unread: Any, keeper: Any) -> str:
+    """Names an object that cannot be read whole; where it cannot be known again, by the one that keeps it.
 
     Raises:
-        ConfigError: Neither what cannot be read nor the part itself can be told from what is made after it.
+        ConfigError: Neither can be told from what is made after it.
     """
-    keeper = part if owner is None else owner
-    return digest({"made": read_data(part, lambda unread: _token(unread) or _token(keeper) or _refuse(keeper))})
-
-
-_tokens: dict[int, tuple[ref[Any], str]] = {}
+    if not (found := _token(unread) or _token(keeper)):
+        raise ConfigError(
+            f"{path_of(type(keeper))} holds what cannot be read and is itself not weakly referenceable, so its results "
+            "could be taken for another's: name them with key='...'"
+        )
+    return found
 
 
 def _token(thing: Any) -> str:
@@ -81,32 +76,33 @@ def _token(thing: Any) -> str:
     return _tokens.setdefault(key, made)[1]
 
 
-def _refuse(part: Any) -> str:
-    raise ConfigError(
-        f"{path_of(type(part))} holds what cannot be read and is itself not weakly referenceable, so its results could "
-        "be taken for another's: name them with key='...'"
-    )
-
-
 def read_data(
-    value: Any, token: Callable[[Any], str] | None = None, depth: int = 0, seen: dict[int, int] | None = None
+    value: Any,
+    said: Callable[[BaseLanguageModel[Any]], tuple[Any, bool]],
+    token: Callable[[Any], str] | None = None,
+    depth: int = 0,
+    seen: dict[int, int] | None = None,
 ) -> Any:
     """Describes an opaque part by its data: a function's code and the values it closes over, an object's fields.
 
     Two functions of one name may be two versions of one, or close over different data. What they call is not seen. Of a
     graph all nodes and edges are. Of an object of a class that declares no fields only texts and numbers are, and what
     holds only such: the rest may differ in each process, and stands there by its token. An object is read where it is
-    met first.
+    met first. A model is by what is `said` of it, with whether that is all.
     """
     seen = {} if seen is None else seen
-    read, kind = partial(read_data, token=token, depth=depth + 1, seen=seen), path_of(type(value))
+    read, kind = partial(read_data, said=said, token=token, depth=depth + 1, seen=seen), path_of(type(value))
     holds = isinstance(value, Mapping | list | tuple | set | frozenset)
     if depth > _DEEP or (holds and len(value) > _LONG) or isinstance(value, SecretStr):
         return [kind, token(value)] if token else kind
     if type(value) in EXACT:
         return [kind, repr(value)]
-    if isinstance(value, Enum):
-        return [kind, value.name]
+    if isinstance(value, Enum | ModuleType):
+        return [kind, value.name if isinstance(value, Enum) else value.__name__]
+    if type(value) in {object, type(...)}:  # a default that says that nothing was given
+        return kind
+    if isinstance(value, BuiltinFunctionType):
+        return [kind, value.__qualname__, read(value.__self__)]
     if holds:
         more = [token(value)] if token and getattr(value, "__dict__", None) else []
         if isinstance(value, Mapping):
@@ -124,8 +120,12 @@ def read_data(
     if id(value) in seen:
         return [kind, seen[id(value)]]
     seen[id(value)] = len(seen)
-    unread = _unread(value, depth) if token else []
-    return [kind, *map(read, _parts(value, depth, strict=token is not None)), *map(token or str, unread)]
+    unread = _unread(value, said if depth else None) if token else []
+    return [
+        kind,
+        *map(read, _parts(value, said if depth else None, strict=token is not None)),
+        *map(token or str, unread),
+    ]
 
 
 def _code(value: Any) -> Any:
@@ -137,13 +137,13 @@ def _code(value: Any) -> Any:
     return ["set", *sorted(map(repr, map(_code, value)))] if isinstance(value, frozenset) else repr(value)
 
 
-def _parts(value: Any, depth: int, *, strict: bool) -> Iterator[Any]:
+def _parts(value: Any, said: Callable[[Any], tuple[Any, bool]] | None, *, strict: bool) -> Iterator[Any]:
     """What there is to read in a function or an object; of one that must be read whole, its labels and slots too."""
     if isinstance(value, FunctionType):
         closed = [cell.cell_contents for cell in value.__closure__ or () if cell != CellType()]
         yield from (value.__code__, value.__defaults__, value.__kwdefaults__, closed)
-    elif isinstance(value, BaseLanguageModel) and depth:
-        yield _described(value)[0]
+    elif said and isinstance(value, BaseLanguageModel):
+        yield said(value)[0]
     elif names := _declared(value):
         labels = LABELS if isinstance(value, Runnable) and (not strict or is_langchains(type(value))) else ()
         yield {name: getattr(value, name, None) for name in names if name not in labels}
@@ -155,26 +155,20 @@ def _parts(value: Any, depth: int, *, strict: bool) -> Iterator[Any]:
             yield from (getattr(value, part, None) for part in ("func", "afunc", "steps", "bound"))
 
 
-def _described(model: BaseLanguageModel[Any]) -> tuple[str, tuple[str, ...]]:
-    from langchain_redis_memory.redis.codec.fingerprint import describe  # which reads data with this module
-
-    return describe(model)[:2]
-
-
 def _declared(value: Any) -> list[str]:
     if isinstance(value, BaseModel):
         return list(type(value).model_fields)
     return [field.name for field in fields(value)] if is_dataclass(value) else []
 
 
-def _unread(value: Any, depth: int) -> list[Any]:
+def _unread(value: Any, said: Callable[[Any], tuple[Any, bool]] | None) -> list[Any]:
     """What `_parts` leaves out of an object that must be told apart from every other: those parts, or the object."""
     if isinstance(value, FunctionType):
         itself = {value.__name__, "__class__"}  # not there yet when the function is decorated, and no data
         cells = zip(value.__code__.co_freevars, value.__closure__ or (), strict=True)
         return [value] if any(cell == CellType() and name not in itself for name, cell in cells) else []
-    if isinstance(value, BaseLanguageModel) and depth:
-        return [value] if _described(value)[1] else []
+    if said and isinstance(value, BaseLanguageModel):
+        return [] if said(value)[1] else [value]
     state, names = _state(value), set(_declared(value))
     if names:
         private = getattr(value, "__pydantic_private__", None) or getattr(value, "__pydantic_extra__", None)
