@@ -25,6 +25,7 @@ from typing_extensions import Unpack
 from langchain_redis_memory.cache import epochs
 from langchain_redis_memory.cache.best_effort import CacheUnavailable
 from langchain_redis_memory.cache.rag.results import CachedResult, cleared, decode_result, documents_of, encode_result
+from langchain_redis_memory.cache.rag.seen import seen_by
 from langchain_redis_memory.cache.sharded_entries import ShardedEntries
 from langchain_redis_memory.cache.sharing import unrepeatable
 from langchain_redis_memory.cache.single_flight import SingleFlight
@@ -38,7 +39,6 @@ from langchain_redis_memory.redis.codec.fingerprint import deciding_settings, de
 from langchain_redis_memory.redis.codec.values import digest
 from langchain_redis_memory.redis.expiring_hash import Item, NewItem
 from langchain_redis_memory.redis.ttl import jittered, milliseconds
-from langchain_redis_memory.run_config import rights_of, users_of
 
 _log = logging.getLogger(__name__)
 
@@ -269,18 +269,11 @@ class CachedRetriever(ClientOwner, BaseRetriever):
 
     # --- flows --------------------------------------------------------------------------------------------------------
 
-    def _seen_asker(self, settings: Mapping[str, Any], callbacks: Any) -> list[Any]:
-        """Returns who asks and with which metadata; of a vector store's own, which reads neither, how it searches."""
-        if type(self.retriever) is VectorStoreRetriever:
-            return [self.retriever.search_type, dict(self.retriever.search_kwargs)]
-        config = {"configurable": settings, **{name: getattr(callbacks, name, None) for name in ("metadata", "tags")}}
-        return [*users_of(config), *rights_of(config)]
-
     def _name(
         self, query: str, callbacks: Any, settings: Mapping[str, Any] | None, kwargs: dict[str, Any]
     ) -> bytes | None:
         """Names a result by all that decides it; None for what cannot be part of a name."""
-        deciding = [deciding_settings(settings or {}), kwargs, self._seen_asker(settings or {}, callbacks)]
+        deciding = [deciding_settings(settings or {}), kwargs, seen_by(self.retriever, settings or {}, callbacks)]
         if not describable(deciding):
             return None
         asked = digest({"query": query.strip(), "retriever": self._scope, "given": deciding})

@@ -13,6 +13,8 @@ from binascii import Error as Base64Error
 from langchain_redis_memory.errors import DecryptionError
 from langchain_redis_memory.redis.keys import EntryKeys
 
+FORMAT = 2
+"""Of these names: since 2 they begin with the entry's."""
 _FIELD = "vector"
 _NAME_DIGITS = 32
 

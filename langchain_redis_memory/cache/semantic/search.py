@@ -21,7 +21,7 @@ from langchain_redis_memory.cache.semantic.candidate import Candidate
 from langchain_redis_memory.cache.semantic.engines import Engines
 from langchain_redis_memory.cache.semantic.entries import Nearest, StoredAnswer, StoredAnswerRead, name_of
 from langchain_redis_memory.cache.semantic.judge import Judge
-from langchain_redis_memory.cache.semantic.owners import owner_of, questions_of
+from langchain_redis_memory.cache.semantic.owners import FORMAT, owner_of, questions_of
 from langchain_redis_memory.cache.stats import Tally
 from langchain_redis_memory.errors import CorruptDataError
 from langchain_redis_memory.language.equivalence import HitPolicy, Judgement, Observations
@@ -149,8 +149,11 @@ class SemanticSearch:
         return self.space.entries("semantic", self.name)
 
     def collection(self, partition: bytes, embedding: str, engine: Engine) -> Collection:
-        """Returns the collection of a partition's vectors, one for each model and engine: others are never compared."""
-        index = f"{self.space.blind(partition).hex()}/{engine.kind}/{len(embedding)}/{embedding}/{self.name}"
+        """Returns the collection of a partition's vectors, one for each model and engine: others are never compared.
+
+        Its name begins with the format of its owners' names (see `owners`): those of another one are never found.
+        """
+        index = f"{FORMAT}/{self.space.blind(partition).hex()}/{engine.kind}/{len(embedding)}/{embedding}/{self.name}"
         return Collection(self.space, "semantic", index)
 
     # --- finding ------------------------------------------------------------------------------------------------------
@@ -186,6 +189,8 @@ class SemanticSearch:
             result.candidates[at] = candidate
             if result.hit is not None:
                 break
+            if self.judge is not None:
+                nearest = Nearest(None)  # a judge takes its time: what was read before may be another answer by now
         return result
 
     def _nearest_flow(self, engine: Engine, collection: Collection, vector: Vectors) -> Flow[Nearest]:
@@ -239,8 +244,10 @@ class SemanticSearch:
         assert candidate.judgement is not None  # noqa: S101 - only judged ones come here
         sure, probability = candidate.judgement.hit, candidate.judgement.probability
         name = name_of(query.partition, candidate.question)
-        was_read = nearest.is_of(self.keys, name)
-        stored = nearest.read(self.keys, name) if was_read else (yield from ask(entries.get(self.keys, [name])))[0]
+        stored = nearest.read(self.keys, name) if nearest.is_of(self.keys, name) else None
+        was_read = stored is not None
+        if stored is None:  # not read, or gone then: by now it may be stored again
+            stored = (yield from ask(entries.get(self.keys, [name])))[0]
         if stored is None:
             yield from ask(engine.remove(collection, [owner_of(self.keys, name, candidate.question)]).optional(None))
             return candidate._replace(why="its answer is gone")

@@ -145,9 +145,9 @@ class CachedFunction(Generic[P, R]):
 
 def _describe(part: Any) -> str:
     """Names a function, or a method's object, by what it is made of."""
-    from langchain_redis_memory.redis.codec.fingerprint import describe  # a named result needs none of LangChain
+    from langchain_redis_memory.redis.codec.fingerprint import made_of  # a named result needs none of LangChain
 
-    return describe(part).digest
+    return made_of(part)
 
 
 def _arguments(template: str) -> set[str]:

@@ -107,11 +107,14 @@ def _polling(sock: Any, event: int) -> Any:
 @lru_cache(maxsize=16)
 def bounded(connection_class: Any) -> Any:
     """Makes the bounded kind of one of redis-py's sync connection classes, those of sentinels included."""
+    from redis import connection as library
     from redis._parsers.hiredis import NOT_ENOUGH_DATA, _HiredisParser
     from redis._parsers.socket import SERVER_CLOSED_CONNECTION_ERROR
     from redis.connection import AbstractConnection
     from redis.exceptions import ConnectionError, ResponseError
 
+    wall: Any = vars(library)["time"]
+    clock = wall if callable(wall) else monotonic  # by which health is checked: before redis-py 6 the function `time`
     quick = connection_class.read_response is AbstractConnection.read_response  # of a sentinel's masters it is not
 
     class Bounded(connection_class):  # type: ignore[misc]
@@ -146,7 +149,7 @@ def bounded(connection_class: Any) -> Any:
                 else:
                     found.append(reply)
             if self.health_check_interval:
-                self.next_health_check = monotonic() + self.health_check_interval
+                self.next_health_check = clock() + self.health_check_interval
             return found
 
         def _read_reply(self) -> Reply:

@@ -9,7 +9,7 @@ as a query (`?ssl_ca_certs=...`). Nothing here connects: a bad URL fails when it
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -177,6 +177,14 @@ def _parse(url: str) -> dict[str, Any]:
     return fields
 
 
+def _names_checked(fields: Mapping[str, Any], options: Options) -> dict[str, Any]:
+    """Has the host's name in a certificate checked where certificates are: redis-py before 6 does so only when told."""
+    from ssl import CERT_NONE
+
+    given = [some.get("ssl_cert_reqs", "required") for some in (fields, options.extra)]
+    return {} if any(one in {None, "none", CERT_NONE} for one in given) else {"ssl_check_hostname": True}
+
+
 def _without_secrets(text: str, url: str) -> str:
     """Blanks out everything between `://` and the last `@` of the URL."""
     secret = url.partition("://")[2].rpartition("@")[0]
@@ -197,8 +205,9 @@ def _single(url: str, options: Options) -> Topology:
     fields = _parse(url)
     arguments = {**fields, **options.connection(asynchronous=False)}
     tls = arguments.pop("connection_class", None) is redis.SSLConnection or url.startswith("rediss://")
+    names = _names_checked(fields, options) if tls else {}
     try:
-        pool = redis.ConnectionPool.from_url(url, **options.connection(asynchronous=False))
+        pool = redis.ConnectionPool.from_url(url, **{**names, **options.connection(asynchronous=False)})
         pool.connection_class(**pool.connection_kwargs)
         kind = bounded(pool.connection_class)
     except (TypeError, ValueError, redis.RedisError) as error:
@@ -206,8 +215,9 @@ def _single(url: str, options: Options) -> Topology:
 
     def make(library: Any, *, asynchronous: bool) -> Any:
         # The gate of Client bounds concurrency, so the pool itself never refuses a connection.
+        arguments = {**names, **options.connection(asynchronous=asynchronous)}
         chosen = {} if asynchronous else {"connection_class": kind}
-        pool = library.ConnectionPool.from_url(url, **options.connection(asynchronous=asynchronous), **chosen)
+        pool = library.ConnectionPool.from_url(url, **arguments, **chosen)
         return library.Redis.from_pool(pool)
 
     def aopen() -> Any:
@@ -262,6 +272,7 @@ def _cluster(scheme: str, rest: str, options: Options) -> Topology:
     for name in ("host", "port"):
         fields.pop(name, None)
     tls = fields.pop("connection_class", None) is redis.SSLConnection
+    fields = {**_names_checked(fields, options), **fields} if tls else fields
     nodes = Nodes(hosts, options.address_remap, options.timeout_s)
     kind = bounded(redis.SSLConnection if tls else redis.Connection)
     akind: Any = aredis.SSLConnection if tls else aredis.Connection
@@ -312,6 +323,7 @@ def _sentinel(scheme: str, rest: str, options: Options) -> Topology:
     for name in ("host", "port"):
         fields.pop(name, None)
     tls = fields.pop("connection_class", None) is redis.SSLConnection
+    fields = {**_names_checked(fields, options), **fields} if tls else fields
 
     named = Service(service, hosts, fields, sentinel_fields, tls)
     return Topology(

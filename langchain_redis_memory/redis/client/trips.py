@@ -327,7 +327,7 @@ class Trips:
     ) -> Generator[_Again, list[Reply], None]:
         """Yields what of a trip is sent again, and puts the replies that it receives in place; explains refusals."""
         if unknown := [i for i in failed if is_unknown_script(commands[i], replies[i])]:
-            unknown = _awaited(commands, unknown)
+            unknown = _with_others(commands, unknown)
             _put(replies, unknown, (yield _Again(unknown)))
         attempt = 0
         while refused := [i for i in failed if is_unreachable(replies[i])]:
@@ -337,16 +337,24 @@ class Trips:
             if (attempt > self._bounds.retries and not moving) or monotonic() + pause >= until:
                 break
             anew = any(is_elsewhere(replies[i]) for i in refused)
-            refused = _awaited(commands, refused)
+            refused = _with_others(commands, refused)
             _put(replies, refused, (yield _Again(refused, pause, anew)))
         explain(commands, replies)
 
 
-def _awaited(commands: Sequence[Command], places: list[int]) -> list[int]:
-    """Adds what waits for writes, where one of them is sent again."""
-    if not any(writes_once(commands[i]) for i in places):
-        return places
-    return sorted({*places, *(i for i, command in enumerate(commands) if command[0] in WAITS)})
+def _with_others(commands: Sequence[Command], places: list[int]) -> list[int]:
+    """Adds what waits for writes, where one of them is sent again; likewise a clock and what is read by it."""
+    verbs: list[Any] = [command[0] for command in commands]
+    more: set[Any] = set()
+    if any(writes_once(commands[i]) for i in places):
+        more |= WAITS
+    if "TIME" in verbs and not _CLOCKED.isdisjoint(verbs[i] for i in places):
+        more |= _CLOCKED
+    return sorted({*places, *(i for i, verb in enumerate(verbs) if verb in more)}) if more else places
+
+
+_CLOCKED = frozenset(("TIME", "HMGET"))
+"""What is read without a script, and by which clock (see `expiring_hash.glance`): an older one shows the expired."""
 
 
 def _put(replies: list[Reply], places: list[int], fresh: list[Reply]) -> None:

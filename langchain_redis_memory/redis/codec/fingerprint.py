@@ -10,34 +10,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field, fields, is_dataclass
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
+from dataclasses import dataclass, field, is_dataclass
 from enum import Enum
-from functools import partial
-from types import CellType, CodeType, FunctionType, MethodType
 from typing import Any, NamedTuple
-from uuid import UUID
 
-from langchain_core.documents import Document
 from langchain_core.language_models import BaseLanguageModel
 from langchain_core.load import Serializable, dumpd
-from langchain_core.messages import BaseMessage
 from langchain_core.prompts import BasePromptTemplate
 from langchain_core.runnables import Runnable, RunnableLambda
 from pydantic import BaseModel, SecretStr
 
 from langchain_redis_memory.errors import UnserialisableError
 from langchain_redis_memory.extras import loaded
+from langchain_redis_memory.redis.codec.data import EXACT as _EXACT
+from langchain_redis_memory.redis.codec.data import LABELS as _LABELS
+from langchain_redis_memory.redis.codec.data import is_exact as _exact
+from langchain_redis_memory.redis.codec.data import is_langchains as _is_langchains
+from langchain_redis_memory.redis.codec.data import is_plain as _is_plain
+from langchain_redis_memory.redis.codec.data import path_of as _path
+from langchain_redis_memory.redis.codec.data import read_data, token
 from langchain_redis_memory.redis.codec.values import digest
-
-_EXACT = {type(None), bool, int, float, complex, str, bytes, Decimal, UUID, datetime, date, time, timedelta}
-
-_LABELS = frozenset(
-    "name tags metadata callbacks cache verbose rate_limiter custom_get_token_ids custom_input_type "
-    "custom_output_type input_types".split()
-)
-"""Fields of LangChain's runnables that change no answer."""
 
 
 class Description(NamedTuple):
@@ -84,7 +76,8 @@ class LiveSettings:
 
     def __init__(self, part: Any) -> None:
         self._part = part
-        self._notes = {name for name, value in vars(part).items() if value == [] and not name.startswith("stop")}
+        empty = {name for name, value in list(vars(part).items()) if isinstance(value, list) and not value}
+        self._notes = {name for name in empty if not name.startswith("stop")}
         self._fields, self._decides = _copied(self._settable(vars(part))), _copied(self._deciding())
 
     def changed(self) -> bool:
@@ -177,6 +170,30 @@ def fingerprint(part: Any) -> str | None:
     return None if description.opaque else description.digest
 
 
+def made_of(part: Any, keeper: Any = None) -> str:
+    """Describes a function or an object by all that it was made with, so that what differs never shares a name.
+
+    An object in it that cannot be read whole, such as a connection, counts as that one object of this process.
+
+    Args:
+        part: The function or the object.
+        keeper: What stands for what cannot be known again; None: the part itself.
+
+    Returns hexadecimal digits, equal in every process where all can be read.
+
+    Raises:
+        ConfigError: Neither what cannot be read nor its keeper can be told from what is made after it.
+    """
+    keeper = part if keeper is None else keeper
+    return digest({"made": read_data(part, _said, lambda unread: token(unread, keeper))})
+
+
+def _said(model: BaseLanguageModel[Any]) -> tuple[Any, bool]:
+    """What is said of a model, and whether that is all."""
+    said = _model(model, findings := _Findings())
+    return said, not findings.opaque
+
+
 def _describe(value: Any, findings: _Findings) -> Any:
     """Describes a value as plain data; what cannot be described is noted and represented by its name."""
     if value is None or type(value) in {bool, int, float, str}:
@@ -251,19 +268,6 @@ def is_configurable_model(value: Any) -> bool:
     return type(value).__name__ == "_ConfigurableModel" and type(value).__module__.startswith("langchain.")
 
 
-def _is_plain(value: Any) -> bool:
-    """Whether a value is a text, a number or a truth, or holds only such; what is empty yet may be filled by use."""
-    if isinstance(value, Mapping):
-        return bool(value) and all(map(_is_plain, (*value, *value.values())))
-    if isinstance(value, list | tuple):
-        return bool(value) and all(map(_is_plain, value))
-    return type(value) in {bool, int, float, str}
-
-
-def _is_langchains(kind: type) -> bool:
-    return kind.__module__.startswith("langchain_core.")
-
-
 def _opaque(value: Any, findings: _Findings) -> list[str]:
     function = getattr(value, "func", None) or getattr(value, "afunc", None) or value
     name = getattr(function, "__qualname__", "")
@@ -271,66 +275,7 @@ def _opaque(value: Any, findings: _Findings) -> list[str]:
     findings.opaque[called] = None
     retriever = loaded("langchain_core.vectorstores.base", "VectorStoreRetriever")
     findings.acts = findings.acts or not isinstance(value, (BaseLanguageModel, retriever))
-    return ["opaque", called, _data(function)]
-
-
-_DEEP, _LONG = 16, 1000
-"""How deep and how long plain data is read that a function was made with."""
-
-
-def _data(value: Any, depth: int = 0, seen: set[int] | None = None) -> Any:
-    """Describes an opaque part by its data: a function's code and the values it closes over, an object's fields.
-
-    Two functions of one name may be two versions of one, or close over different data. What they call is not seen. Of a
-    graph all nodes and edges are. Of an object of a class that declares no fields only texts and numbers are, and what
-    holds only such: the rest may differ in each process. An object is read where it is met first.
-    """
-    seen = set() if seen is None else seen
-    read = partial(_data, depth=depth + 1, seen=seen)
-    if depth > _DEEP or (isinstance(value, Mapping | list | tuple | set | frozenset) and len(value) > _LONG):
-        return _path(type(value))
-    if type(value) in _EXACT:
-        return [_path(type(value)), repr(value)]
-    if isinstance(value, Mapping):
-        return [[str(name), read(value[name])] for name in sorted(value, key=str)]
-    if isinstance(value, list | tuple):
-        return [_path(type(value)), *map(read, value)]
-    if isinstance(value, set | frozenset):
-        return [_path(type(value)), *sorted(map(repr, map(read, value)))]
-    if isinstance(value, CodeType):
-        return [value.co_code.hex(), list(value.co_names), read(value.co_consts)]
-    if isinstance(value, partial):
-        return [read(part) for part in (value.func, value.args, value.keywords)]
-    if isinstance(value, MethodType):
-        return [read(value.__func__), read(value.__self__)]
-    if isinstance(value, type) or id(value) in seen:
-        return _path(value if isinstance(value, type) else type(value))
-    seen.add(id(value))
-    return [_path(type(value)), *map(read, _parts(value, depth))]
-
-
-def _parts(value: Any, depth: int) -> Iterator[Any]:
-    """What there is to read in a function or an object."""
-    if isinstance(value, FunctionType):
-        closed = [cell.cell_contents for cell in value.__closure__ or () if cell != CellType()]
-        yield from (value.__code__, value.__defaults__, value.__kwdefaults__, closed)
-    elif isinstance(value, BaseLanguageModel) and depth:
-        yield _model(value, _Findings())
-    elif is_dataclass(value) or isinstance(value, BaseModel):
-        names = type(value).model_fields if isinstance(value, BaseModel) else [field.name for field in fields(value)]
-        yield {name: getattr(value, name, None) for name in names if name not in _LABELS}
-    elif (graph := getattr(value, "builder", None)) is not None and isinstance(value, Runnable):  # a compiled graph
-        yield from (getattr(graph, part, None) for part in ("nodes", "edges", "waiting_edges", "branches"))
-    elif not isinstance(value, SecretStr):
-        state = getattr(value, "__dict__", None)
-        known = state if isinstance(state, dict) else {}
-        yield {name: item for name, item in known.items() if type(item) in _EXACT or _is_plain(item)}
-        if isinstance(value, Runnable):  # a function of LangGraph's, or what is composed of such
-            yield from (getattr(value, part, None) for part in ("func", "afunc", "steps", "bound"))
-
-
-def _path(kind: type) -> str:
-    return f"{kind.__module__}.{kind.__qualname__}"
+    return ["opaque", called, read_data(function, _said)]
 
 
 _LANGGRAPH = ("checkpoint_", "__")
@@ -384,16 +329,3 @@ def describable(value: Any) -> bool:
     except UnserialisableError:
         return False
     return _exact(value)
-
-
-def _exact(value: Any) -> bool:
-    kind = type(value)
-    if kind in _EXACT:
-        return True
-    if kind in {list, tuple, set, frozenset}:
-        return all(map(_exact, value))
-    if kind is dict:
-        return all(_exact(name) and _exact(item) for name, item in value.items())
-    if isinstance(value, Document | BaseMessage):
-        return kind.__module__.startswith("langchain_core.") and all(map(_exact, vars(value).values()))
-    return kind.__module__ == "numpy"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
 from langchain_core.documents import Document
 from langchain_core.embeddings import DeterministicFakeEmbedding
 from langchain_core.retrievers import BaseRetriever
-from langchain_core.vectorstores import InMemoryVectorStore
+from langchain_core.vectorstores import InMemoryVectorStore, VectorStoreRetriever
+from pydantic import BaseModel
 
 from langchain_redis_memory import CachedRetriever
 from langchain_redis_memory.redis.client.client import Client
@@ -72,3 +74,53 @@ async def test_the_result_of_one_asker_is_deleted(client: Client, both: Both) ->
     for asker in askers:
         await both(retriever.invoke)("terms", asker)
     assert inner.searches == 3
+
+
+class Range(BaseModel):
+    """A filter as vector stores' clients have them."""
+
+    least: int
+    also: list[Range] = []
+
+
+class Filtered(InMemoryVectorStore):
+    """Finds all, whatever the filter is."""
+
+    def similarity_search(self, query: str, k: int = 4, **kwargs: Any) -> list[Document]:
+        return super().similarity_search(query, k)
+
+    async def asimilarity_search(self, query: str, k: int = 4, **kwargs: Any) -> list[Document]:
+        return super().similarity_search(query, k)
+
+
+@pytest.mark.parametrize("kind", ["object", "function", "connection"])
+async def test_a_filter_that_is_an_object_keeps_results_apart(client: Client, both: Both, kind: str) -> None:
+    class Own(VectorStoreRetriever):
+        pass
+
+    def filter_from(least: int) -> Any:
+        lock = threading.Lock() if kind == "connection" else None
+        if kind == "object":
+            return Range(least=0, also=[Range(least=least)])
+        return lambda document: document.metadata["n"] >= least and (lock is None or not lock.locked())
+
+    store = Filtered(DeterministicFakeEmbedding(size=4))
+    store.add_documents([Document("a", metadata={"n": 1})])
+    for made in (VectorStoreRetriever, Own):
+        inner = made(vectorstore=store)
+        retriever = CachedRetriever(client, inner, corpus=made.__name__, name="filtered")
+        inner.search_kwargs["filter"] = first = filter_from(1)
+        counts = [await asked(retriever, both)]
+        counts.append(await asked(retriever, both))
+        inner.search_kwargs["filter"] = filter_from(2)
+        counts.append(await asked(retriever, both))
+        inner.search_kwargs["filter"] = first
+        counts.append(await asked(retriever, both))
+        assert counts == [(0, 1), (1, 1), (1, 2), (2, 2)]
+
+
+async def asked(retriever: CachedRetriever, both: Both) -> tuple[int, int]:
+    """The hits and misses once it was asked."""
+    await both(retriever.invoke)("a")
+    stats = await both(retriever.stats)()
+    return stats.hits, stats.misses

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from langchain_redis_memory.cache.semantic import entries
+from langchain_redis_memory.cache.semantic import entries, search
 from langchain_redis_memory.cache.semantic.cache import RedisSemanticCache
 from langchain_redis_memory.cache.semantic.tenants import SearchOptions
 from langchain_redis_memory.ops import Op, ask
@@ -321,6 +321,31 @@ async def test_what_may_not_search_in_a_script_is_read_apart(
         trips.clear()
         assert text(await both(cache.lookup)(NEAR, MODEL)) == "330 metres"
     assert len(trips) == 3, "it was tried once"
+
+
+async def test_vectors_under_names_of_another_format_are_never_found(
+    cache: RedisSemanticCache, both: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(search, "FORMAT", 1)
+        await both(cache.update)(ASKED, MODEL, TEXT)
+        assert len((await both(cache.explain)(NEAR, MODEL)).candidates) == 1
+    assert (await both(cache.explain)(NEAR, MODEL)).candidates == ()
+    assert text(await both(cache.lookup)(ASKED, MODEL)) == "330 metres"
+
+
+async def test_a_vector_stays_whose_entry_was_stored_again_meanwhile(
+    real: Client, both: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = RedisSemanticCache(real, WordEmbeddings(), search=SearchOptions(policy=Cut()))
+    await both(cache.update)(ASKED, MODEL, TEXT)
+    found_with = entries.nearest
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            entries, "nearest", lambda *args: found_with(*args).map(lambda found: found._replace(record=None))
+        )
+        assert text(await both(cache.lookup)(NEAR, MODEL)) == "330 metres"
+    assert text(await both(cache.lookup)(NEAR, MODEL)) == "330 metres"
 
 
 # --- a server that lost its data ------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextvars import Context
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any, cast
@@ -18,6 +19,7 @@ from langchain_redis_memory.cache.semantic.cache import RedisSemanticCache
 from langchain_redis_memory.cache.semantic.entries import MOST_REPORTS
 from langchain_redis_memory.cache.semantic.judge import Judge
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
+from langchain_redis_memory.language.equivalence import Judgement
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both, url_of
 from tests.support.chains import PureModel
@@ -165,6 +167,29 @@ async def test_a_judge_is_asked_so_often_only(client: Client, both: Both) -> Non
             await both(cache.update)(f"{ASKED} {word}", MODEL, TEXT)
         await both(cache.lookup)(f"{ASKED} now then", MODEL)
         assert len(judge.asked) == most
+
+
+class Doubting(Cut):
+    """Is in doubt of everything, and most sure of what is farthest."""
+
+    def judge(self, asked: str, stored: str, similarity: float) -> Judgement:
+        return Judgement(False, 1 - similarity / 2, (), {}, True)
+
+
+async def test_the_nearest_answer_may_change_while_the_judge_thinks_of_another(client: Client, both: Both) -> None:
+    judged: list[str] = []
+
+    def judge(_asked: str, stored: str) -> bool:
+        judged.append(stored)
+        if stored == CLOSE:
+            Context().run(made(client).update, ASKED, MODEL, answers("new"))  # as another process does
+        return stored == ASKED
+
+    cache = made(client, judge=Judge(judge, most=2, timeout_s=PATIENT_S), policy=Doubting())
+    for question in (ASKED, CLOSE):
+        await both(cache.update)(question, MODEL, TEXT)
+    assert text(await both(cache.lookup)(NEAR, MODEL)) == "new"
+    assert judged == [CLOSE, ASKED]
 
 
 async def test_what_was_reported_wrong_is_not_asked_into_the_cache(client: Client, both: Both) -> None:

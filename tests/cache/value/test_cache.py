@@ -6,10 +6,12 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage
+from pydantic import SecretStr
 
 from langchain_redis_memory import (
     Client,
@@ -400,6 +402,105 @@ def test_functions_and_objects_of_one_name_are_told_apart(cache: RedisValueCache
     assert given == ["a1", "b1", "c1", "d1", "f1", "g1"]
     assert [Shop.kind(), Stall.kind()] == ["Shop", "Stall"]
     assert made_for("a").key("1") == made_for("a").key("1")
+
+
+class Connection:
+    """What dependency injection hands to a repository: its tenant is in there, and what no description holds."""
+
+    def __init__(self, tenant: str) -> None:
+        self.tenant, self.lock = tenant, threading.Lock()
+
+
+@dataclass
+class Named:
+    name: str
+
+
+class Slotted:
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+class Unreadable:
+    __slots__ = ("connection",)
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+
+
+class Repository:
+    def __init__(self, held: Any) -> None:
+        self.held = held
+
+
+HELD: dict[str, Callable[[str], Any]] = {
+    "a connection": Connection,
+    "slots": Slotted,
+    "a dataclass": Named,
+    "with None": lambda tenant: {"tenant": tenant, "none": None},
+    "a long list": lambda tenant: [*range(1001), tenant],
+    "an object in an object": lambda tenant: Repository(Connection(tenant)),
+    "slots of objects": lambda tenant: Unreadable(Connection(tenant)),
+    "a secret": SecretStr,
+    "keys of two types": lambda tenant: {1 if tenant == "a" else "1": 0},
+}
+
+
+@pytest.mark.parametrize("kind", HELD)
+def test_what_cannot_be_read_whole_is_told_apart(cache: RedisValueCache, kind: str) -> None:
+    def method(self: Any) -> None: ...
+
+    def closing_over(held: Any) -> Any:
+        return cache.cached()(lambda: held)
+
+    loaded, hold = cache.cached()(method), HELD[kind]
+    first, second = hold("a"), hold("b")
+    for one, other in [(Repository(first), Repository(second)), (first, second)]:
+        if not isinstance(one, (dict, list)):
+            assert loaded.__get__(one).key() == loaded.__get__(one).key() != loaded.__get__(other).key()
+    assert closing_over(first).key() != closing_over(second).key()
+
+
+def test_what_can_be_read_shares_between_objects_and_one_connection_between_its_users(cache: RedisValueCache) -> None:
+    loaded, connection = cache.cached()(lambda self: 0), Connection("a")
+    for make in (Slotted, Named, lambda name: Repository({"name": name, "none": None, "empty": []})):
+        assert loaded.__get__(make("a")).key() == loaded.__get__(make("a")).key()
+    repository = Repository(connection)
+    assert (key := loaded.__get__(repository).key()) == loaded.__get__(Repository(connection)).key()
+    repository.held = Connection("b")
+    assert loaded.__get__(repository).key() != key
+
+
+def test_a_name_is_asked_for_where_an_object_cannot_be_known_again(cache: RedisValueCache) -> None:
+    one = Unreadable([Connection("a")])
+    with pytest.raises(ConfigError, match="name them with key="):
+        cache.cached()(lambda self: 0).__get__(one).key()
+    assert cache.cached(key="{n}")(lambda self, n: n).__get__(one).key(1) == "1"
+
+
+def test_a_function_of_a_module_has_one_name_in_every_process(cache: RedisValueCache) -> None:
+    source = f"def load(item, *, pick=max, none=...):\n    return ... if item in {tuple(range(1200))} else pick(item)"
+    keys = []
+    for _ in range(2):
+        made: dict[str, Any] = {"__name__": "shop"}
+        exec(source, made)
+        load: Any = cache.cached()(made["load"])
+        keys.append(load.key(1, pick=0, none=0))
+    assert keys[0] == keys[1]
+
+
+def test_a_name_that_comes_after_the_decorator(cache: RedisValueCache) -> None:
+    def made_for(tenant: str) -> Any:
+        @cache.cached()
+        def load() -> str:
+            return later
+
+        later = tenant
+        return load
+
+    assert [made_for("a")(), made_for("b")()] == ["a", "b"]
 
 
 def test_arguments_do_not_run_together_in_a_name(cache: RedisValueCache) -> None:

@@ -98,3 +98,21 @@ async def test_a_close_that_is_cancelled_forgets_no_async_connection(
             with pytest.raises(asyncio.CancelledError):
                 await transport.aclose()
         assert await client.arun(command("CLIENT", "ID")) == number
+
+
+def test_a_connection_that_is_used_is_not_looked_at_each_time(real_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Client.from_url(real_url) as client:
+        client.run(command("ECHO", "a"))
+        (connection,) = idle(client)
+        pings: list[int] = []
+        ping = connection._send_ping
+
+        def noted() -> None:
+            pings.append(1)
+            ping()
+
+        monkeypatch.setattr(connection, "_send_ping", noted)
+        connection.next_health_check = 0  # it was idle for long
+        for _ in range(3):
+            client.run(command("ECHO", "a"))
+        assert pings == [1]

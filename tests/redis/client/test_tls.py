@@ -78,6 +78,9 @@ async def test_a_certificate_for_another_name_is_refused(elsewhere: TLSFront, fo
     url = f"rediss://localhost:{elsewhere.port}/0?ssl_ca_certs={folder / 'ca.crt'}"
     assert "ostname mismatch" in await told(url, asynchronous=asynchronous)
     assert await told(f"{url}&ssl_check_hostname=false", asynchronous=asynchronous) == "", "for who says so"
+    for options in ("", f"&ssl_ca_certs={folder / 'other.crt'}"):
+        unchecked = f"rediss://localhost:{elsewhere.port}/0?ssl_cert_reqs=none{options}"
+        assert await told(unchecked, asynchronous=asynchronous) == "", "nothing of the certificate is checked"
 
 
 async def test_a_client_shows_its_certificate(mutual: TLSFront, folder: Path, asynchronous: bool) -> None:

@@ -91,6 +91,34 @@ async def test_an_optional_part_fails_alone(client: Client, both: Both, trips: l
         await both(client.run)(merge(command("GET", key), command("LLEN", key)))
 
 
+async def test_a_clock_is_sent_again_with_what_is_read_by_it(
+    client: Client, both: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = client._connections
+    transport: Any = (await opened.of_loop()).transport if both.asynchronous else opened.of_threads()
+    send, sent = transport.send, list[list[Any]]()
+
+    def refused(commands: Any, replies: Any) -> Any:
+        sent.append([one[0] for one in commands])
+        loading = redis.exceptions.BusyLoadingError("LOADING")
+        first = len(sent) == 1
+        return [loading if first and one[0] == "HMGET" else reply for one, reply in zip(commands, replies, strict=True)]
+
+    async def arefused(commands: Any, *, by_digest: bool) -> Any:
+        return refused(commands, await send(commands, by_digest=by_digest))
+
+    monkeypatch.setattr(
+        transport,
+        "send",
+        arefused
+        if both.asynchronous
+        else lambda commands, by_digest: refused(commands, send(commands, by_digest=by_digest)),
+    )
+    key = client.keys().key("answer", "", "x")
+    await both(client.run)(Op((("TIME",), ("HMGET", key, "a"), ("EXISTS", key)), list))
+    assert sent == [["TIME", "HMGET", "EXISTS"], ["TIME", "HMGET"]]
+
+
 async def test_errors_name_the_command_and_the_key_only(client: Client, both: Both) -> None:
     key = client.keys().key("answer", "", "x")
     await both(client.run)(command("SET", key, "text", "EX", 60))
