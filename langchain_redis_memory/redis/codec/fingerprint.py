@@ -130,6 +130,8 @@ def _settable(found: Mapping[str, Any]) -> dict[str, Any]:
 
 def _copied(value: Any) -> Any:
     """Copies plain data in its depth, and objects that compare by their fields; others stand for themselves."""
+    if type(value) in _EXACT:
+        return value
     if isinstance(value, dict):
         return {name: _copied(item) for name, item in list(value.items())}
     if type(value) in {list, tuple, set}:
