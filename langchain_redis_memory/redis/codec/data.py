@@ -28,7 +28,21 @@ from langchain_redis_memory.errors import ConfigError
 
 _log = logging.getLogger(__name__)
 
-EXACT: set[type] = {type(None), bool, int, float, complex, str, bytes, Decimal, UUID, datetime, date, time, timedelta}
+EXACT: set[type[Any]] = {
+    type(None),
+    bool,
+    int,
+    float,
+    complex,
+    str,
+    bytes,
+    Decimal,
+    UUID,
+    datetime,
+    date,
+    time,
+    timedelta,
+}
 
 LABELS = frozenset(
     "name tags metadata callbacks cache verbose rate_limiter custom_get_token_ids custom_input_type "
