@@ -67,7 +67,7 @@ class Deadlines:
     def _expire(self) -> None:
         now, self._timer, self._at = self._loop.time(), None, inf
         late = [call for call in self._calls if call.until <= now]
-        for call in late:
+        for call in sorted(late, key=lambda call: call.until):
             del self._calls[call]
             call.expire()
         if self._calls:

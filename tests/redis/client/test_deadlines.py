@@ -125,6 +125,7 @@ async def test_a_deadline_is_asyncios() -> None:
     assert found["late"] == (TimeoutError, 0, False)
 
 
+@pytest.mark.clocked  # the calls begin at the same time, or nearly
 async def test_each_is_late_at_its_own_time() -> None:
     bound, ended = bounds(), list[str]()
 
@@ -134,7 +135,7 @@ async def test_each_is_late_at_its_own_time() -> None:
                 await hang()
         ended.append(name)
 
-    await asyncio.gather(*(work(name, 0.03 * i) for name, i in (("c", 3), ("a", 1), ("d", 4), ("b", 2))))
+    await asyncio.gather(*(work(name, 0.1 * i) for name, i in (("c", 3), ("a", 1), ("d", 4), ("b", 2))))
     assert ended == ["a", "b", "c", "d"]
 
 
