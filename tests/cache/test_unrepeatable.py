@@ -45,6 +45,15 @@ async def test_an_exact_cache_does_not_keep_it(client: Client, both: Both, promp
     assert (await both(cache.stats)()).total(f"refused_{why}") == 2
 
 
+@pytest.mark.parametrize("prompt", ["latest iphone?", "Wie ist das Wetter in Berlin?"])
+async def test_what_only_a_conversation_doubts_is_kept(client: Client, both: Both, prompt: str) -> None:
+    """docs/limitations.md says so: a cache of any text in any language goes by clear signs."""
+    cache = RedisCache(client)
+    await both(cache.update)(prompt, "model", ANSWER)
+    assert await both(cache.lookup)(prompt, "model") == ANSWER
+    assert classify_audience(prompt, opaque=False).volatile
+
+
 async def test_it_can_be_told_to(client: Client, both: Both) -> None:
     cache = RedisCache(client, entries=EntryOptions(admission=AdmissionPolicy(unrepeatable=True)))
     await both(cache.update)("Cancel order 123", "model", ANSWER)
