@@ -113,7 +113,7 @@ async def test_closing_leaves_who_waits_his_replies(farm: Farm, real_url: str, b
         op = command("ECHO", "late")
         call = client.arun(op) if both.asynchronous else asyncio.to_thread(client.run, op)
         waiting = asyncio.create_task(call)
-        while b"late" not in proxy.sent:
+        while b"late" not in proxy.sent:  # noqa: ASYNC110 - the proxy is a thread
             await asyncio.sleep(0.001)
         await both(client.close)()
         proxy.silent = False
