@@ -39,6 +39,11 @@ class RecentConversations:
         """Returns a conversation, None where this process had no turn of it or has dropped it."""
         return self._known.get(transcript.keys.messages)
 
+    def forget(self, key: str) -> None:
+        """Forgets a conversation, by the key of its messages: it was deleted, or one of its messages was."""
+        with self._lock:
+            self._known.pop(key, None)
+
     def put(self, transcript: Transcript, messages: Sequence[BaseMessage], reach: int, context: StoredContext) -> None:
         """Remembers a conversation by its newest messages, a turn's `reach` of them, and what else is stored."""
         key = transcript.keys.messages

@@ -160,13 +160,17 @@ class SeenMessages:
         return self._known.get(key, [])
 
     def put(self, key: str, messages: Sequence[BaseMessage]) -> None:
-        """Remembers a conversation as it was read; none for one that was deleted."""
+        """Remembers a conversation as it was read."""
         with self._lock:
             self._known.pop(key, None)
             if messages:
                 self._known[key] = list(messages[-self._messages :])
             if len(self._known) > self._most:
                 del self._known[next(iter(self._known))]
+
+    def forget(self, key: str) -> None:
+        """Forgets a conversation: it was deleted, or one of its messages was."""
+        self.put(key, [])
 
     def add(self, key: str, messages: Sequence[BaseMessage]) -> None:
         """Remembers messages that were added."""
