@@ -7,7 +7,6 @@ ago is dropped.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -15,6 +14,7 @@ from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.conversation.context import StoredContext
 from langchain_redis_memory.history.transcript import Transcript
+from langchain_redis_memory.locks import new_lock
 
 
 class RecentConversation(NamedTuple):
@@ -33,7 +33,7 @@ class RecentConversations:
     def __init__(self, most: int = 512) -> None:
         self._most = most
         self._known: dict[str, RecentConversation] = {}
-        self._lock = threading.Lock()
+        self._lock = new_lock()
 
     def get(self, transcript: Transcript) -> RecentConversation | None:
         """Returns a conversation, None where this process had no turn of it or has dropped it."""

@@ -13,6 +13,7 @@ from langchain_core.messages import BaseMessage, RemoveMessage
 from langchain_redis_memory.errors import ServerError
 from langchain_redis_memory.history.read_through import UserCallback, change_flow
 from langchain_redis_memory.history.transcript import REMOVE_ALL_MESSAGES, Transcript
+from langchain_redis_memory.locks import new_lock
 from langchain_redis_memory.ops import Call, Flow, Op, Reply, pure
 
 _log = logging.getLogger(__name__)
@@ -153,7 +154,7 @@ class SeenMessages:
     def __init__(self, most: int = 512, messages: int = 200) -> None:
         self._most, self._messages = most, messages
         self._known: dict[str, list[BaseMessage]] = {}
-        self._lock = threading.Lock()
+        self._lock = new_lock()
 
     def get(self, key: str) -> list[BaseMessage]:
         """Returns the messages of a conversation, oldest first."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import threading
 from collections.abc import Callable, Collection, Coroutine, Iterable
 from contextlib import suppress
 from functools import partial
@@ -16,6 +15,7 @@ from time import monotonic
 from typing import Any, Protocol, TypeVar
 from weakref import WeakSet
 
+from langchain_redis_memory.locks import new_lock
 from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.redis.client.timeout import awithin
 
@@ -92,7 +92,7 @@ class Outboxes:
         self._own: Any = None
         self.remembering: WeakSet[RemembersConversations] = WeakSet()
         """What remembers conversations besides the outboxes."""
-        self._lock = threading.Lock()
+        self._lock = new_lock()
 
     def add(self, outbox: WaitingMessages) -> None:
         """Registers an outbox."""
