@@ -16,6 +16,8 @@ from contextvars import Context, copy_context
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from langchain_redis_memory.locks import new_lock
+
 _log = logging.getLogger(__name__)
 
 
@@ -30,7 +32,7 @@ class BackgroundFlows:
         self._threads: set[threading.Thread] = set()
         self._waiting: deque[Callable[[], Any]] = deque()
         self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopFlows] = WeakKeyDictionary()
-        self._lock = threading.Lock()
+        self._lock = new_lock()
 
     def start(self, flow: Generator[Any, Any, Any], run: Callable[[], Any]) -> None:
         """Runs a flow in a thread."""

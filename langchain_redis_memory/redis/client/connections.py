@@ -8,12 +8,12 @@ shuts down closes its generators (`shutdown_asyncgens`), which closes the connec
 from __future__ import annotations
 
 import asyncio
-import threading
 import weakref
 from collections.abc import AsyncGenerator
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
+from langchain_redis_memory.locks import new_lock
 from langchain_redis_memory.redis.client.deadline import Deadlines
 from langchain_redis_memory.redis.client.gate import Gate
 from langchain_redis_memory.redis.client.topology import Topology
@@ -45,7 +45,7 @@ class Connections:
         self._places = limit or _UNBOUNDED
         # Best-effort calls enter here as well, so that caches never take the last connections from all else.
         self._spare = self._places - min(self._places - 1, max(1, self._places // _KEPT))
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._transport: Any = None
         self._closer: Any = None
         self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, LoopTransport] = WeakKeyDictionary()
