@@ -123,7 +123,8 @@ class Transcript:
                     encode_message(message, self.counter, self.keys.messages),
                 ]
             else:
-                raise NotAMessageError(f"expected LangChain messages, got {type(message).__name__}")
+                msg = f"expected LangChain messages, got {type(message).__name__}; convert_to_messages() makes them"
+                raise NotAMessageError(msg)
             if isinstance(pairs[-1], bytes) and len(pairs[-1]) > MOST_BYTES:
                 msg = f"a {message.type} message takes more than {MOST_BYTES >> 20} MiB: store it elsewhere and name it"
                 raise InvalidInputError(msg)
