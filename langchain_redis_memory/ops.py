@@ -170,14 +170,16 @@ def merge(*ops: Op[Any]) -> Op[Any]:
     If one of them fails the error is raised, but all commands have been sent. A script that the server does not know
     yet runs after the rest, so ops whose order matters are run one after the other.
     """
+    commands: list[Command] = []
     cuts = [0]
     for op in ops:
-        cuts.append(cuts[-1] + len(op.commands))
+        commands += op.commands
+        cuts.append(len(commands))
 
     def read(replies: Sequence[Reply]) -> tuple[Any, ...]:
-        return tuple(op.read(replies[a:b]) for op, a, b in zip(ops, cuts, cuts[1:], strict=False))
+        return tuple([op.read(replies[a:b]) for op, a, b in zip(ops, cuts, cuts[1:], strict=False)])
 
-    return Op(tuple(command for op in ops for command in op.commands), read, tolerant=True)
+    return Op(tuple(commands), read, tolerant=True)
 
 
 def pure(value: T) -> Op[T]:

@@ -153,6 +153,7 @@ class ConversationMemory(Conversations):
         self._outbox: Outbox = Outbox.shared(self.client) if outbox is None else outbox.attach(self.client)
         turns = TurnCache(kept)
         self._flows = TurnFlows(planner, context, turns, self.client, history.max_messages, recorder, self._outbox)
+        self.client.outboxes.remember(self._flows.recent)
         self._ttl_ms = milliseconds(ttl_s)
         self.on_turn = on_turn
         self.audience: AudienceClassifier = questions.audience

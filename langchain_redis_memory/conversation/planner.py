@@ -91,7 +91,7 @@ class Planner:
         if not self.opens_with_cache:
             return None
         audience = sharing._replace(lifetimes=self.answers.lifetimes).audience_key(dependent=False)
-        return None if audience is None else replace(asked, audience=audience)
+        return None if audience is None else asked.asked_for(audience)
 
     def wants_all(self, plan: Plan) -> bool:
         """Returns whether a plan needs the whole conversation."""
@@ -140,7 +140,7 @@ class Planner:
             shares = False
         else:
             bounds = (sharing.lifetime_s(), rule.answer_ttl_s)
-            asked = replace(asked, audience=audience, ttl_s=min(filter(None, bounds), default=None))
+            asked = asked.asked_for(audience, min(filter(None, bounds), default=None))
         if shares and alone and any(map(instructs, spoken(history))):
             verdict = replace(verdict, reasons=(*verdict.reasons, "the user said how to answer from then on"))
             shares = False

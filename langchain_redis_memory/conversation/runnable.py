@@ -11,6 +11,7 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from functools import partial
+from inspect import signature
 from typing import Any, NamedTuple, cast
 from uuid import uuid4
 
@@ -105,6 +106,7 @@ class RememberingRunnable(Runnable[Any, Output]):
         self._shape = shape_of(chain, options.input_key)
         self._warned: set[str] = set()
         self._now = self._read_chain(f"private:{uuid4()}")
+        self._turn, self._aturn = _with_signature(self._invoke), _with_signature(self._ainvoke)
 
     @property
     def scope(self) -> str:
@@ -195,11 +197,11 @@ class RememberingRunnable(Runnable[Any, Output]):
         **Keys:** those of `ConversationMemory`.
         **Trips:** at most 3.
         """
-        return self._call_with_config(cast("Any", self._invoke), input, config, **kwargs)
+        return self._call_with_config(self._turn, input, config, **kwargs)
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
         """Answers a question and stores the turn; see `invoke`."""
-        return await self._acall_with_config(cast("Any", self._ainvoke), input, config, **kwargs)
+        return await self._acall_with_config(self._aturn, input, config, **kwargs)
 
     def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Output]:
         """Answers a question in chunks and stores the turn after the last one; see `invoke`.
@@ -327,6 +329,13 @@ class RememberingRunnable(Runnable[Any, Output]):
                 ".with_config(configurable={'agent': ...})"
             )
         return cast("RunnableConfig", {**config, "configurable": {**configurable, _BEGUN: (*begun, turn)}})
+
+
+def _with_signature(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns a method with its signature read, as LangChain asks for it twice in every call."""
+    made: Any = partial(method)
+    made.__signature__ = signature(method)
+    return cast("Callable[..., Any]", made)
 
 
 def _is_heard(config: RunnableConfig) -> bool:

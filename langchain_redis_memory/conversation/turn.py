@@ -239,10 +239,13 @@ def with_id(message: BaseMessage) -> BaseMessage:
     return message if message.id else message.model_copy(update={"id": str(uuid4())})
 
 
-def cost(value: str | BaseMessage, prompt: Sequence[BaseMessage], documents: Sequence[Document]) -> int:
-    """Tokens of an answer: what the model reported, else an estimate."""
+def cost(
+    value: str | BaseMessage, prompt: Sequence[BaseMessage], documents: Sequence[Document], shown_tokens: int = 0
+) -> int:
+    """Tokens of an answer: what the model reported, else an estimate, to which what it was shown is added."""
     usage = getattr(value, "usage_metadata", None)
     if usage:
         return int(usage["total_tokens"])
     read = [*prompt, *(HumanMessage(document.page_content) for document in documents)]
-    return count_tokens_approximately([*read, value if isinstance(value, BaseMessage) else AIMessage(value)])
+    read.append(value if isinstance(value, BaseMessage) else AIMessage(value))
+    return shown_tokens + count_tokens_approximately(read)

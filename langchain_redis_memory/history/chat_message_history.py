@@ -306,11 +306,11 @@ class RedisChatMessageHistory(ConversationLifetime, BaseChatMessageHistory):
         **Keys:** `messages`, `ids`, `meta`; `sessions`, `expiries`.
         **Trips:** 1.
         """
-        self._client.drive(self._flows.edit_flow(message_id, message))
+        self._client.drive(self._flows.edit_flow(message_id, message, self._client.outboxes))
 
     async def aedit(self, message_id: str, message: BaseMessage) -> None:
         """Replaces a stored message; see `edit`."""
-        await self._client.adrive(self._flows.edit_flow(message_id, message))
+        await self._client.adrive(self._flows.edit_flow(message_id, message, self._client.outboxes))
 
     def delete(self, message_ids: Sequence[str]) -> int:
         """Removes messages by id.
@@ -327,11 +327,11 @@ class RedisChatMessageHistory(ConversationLifetime, BaseChatMessageHistory):
         **Keys:** `messages`, `ids`, `meta`; `sessions`, `expiries`.
         **Trips:** 1, 0 for no ids.
         """
-        return self._client.drive(self._flows.delete_flow(message_ids))
+        return self._client.drive(self._flows.delete_flow(message_ids, self._client.outboxes))
 
     async def adelete(self, message_ids: Sequence[str]) -> int:
         """Removes messages by id; see `delete`."""
-        return await self._client.adrive(self._flows.delete_flow(message_ids))
+        return await self._client.adrive(self._flows.delete_flow(message_ids, self._client.outboxes))
 
     def add_turn(self, user: str, assistant: str) -> WriteResult:
         """Stores one turn given as plain text.

@@ -8,7 +8,7 @@ also finds questions that mean the same.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
@@ -74,6 +74,21 @@ class CacheQuestion:
         """Returns the key of this question's answer, which only the very same question shares."""
         return self.space.answer(self.entry)
 
+    def asked_for(self, audience: str, ttl_s: float | None = None) -> CacheQuestion:
+        """Returns the question as it is asked for an audience, whose answer is kept for so long at most."""
+        same = audience == self.audience and ttl_s == self.ttl_s
+        return self if same else replace(self, audience=audience, ttl_s=ttl_s)
+
+    def is_named_as(self, other: CacheQuestion) -> bool:
+        """Returns whether another question of the tenant has this one's key.
+
+        One that is made of the very same parts takes the name over: it is a digest, which takes as long as a trip.
+        """
+        mine, theirs = vars(self), vars(other)
+        if self.audience == other.audience and all(mine[part] is theirs[part] for part in _DECIDING):
+            mine["entry"] = other.entry
+        return self.entry == other.entry
+
     @property
     def marks(self) -> Marks:
         """By what the answer is found again to be removed."""
@@ -93,6 +108,10 @@ class CacheQuestion:
             "agent": self.agent,
         }
         return self.space.blind(bytes.fromhex(digest(parts))).hex()
+
+
+_DECIDING = ("space", "agent", "scope", "question", "context", "given", "query", "memory")
+"""What decides the key, besides the audience."""
 
 
 def seen_by_model(message: BaseMessage) -> list[Any]:

@@ -120,12 +120,11 @@ def _settable(found: Mapping[str, Any]) -> dict[str, Any]:
         name: value
         for name, value in list(found.items())  # another thread may set one
         if name != "_serialized"
-        and (
-            isinstance(value, str | int | float | dict)
-            or name.startswith("stop")
-            or (isinstance(value, list) and _is_plain(value))
-        )
+        and (isinstance(value, _SETTINGS) or name.startswith("stop") or (isinstance(value, list) and _is_plain(value)))
     }
+
+
+_SETTINGS = (str, int, float, dict)
 
 
 def _copied(value: Any) -> Any:
