@@ -26,7 +26,7 @@ from typing import Any
 from benchmarks.scale import width
 from benchmarks.scale.axes import AXES, DIMS, Axis
 from benchmarks.scale.fit import BELOW_LINEAR, COUNTED, NOISE, TIMED, Costs, Growth
-from benchmarks.scale.meter import ROUNDS, Meter, metered
+from benchmarks.scale.meter import LEAST, Meter, metered
 from benchmarks.speed.harness import server
 
 ROOMS = (50, 38, 8, 10, 10, 14, 14, 20, 0)
@@ -35,12 +35,13 @@ Loads = Mapping[str, float]
 """Axis -> how many processes wanted a processor when it was measured."""
 
 
-def growths(meter: Meter, axis: Axis, sizes: tuple[int, ...], rounds: int = ROUNDS) -> list[Growth]:
+def growths(meter: Meter, axis: Axis, sizes: tuple[int, ...], rounds: int = LEAST) -> list[Growth]:
     """Makes one axis grow on an empty server and measures at each size."""
     grown = axis.begin(meter)
     costs: dict[str, dict[int, Costs]] = {operation.name: {} for operation in grown.operations}
     for before, size in zip((0, *sizes), sizes, strict=False):
         grown.grow(before, size)
+        meter.rest([operation.work for operation in grown.operations if operation.stated != "O(n)"])
         for operation in grown.operations:
             times = 1 if operation.stated == "O(n)" else rounds
             costs[operation.name][size] = meter.costs(operation.work, rounds=times)

@@ -90,14 +90,18 @@ class Outboxes:
     def __init__(self) -> None:
         self._known: WeakSet[Any] = WeakSet()
         self._own: Any = None
-        self.remembering: WeakSet[RemembersConversations] = WeakSet()
-        """What remembers conversations besides the outboxes."""
+        self._remembering: WeakSet[RemembersConversations] = WeakSet()
         self._lock = new_lock()
 
     def add(self, outbox: WaitingMessages) -> None:
         """Registers an outbox."""
         with self._lock:
             self._known.add(outbox)
+
+    def remember(self, conversations: RemembersConversations) -> None:
+        """Registers what remembers conversations besides the outboxes."""
+        with self._lock:
+            self._remembering.add(conversations)
 
     def own(self, make: Callable[[], W]) -> W:
         """Returns the client's own outbox."""
@@ -115,7 +119,9 @@ class Outboxes:
 
     def forget(self, keys: Iterable[str]) -> None:
         """Forgets what this process remembers of conversations, by the keys of their messages."""
-        for one in (*(outbox.seen for outbox in self.all()), *list(self.remembering)):
+        with self._lock:
+            remembering = [*(outbox.seen for outbox in self._known), *self._remembering]
+        for one in remembering:
             for key in keys:
                 one.forget(key)
 

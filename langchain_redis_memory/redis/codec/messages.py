@@ -199,7 +199,7 @@ def _preview(message: BaseMessage) -> str:
 def _not_a_message(value: Any) -> str:
     if isinstance(value, BaseMessage):
         return f"{type(value).__name__} is not a message type that can be stored; use one of langchain_core.messages"
-    return f"expected a LangChain message, got {type(value).__name__}"
+    return f"expected LangChain messages, got {type(value).__name__}; convert_to_messages() makes them"
 
 
 _HEAD = re.compile(rb"\x01([A-Za-z])\d+(?::[0-9a-f,]*)?([|~!])")
