@@ -32,6 +32,8 @@ end})
 _BLOCKING = frozenset((b"BLPOP", b"BRPOP", b"BLMOVE", b"BLMPOP", b"BZPOPMIN", b"BZPOPMAX", b"BZMPOP", b"XREAD"))
 """What may wait for another command."""
 _SCRIPTS = frozenset((b"EVAL", b"EVALSHA"))
+_READS = frozenset((b"GET", b"PTTL", b"EXISTS", b"HGET", b"HMGET", b"LLEN", b"LRANGE", b"TIME"))
+"""What answers everybody as it answers a script."""
 
 
 def open_in_process(server: Any) -> PipelineTransport:
@@ -142,9 +144,25 @@ def _socket_class() -> Callable[[Any], Any] | None:
             # As a server does, which reads a trip whole: another thread's command does not come in between.
             with nullcontext() if commands[0][0].upper() in _BLOCKING else self._undisturbed:
                 for words in commands:
-                    if words[0] not in _SCRIPTS or not self._run_script(words):
+                    verb = words[0]
+                    if verb in _SCRIPTS:
+                        done = self._run_script(words)
+                    else:
+                        done = verb in _READS and self._read(words)
+                    if not done:
                         self._process_command(words)
             return self._replies
+
+        def _read(self, words: list[bytes]) -> bool:
+            """Runs what only reads as a script would; False where that is for fakeredis to do, or to refuse."""
+            server: Any = self._server
+            with server.lock:
+                self._db.time = time()
+                try:
+                    self._replies.append(quick(self._db, words[0], words[1:]))
+                except Unusual:
+                    return False
+            return True
 
         def _run_script(self, words: list[bytes]) -> bool:
             """Runs a script without reading it as a command; False where that is for fakeredis to do, or to refuse."""

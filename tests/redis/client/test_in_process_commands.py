@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from redis import Redis
 from redis.exceptions import ResponseError
 
-from langchain_redis_memory.redis.client import in_process_commands
+from langchain_redis_memory.redis.client import in_process, in_process_commands
 from langchain_redis_memory.redis.client.in_process import open_in_process
 from langchain_redis_memory.redis.client.transport import PipelineTransport
 from tests.support.servers import NEWEST, Farm, admin, wait_for
@@ -77,19 +77,25 @@ WRITES = st.one_of(
 )
 
 
+def reads(words: Words) -> bool:
+    return words[0].encode() in in_process._READS
+
+
 class Both(NamedTuple):
     """A real server, and the one in this process."""
 
     real: Redis
     here: PipelineTransport
 
-    def answers(self, words: Words) -> tuple[Any, Any]:
-        sent = [word.encode("latin-1") for word in words]
+    def answers(self, words: Words, *, scripted: bool = True) -> tuple[Any, Any]:
+        sent: tuple[str | bytes, ...] = (words[0], *(word.encode("latin-1") for word in words[1:]))
+        if scripted:
+            sent = ("EVAL", CALL, "0", *sent)
         try:
-            theirs = self.real.eval(CALL, 0, *sent)
+            theirs = self.real.execute_command(*sent)
         except ResponseError:
             theirs = ResponseError
-        ours = self.here.send([("EVAL", CALL, "0", *sent)], by_digest=True)[0]
+        ours = self.here.send([sent], by_digest=True)[0]
         if words[0] == "PTTL":
             theirs, ours = (each // 100_000 if isinstance(each, int) else each for each in (theirs, ours))
         return theirs, type(ours) if isinstance(ours, Exception) else ours
@@ -110,6 +116,15 @@ def servers(farm: Farm) -> Iterator[Both]:
 def test_a_script_is_answered_as_by_a_real_server(servers: Both, commands: list[Words]) -> None:
     for words in (("DEL", *KEYS), *commands):
         theirs, ours = servers.answers(words)
+        assert ours == theirs, words
+
+
+@given(st.lists(WRITES, min_size=1, max_size=9), st.lists(READS.filter(reads), min_size=1, max_size=9))
+def test_who_only_reads_is_answered_as_by_a_real_server(servers: Both, written: list[Words], read: list[Words]) -> None:
+    for words in (("DEL", *KEYS), *written):
+        servers.answers(words)
+    for words in read:
+        theirs, ours = servers.answers(words, scripted=False)
         assert ours == theirs, words
 
 
