@@ -43,8 +43,7 @@ def growths(meter: Meter, axis: Axis, sizes: tuple[int, ...], rounds: int = LEAS
         grown.grow(before, size)
         meter.rest([operation.work for operation in grown.operations if operation.stated != "O(n)"])
         for operation in grown.operations:
-            times = 1 if operation.stated == "O(n)" else rounds
-            costs[operation.name][size] = meter.costs(operation.work, rounds=times)
+            costs[operation.name][size] = meter.costs(operation.work, rounds=rounds)
     found = [Growth(axis.name, one.name, one.stated, costs[one.name], axis.most) for one in grown.operations]
     for growth, operation in zip(found, grown.operations, strict=True):
         if growth.broken:
