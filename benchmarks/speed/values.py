@@ -14,17 +14,8 @@ from typing import Any
 import redis
 import redis.asyncio
 
-from benchmarks.speed.harness import (
-    Report,
-    ainterleaved,
-    atrips,
-    connected,
-    installed,
-    interleaved,
-    processor_time,
-    server,
-    trips,
-)
+from benchmarks.speed.harness import ainterleaved, atrips, connected, interleaved, processor_time, server, trips
+from benchmarks.speed.report import Report, installed
 from langchain_redis_memory import RedisValueCache
 
 OURS, NEAR, BARE = "langchain-redis-memory", "ours, near_s=60", "redis-py GET"

@@ -147,7 +147,7 @@ class Call:
             return self._messages(shown)
         fields = {
             self._key: words_of(shown.question),
-            "history": [*self._said.lead, *shown.memory],
+            shape.history_key: [*self._said.lead, *shown.memory],
             "context": _joined(shown.documents),
             "documents": list(map(_own, shown.documents)),
         }

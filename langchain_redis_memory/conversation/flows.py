@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.messages.utils import count_tokens_approximately
 
 from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion
 from langchain_redis_memory.cache.answers.switch import was_off
@@ -45,6 +44,7 @@ from langchain_redis_memory.ops import Background, Flow, Invoke, Now, Op, ask, m
 from langchain_redis_memory.redis.client.beside import beside
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.codec.fingerprint import describable
+from langchain_redis_memory.redis.codec.tokens import count_tokens
 
 _log = logging.getLogger(__name__)
 
@@ -222,7 +222,7 @@ class TurnFlows:
         answer = None if plan.reads is None else (yield from self._cached_flow(turn, plan.reads, loaded))
         if was_off(turn.asked):
             plan = plan._replace(asked=None)
-        tokens = count_tokens_approximately(plan.shown) if plan.shown else 0
+        tokens = count_tokens(plan.shown) if plan.shown else 0
         return PlannedTurn(history, context, loaded.reachable, plan, tokens, answer, self.cache.cache is not None)
 
     def _read_all_flow(

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from uuid import uuid4
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
-from langchain_core.messages.utils import count_tokens_approximately
 
 from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion
 from langchain_redis_memory.cache.sharing import Grounding, SharingRule
 from langchain_redis_memory.conversation.policy import Rule
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.ops import Flow, Invoke
+from langchain_redis_memory.redis.codec.tokens import count_tokens
 
 if TYPE_CHECKING:
     from langchain_core.documents import Document
@@ -248,4 +248,4 @@ def cost(
         return int(usage["total_tokens"])
     read = [*prompt, *(HumanMessage(document.page_content) for document in documents)]
     read.append(value if isinstance(value, BaseMessage) else AIMessage(value))
-    return shown_tokens + count_tokens_approximately(read)
+    return shown_tokens + count_tokens(read)

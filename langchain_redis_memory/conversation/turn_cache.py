@@ -16,7 +16,7 @@ from langchain_redis_memory.cache.admission import worth_keeping
 from langchain_redis_memory.cache.answers import switch
 from langchain_redis_memory.cache.answers.answer_cache import Answer, AnswerCache, CacheQuestion, SearchableAnswerCache
 from langchain_redis_memory.cache.single_flight import SingleFlight
-from langchain_redis_memory.errors import UnavailableError
+from langchain_redis_memory.errors import ConfigError, UnavailableError
 from langchain_redis_memory.ops import Flow, Op, merge, pure
 from langchain_redis_memory.redis import lease
 
@@ -42,9 +42,14 @@ NOTHING = TurnLookup()
 
 
 class TurnCache:
-    """The answer cache as a turn uses it; None for none."""
+    """The answer cache as a turn uses it; None for none. Raises `ConfigError`: it is no cache of answers."""
 
     def __init__(self, cache: AnswerCache | None) -> None:
+        if cache is not None and not callable(getattr(cache, "store", None)):
+            raise ConfigError(
+                f"cache must be a cache of answers, as SemanticAnswerCache(...) or RagCache(...).responses, not "
+                f"{type(cache).__name__}; a cache of LangChain goes to set_llm_cache"
+            )
         self.cache = cache
 
     @cached_property

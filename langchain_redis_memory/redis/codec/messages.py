@@ -31,7 +31,6 @@ from langchain_core.messages import (
     ToolMessage,
     ToolMessageChunk,
 )
-from langchain_core.messages.utils import count_tokens_approximately
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
@@ -44,6 +43,7 @@ from langchain_redis_memory.errors import (
 )
 from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.codec.compression import deflate, inflate
+from langchain_redis_memory.redis.codec.tokens import count_tokens
 from langchain_redis_memory.redis.codec.values import pack, register, unpack_raw
 from langchain_redis_memory.redis.codec.version import VERSION, is_newer, newer
 
@@ -129,20 +129,19 @@ def identity(message_id: str) -> bytes:
     return blake2b(message_id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
-def _links(message: BaseMessage) -> str:
-    if isinstance(message, ToolMessage):
-        ids: list[str | None] = [message.tool_call_id]
-    elif isinstance(message, AIMessage):
-        ids = [call["id"] for call in message.tool_calls] + [call["id"] for call in message.invalid_tool_calls]
+def _links(message: BaseMessage, letter: str) -> str:
+    state = message.__dict__
+    if letter in "tT":
+        ids: list[str | None] = [state.get("tool_call_id")]
+    elif letter in "aA":
+        ids = [call["id"] for call in (*state.get("tool_calls", ()), *state.get("invalid_tool_calls", ()))]
     else:
         return ""
     marks = [identity(call_id)[:4].hex() for call_id in ids if call_id]
     return ":" + ",".join(marks) if marks else ""
 
 
-def encode_message(
-    message: BaseMessage, counter: TokenCounter = count_tokens_approximately, key: Key | None = None
-) -> bytes:
+def encode_message(message: BaseMessage, counter: TokenCounter = count_tokens, key: Key | None = None) -> bytes:
     """Encodes a LangChain message, chunks included, as a record with its number of tokens; `RemoveMessage` is none.
 
     Without a `key` it is a record within a value. Raises `NotAMessageError`: it is of another type. Raises
@@ -162,7 +161,7 @@ def encode_message(
         small = deflate(payload)
         if small is not None:
             payload, mark = small, "~"
-    head = VERSION + f"{letter}{tokens}{_links(message)}".encode()
+    head = VERSION + f"{letter}{tokens}{_links(message, letter)}".encode()
     if key is not None and key.encrypts:
         return head + b"!" + key.encrypt(mark.encode() + payload, head)
     return head + mark.encode() + payload
@@ -200,7 +199,7 @@ def _preview(message: BaseMessage) -> str:
 def _not_a_message(value: Any) -> str:
     if isinstance(value, BaseMessage):
         return f"{type(value).__name__} is not a message type that can be stored; use one of langchain_core.messages"
-    return f"expected a LangChain message, got {type(value).__name__}"
+    return f"expected LangChain messages, got {type(value).__name__}; convert_to_messages() makes them"
 
 
 _HEAD = re.compile(rb"\x01([A-Za-z])\d+(?::[0-9a-f,]*)?([|~!])")
