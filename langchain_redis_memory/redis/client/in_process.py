@@ -144,12 +144,8 @@ def _socket_class() -> Callable[[Any], Any] | None:
             # As a server does, which reads a trip whole: another thread's command does not come in between.
             with nullcontext() if commands[0][0].upper() in _BLOCKING else self._undisturbed:
                 for words in commands:
-                    verb = words[0]
-                    if verb in _SCRIPTS:
-                        done = self._run_script(words)
-                    else:
-                        done = verb in _READS and self._read(words)
-                    if not done:
+                    quickly = quick_of.get(words[0])
+                    if quickly is None or not quickly(self, words):
                         self._process_command(words)
             return self._replies
 
@@ -220,4 +216,5 @@ def _socket_class() -> Callable[[Any], Any] | None:
             function, signature = self._name_to_func(name)
             return self._convert_redis_result(lua, self._run_command(function, signature, words, True))
 
+    quick_of = dict.fromkeys(_READS, Connection._read) | dict.fromkeys(_SCRIPTS, Connection._run_script)
     return Connection
