@@ -84,9 +84,11 @@ def writes_once(command: Command) -> bool:
     return isinstance(command, Call) and command.script.trip is not None
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Op(Generic[T]):
-    """The commands of one round trip and the decoder of their replies.
+    """The commands of one round trip and the decoder of their replies: a value, which nobody changes.
+
+    It is not frozen, as setting each field by a call would take longer than all else that a trip does with it.
 
     Args:
         commands: What is sent, in order. Several commands go in one pipeline and are not a transaction;
