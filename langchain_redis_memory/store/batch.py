@@ -130,9 +130,7 @@ class Batch:
     def _get(self, root: str, gets: list[_Get]) -> Op[ItemsRead]:
         return items.read(self._space, root, [(get.name, get.refresh) for get in gets])
 
-    def _got_flow(
-        self, engine: Engine | None, gets: list[_Get], read: ItemsRead, results: list[Result]
-    ) -> Flow[None]:
+    def _got_flow(self, engine: Engine | None, gets: list[_Get], read: ItemsRead, results: list[Result]) -> Flow[None]:
         """Puts what was read of one root among the results, and renews what has vectors or could not be renewed."""
         kept: list[StoredItem] = []
         for get, record in zip(gets, read.records, strict=True):

@@ -137,7 +137,8 @@ class StoredItem:
         """Its lifetime in milliseconds, 0 for none."""
         self.vectors: int = vectors
         """How many vectors it has."""
-        self._name, self._where, self._value = name, where, None
+        self._name, self._where = name, where
+        self._value: dict[str, Any] | None = None
 
     @property
     def value(self) -> dict[str, Any]:
@@ -146,7 +147,7 @@ class StoredItem:
             value = unpack(self._where.decrypt(self._body, self._name), self._where)
             if not isinstance(value, dict):
                 raise CorruptDataError(_damaged(self._where))
-            self._value: dict[str, Any] | None = value
+            self._value = value
         return self._value
 
     @property
