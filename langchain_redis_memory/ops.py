@@ -84,9 +84,11 @@ def writes_once(command: Command) -> bool:
     return isinstance(command, Call) and command.script.trip is not None
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Op(Generic[T]):
-    """The commands of one round trip and the decoder of their replies.
+    """The commands of one round trip and the decoder of their replies: a value, which nobody changes.
+
+    It is not frozen, as setting each field by a call would take longer than all else that a trip does with it.
 
     Args:
         commands: What is sent, in order. Several commands go in one pipeline and are not a transaction;
@@ -170,14 +172,16 @@ def merge(*ops: Op[Any]) -> Op[Any]:
     If one of them fails the error is raised, but all commands have been sent. A script that the server does not know
     yet runs after the rest, so ops whose order matters are run one after the other.
     """
+    commands: list[Command] = []
     cuts = [0]
     for op in ops:
-        cuts.append(cuts[-1] + len(op.commands))
+        commands += op.commands
+        cuts.append(len(commands))
 
     def read(replies: Sequence[Reply]) -> tuple[Any, ...]:
-        return tuple(op.read(replies[a:b]) for op, a, b in zip(ops, cuts, cuts[1:], strict=False))
+        return tuple([op.read(replies[a:b]) for op, a, b in zip(ops, cuts, cuts[1:], strict=False)])
 
-    return Op(tuple(command for op in ops for command in op.commands), read, tolerant=True)
+    return Op(tuple(commands), read, tolerant=True)
 
 
 def pure(value: T) -> Op[T]:

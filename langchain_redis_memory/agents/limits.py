@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest
+from langchain.agents.middleware import AgentMiddleware, ModelRequest
 from langchain.agents.middleware.types import ModelResponse
 from langchain_core.messages import AIMessage, BaseMessage
 from langgraph.config import get_config
@@ -30,7 +30,7 @@ EVENT = "langchain_redis_memory.budget"
 _ZERO = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
 
 
-class RateLimitMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
+class RateLimitMiddleware(AgentMiddleware[Any, Any, Any]):
     """Limits an agent's model calls by a `RedisRateLimiter`, tokens by what each call really used.
 
     Every model call of a turn counts, those of a tool loop as well; an answer from `AnswerCacheMiddleware` uses no
@@ -95,7 +95,7 @@ class _Budget(NamedTuple):
     key: Callable[[], Id]
 
 
-class TokenBudgetMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, Any]):
+class TokenBudgetMiddleware(ClientOwner, AgentMiddleware[Any, Any, Any]):
     """Ends, asks or fails when a turn, a thread or a user has used up its tokens.
 
     A call goes as long as something is left, and may overdraw its budget; what it overdraws is paid by later calls. A

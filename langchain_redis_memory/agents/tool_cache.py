@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_args
 
-from langchain.agents.middleware import AgentMiddleware, AgentState
+from langchain.agents.middleware import AgentMiddleware
 from langchain_core.messages import ToolMessage
 from langgraph.errors import GraphBubbleUp
 from langgraph.prebuilt.tool_node import ToolCallRequest
@@ -20,7 +20,7 @@ from langchain_redis_memory.redis.key_groups import Id, check_id, text_of
 from langchain_redis_memory.redis.ttl import milliseconds
 
 
-class ToolCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, Any]):
+class ToolCacheMiddleware(ClientOwner, AgentMiddleware[Any, Any, Any]):
     """Serves results of an agent's tools from a cache: of tools that are named here, or that declare it themselves.
 
     A key holds the tool, its schema and code, its arguments, the asker, his rights and the run's settings. An error is

@@ -7,7 +7,6 @@ ago is dropped.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -15,6 +14,7 @@ from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.conversation.context import StoredContext
 from langchain_redis_memory.history.transcript import Transcript
+from langchain_redis_memory.locks import new_lock
 
 
 class RecentConversation(NamedTuple):
@@ -33,11 +33,16 @@ class RecentConversations:
     def __init__(self, most: int = 512) -> None:
         self._most = most
         self._known: dict[str, RecentConversation] = {}
-        self._lock = threading.Lock()
+        self._lock = new_lock()
 
     def get(self, transcript: Transcript) -> RecentConversation | None:
         """Returns a conversation, None where this process had no turn of it or has dropped it."""
         return self._known.get(transcript.keys.messages)
+
+    def forget(self, key: str) -> None:
+        """Forgets a conversation, by the key of its messages: it was deleted, or one of its messages was."""
+        with self._lock:
+            self._known.pop(key, None)
 
     def put(self, transcript: Transcript, messages: Sequence[BaseMessage], reach: int, context: StoredContext) -> None:
         """Remembers a conversation by its newest messages, a turn's `reach` of them, and what else is stored."""

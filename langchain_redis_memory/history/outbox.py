@@ -377,7 +377,7 @@ class Outbox:
 
 
 def deleting_flow(outboxes: Outboxes, keys: Sequence[str], delete: Op[T]) -> Flow[T]:
-    """Deletes conversations, and what waits of them: it was said before.
+    """Deletes conversations, what waits of them (it was said before), and what this process remembers of them.
 
     A flow of one trip that gives what `delete` gives. Where it fails, what waits goes on waiting.
     """
@@ -390,4 +390,5 @@ def deleting_flow(outboxes: Outboxes, keys: Sequence[str], delete: Op[T]) -> Flo
         raise
     for outbox, entries in taken:
         outbox.drop(entries)
+    outboxes.forget(keys)
     return done

@@ -169,9 +169,9 @@ def load_flow(transcript: Transcript, loader: UserCallback) -> Flow[None]:
 
 def _with_ids(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
     """Gives each message without an id one from its position."""
-    named = []
+    named, wanted = [], "LangChain messages (convert_to_messages() makes them)"
     for position, message in enumerate(messages):
-        check_type(message, BaseMessage, "what the loader gives", "LangChain messages", NotAMessageError)
+        check_type(message, BaseMessage, "what the loader gives", wanted, NotAMessageError)
         named.append(message if message.id else message.model_copy(update={"id": f"loaded-{position}"}))
     return named
 

@@ -13,6 +13,7 @@ from langchain_core.messages import BaseMessage, RemoveMessage
 from langchain_redis_memory.errors import ServerError
 from langchain_redis_memory.history.read_through import UserCallback, change_flow
 from langchain_redis_memory.history.transcript import REMOVE_ALL_MESSAGES, Transcript
+from langchain_redis_memory.locks import new_lock
 from langchain_redis_memory.ops import Call, Flow, Op, Reply, pure
 
 _log = logging.getLogger(__name__)
@@ -153,20 +154,24 @@ class SeenMessages:
     def __init__(self, most: int = 512, messages: int = 200) -> None:
         self._most, self._messages = most, messages
         self._known: dict[str, list[BaseMessage]] = {}
-        self._lock = threading.Lock()
+        self._lock = new_lock()
 
     def get(self, key: str) -> list[BaseMessage]:
         """Returns the messages of a conversation, oldest first."""
         return self._known.get(key, [])
 
     def put(self, key: str, messages: Sequence[BaseMessage]) -> None:
-        """Remembers a conversation as it was read; none for one that was deleted."""
+        """Remembers a conversation as it was read."""
         with self._lock:
             self._known.pop(key, None)
             if messages:
                 self._known[key] = list(messages[-self._messages :])
             if len(self._known) > self._most:
                 del self._known[next(iter(self._known))]
+
+    def forget(self, key: str) -> None:
+        """Forgets a conversation: it was deleted, or one of its messages was."""
+        self.put(key, [])
 
     def add(self, key: str, messages: Sequence[BaseMessage]) -> None:
         """Remembers messages that were added."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from langchain_redis_memory.language.english import table, word_list
@@ -64,8 +65,12 @@ def phrases(text: str) -> list[Phrase]:
     Returns:
         Names and noun phrases in the order of their first mention, each once.
     """
+    return phrases_in(text, language_of(text))
+
+
+def phrases_in(text: str, language: str | None) -> list[Phrase]:
+    """Extracts the key phrases of a text in a language, that of `language_of`; see `phrases`."""
     text = text[:_LONGEST]
-    language = language_of(text)
     stop = _FUNCTION if language in (None, "en") else _FUNCTION.union(_WORDS_OF.get(language or "", "").split())
     found: dict[str, Phrase] = {}
     for quoted in _QUOTED.finditer(text):
@@ -76,9 +81,14 @@ def phrases(text: str) -> list[Phrase]:
     return list(found.values())
 
 
+@lru_cache(maxsize=4_096)
 def key_of(text: str) -> str:
     """Returns the key of a phrase: case, a possessive and a plural ending do not count."""
-    return " ".join(singular(re.sub(r"['\u2019]s$", "", word)) for word in text.casefold().split())
+    return " ".join([singular(_without_possessive(word)) for word in text.casefold().split()])
+
+
+def _without_possessive(text: str) -> str:
+    return text[:-2] if text.endswith(("'s", "\u2019s")) else text
 
 
 def language_of(text: str) -> str | None:
@@ -102,7 +112,7 @@ def language_of(text: str) -> str | None:
 
 
 def _note(found: dict[str, Phrase], text: str, named: bool) -> None:
-    text = re.sub(r"['\u2019]s$", "", text)[:LONGEST_NAME]
+    text = _without_possessive(text)[:LONGEST_NAME]
     if len(text) > 1 and text.casefold() not in _FUNCTION:
         found.setdefault(key_of(text), Phrase(text, named))
 

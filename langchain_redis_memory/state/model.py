@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.language.classify.question_type import QuestionType
-from langchain_redis_memory.language.phrases import key_of, language_of, phrases
+from langchain_redis_memory.language.phrases import key_of, language_of, phrases, phrases_in
 from langchain_redis_memory.redis.cas_record import Version
 
 SCHEMA = 1
@@ -32,8 +32,7 @@ _WEIGHTS = {(True, True): 1.0, (True, False): 0.7, (False, True): 0.4, (False, F
 """Of a mention: (by the user, as a name) -> salience."""
 
 
-@dataclass(frozen=True)
-class Entity:
+class Entity(NamedTuple):
     """Holds something that was mentioned in a conversation, and how present it is.
 
     Args:
@@ -113,13 +112,15 @@ class StateDelta:
 def delta_of(turn: str, answer: str, verdict: Verdict | None = None, search: Search | None = None) -> StateDelta:
     """Extracts what one turn contributes to a state. Returns the delta: the same for the same turn in any state."""
     mentions: dict[str, tuple[str, float]] = {}
-    for text, by_user in ((turn, True), (answer, False)):
-        for phrase in phrases(text)[:30]:
-            name, weight = mentions.get(key_of(phrase.text), (phrase.text, 0.0))
-            mentions[key_of(phrase.text)] = (name, weight + _WEIGHTS[by_user, phrase.named])
+    language = language_of(turn)
+    for found, by_user in ((phrases_in(turn, language), True), (phrases(answer), False)):
+        for phrase in found[:30]:
+            key = key_of(phrase.text)
+            name, weight = mentions.get(key, (phrase.text, 0.0))
+            mentions[key] = (name, weight + _WEIGHTS[by_user, phrase.named])
     if search is not None:
         search = Search(search.query[:_LONGEST_QUERY], tuple(search.document_ids)[:_MOST_DOCUMENTS], search.epoch)
-    return StateDelta(tuple(mentions.values())[:40], str(verdict.type) if verdict else None, language_of(turn), search)
+    return StateDelta(tuple(mentions.values())[:40], str(verdict.type) if verdict else None, language, search)
 
 
 def apply_delta(state: ConversationState, delta: StateDelta) -> ConversationState:
@@ -161,13 +162,16 @@ def advance(
 
 
 def _entities(known: Sequence[Entity], mentions: Sequence[tuple[str, float]], turn: int) -> tuple[Entity, ...]:
-    kept = {key_of(entity.name): replace(entity, salience=entity.salience * _DECAY) for entity in known}
-    for name, weight in mentions:
-        key = key_of(name)
-        entity = kept.get(key, Entity(name, 0.0, 0, turn))
-        kept[key] = Entity(entity.name, entity.salience + weight, entity.mentions + 1, turn)
-    present = [entity for entity in kept.values() if entity.salience >= _FAINT]
-    return tuple(sorted(present, key=lambda entity: (-entity.salience, entity.name))[:MOST_ENTITIES])
+    kept = {key_of(name): Entity(name, salience * _DECAY, count, last) for name, salience, count, last in known}
+    for spelled, weight in mentions:
+        key = key_of(spelled)
+        name, salience, count, _last = kept.get(key, (spelled, 0.0, 0, turn))
+        kept[key] = Entity(name, salience + weight, count + 1, turn)
+    return _most_salient([entity for entity in kept.values() if entity.salience >= _FAINT])
+
+
+def _most_salient(entities: list[Entity]) -> tuple[Entity, ...]:
+    return tuple(sorted(entities, key=lambda entity: (-entity.salience, entity.name))[:MOST_ENTITIES])
 
 
 def _topic(state: ConversationState, delta: StateDelta) -> tuple[str | None, tuple[str, ...], int]:
@@ -206,8 +210,8 @@ def plain(state: ConversationState) -> dict[str, Any]:
     return {
         "turns": state.turns,
         "entities": [
-            {"name": e.name, "salience": e.salience, "mentions": e.mentions, "last_turn": e.last_turn}
-            for e in state.entities
+            {"name": name, "salience": salience, "mentions": mentions, "last_turn": last_turn}
+            for name, salience, mentions, last_turn in state.entities
         ],
         "topic": state.topic,
         "topics": list(state.topics),
@@ -228,13 +232,9 @@ def _plain_search(search: Search | None) -> dict[str, Any] | None:
 def from_plain(fields: Mapping[str, Any]) -> ConversationState:
     """Builds a state from plain data. Raises `ValueError`: it is something else."""
     try:
-        entities = [
-            Entity(_text(e["name"]), _number(e["salience"]), _count(e["mentions"]), _count(e["last_turn"]))
-            for e in fields["entities"]
-        ]
         return ConversationState(
             turns=_count(fields["turns"]),
-            entities=tuple(sorted(entities, key=lambda entity: (-entity.salience, entity.name))[:MOST_ENTITIES]),
+            entities=_most_salient(list(map(_entity, fields["entities"]))),
             topic=_text(fields["topic"], optional=True),
             topics=tuple(_text(topic) for topic in fields["topics"])[-MOST_TOPICS:],
             depth=_count(fields["depth"]),
@@ -264,6 +264,11 @@ def delta_from_plain(fields: Sequence[Any]) -> StateDelta:
         )
     except (TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"no delta of a conversation: {error!r}") from None
+
+
+def _entity(fields: Mapping[str, Any]) -> Entity:
+    name, salience, mentions, last_turn = fields["name"], fields["salience"], fields["mentions"], fields["last_turn"]
+    return Entity(_text(name), _number(salience), _count(mentions), _count(last_turn))
 
 
 def _search(fields: Any) -> Search | None:

@@ -8,7 +8,6 @@ as a query (`?ssl_ca_certs=...`). Nothing here connects: a bad URL fails when it
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
@@ -16,6 +15,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.extras import missing
+from langchain_redis_memory.locks import new_lock
 from langchain_redis_memory.redis.client.bounded_sockets import bounded
 from langchain_redis_memory.redis.client.options import UNBOUNDED, Bounds, Options
 from langchain_redis_memory.redis.client.transport import AsyncPipelineTransport, DirectTransport, PipelineTransport
@@ -96,7 +96,7 @@ def lent(redis: RedisClient | None, aredis: RedisClient | None) -> Topology:
 
     def absent(name: str) -> Callable[[], Any]:
         def refuse() -> Any:
-            msg = f"this Client was made without {name}; pass Client(redis=..., aredis=...) to use both colours"
+            msg = f"this Client was made without {name}; for sync and async calls give it a URL, or both"
             raise ConfigError(msg)
 
         return refuse
@@ -137,7 +137,7 @@ def topology(url: str, options: Options) -> Topology:
 
 _ESCAPE = "in a user name or password, / ? # @ : are written %2F %3F %23 %40 %3A"
 _SERVERS: dict[str, Any] = {}
-_SERVERS_LOCK = threading.Lock()
+_SERVERS_LOCK = new_lock()
 
 
 def _memory(name: str) -> Topology:
