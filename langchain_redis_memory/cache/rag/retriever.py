@@ -335,7 +335,8 @@ class CachedRetriever(ClientOwner, BaseRetriever):
         began: float = yield Now()
         tally = self._tier.tally
         try:
-            cached = yield from self._tier.best_effort(self._find_flow(lease, self._reads(name, tokens)))
+            finding = self._tier.best_effort(self._find_flow(lease, self._reads(name, tokens)))
+            cached = yield from self._flights.cancellable_flow(finding, lambda: lease, self._client)
         except CacheUnavailable:
             cached = None
         tally.add("misses" if cached is None else "hits")

@@ -295,6 +295,12 @@ class ValueFlows:
         In async calls `load` may be a coroutine function; `force` loads in any case, `seen` is what a look-up has just
         given.
         """
+        loading = self._load_flow(key, load, how, force=force, seen=seen)
+        return how.flight.cancellable_flow(loading, lambda: self.ops.shard(key).lease(key), self._client)
+
+    def _load_flow(
+        self, key: str, load: Callable[[], Any], how: LoadOptions, *, force: bool, seen: ValueLookup | None
+    ) -> Flow[Any]:
         began: float = yield Now()
         if id(self) in disabled_here.get():
             return (yield making(load, _whole, self._nothing_flow, self._client))
