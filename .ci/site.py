@@ -77,7 +77,7 @@ def counts(told: dict[str, Any]) -> dict[str, Any]:
 COUNTS = {"order": 0, "title": "What a call costs", "command": "python -m benchmarks.counts"}
 
 
-SPEED = ("history", "checkpoint", "store", "cache", "limits", "values", "tasks", "start")
+SPEED = ("history", "checkpoint", "store", "cache", "limits", "values", "turn", "tasks", "start")
 """The benchmarks of speed, in the order of the page."""
 
 

@@ -146,7 +146,7 @@ class AnswerFlows:
         answer, flight = yield from self.find_flow(asked, self.lease_ms)
         decision = decision._replace(candidates=logged(asked.notes.get(CANDIDATES, [])))
         if answer is None or not isinstance(answer.value, AIMessage):
-            why = WHY if was_off(asked) else "there is no answer to it"
+            why = WHY if was_off(asked) else asked.unanswered
             return looked._replace(why=why, decision=decision._replace(outcome="miss", why=why), flight=flight)
         hit = decision._replace(outcome="hit", kind=answer.kind, why=answer.why, entry=answer.entry)
         yield from self._note_flow(asked, hit._replace(tokens=answer.tokens), answer, flight)

@@ -296,13 +296,14 @@ class RememberingRunnable(Runnable[Any, Output]):
         computed = [part() for part in now.described.computed]
         parts = [said.given, kwargs, settings, rights, *([computed] * bool(computed))]
         deciding = parts if any(parts) else None
-        private = not describable(deciding)
+        private = deciding is not None and not describable(deciding)
         note_cache(config)
         session_id = text_of(named, "session_id")
         config = self._entered(
             config, str(configurable.get("tenant", "")), str(configurable.get("agent", "")), session_id
         )
-        asker = Asker(users_of(config), session_id)
+        users = users_of(config)
+        asker = Asker(users, session_id)
         judge = partial(self._audience, opaque=now.acts)
         barred = "it is given what no key can hold" if private else self._barred
         sharing = SharingRule(asker, judge(words_of(said.question)), now.acts, self._share, judge, barred=barred)
@@ -313,7 +314,7 @@ class RememberingRunnable(Runnable[Any, Output]):
             question=said.question,
             lead=said.lead,
             given=None if private else deciding,
-            user=accessor_of(config),
+            user=accessor_of(config, users),
             run_id=str(getattr(config.get("callbacks"), "parent_run_id", None) or ""),
         )
         return incoming, Call(now.wrapped, said, config, kwargs, sharing, private=private)

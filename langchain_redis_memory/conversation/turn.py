@@ -13,6 +13,7 @@ from langchain_redis_memory.cache.sharing import Grounding, SharingRule
 from langchain_redis_memory.conversation.policy import Rule
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.ops import Flow, Invoke
+from langchain_redis_memory.redis.codec.messages import copied
 from langchain_redis_memory.redis.codec.tokens import count_tokens
 
 if TYPE_CHECKING:
@@ -231,12 +232,12 @@ def as_served(answer: Answer) -> str | BaseMessage:
     about = {"hit": True, "kind": answer.kind, "why": answer.why, "entry": answer.entry, "age_s": answer.age_s}
     saved = {"tokens": answer.tokens, "seconds": answer.seconds}
     metadata = {**value.response_metadata, "cache": {**about, "saved": saved}}
-    return value.model_copy(update={"id": str(uuid4()), "usage_metadata": None, "response_metadata": metadata})
+    return copied(value, id=str(uuid4()), usage_metadata=None, response_metadata=metadata)
 
 
 def with_id(message: BaseMessage) -> BaseMessage:
     """Returns the message with an id, so that storing it twice does no harm."""
-    return message if message.id else message.model_copy(update={"id": str(uuid4())})
+    return message if message.id else copied(message, id=str(uuid4()))
 
 
 def cost(

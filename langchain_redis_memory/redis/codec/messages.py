@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from langchain_core.messages import (
     AIMessage,
@@ -47,6 +47,7 @@ from langchain_redis_memory.redis.codec.tokens import count_tokens
 from langchain_redis_memory.redis.codec.values import pack, register, unpack_raw
 from langchain_redis_memory.redis.codec.version import VERSION, is_newer, newer
 
+M = TypeVar("M", bound=BaseMessage)
 TokenCounter = Callable[[Sequence[BaseMessage]], int]
 
 _CLASSES: dict[str, type[BaseMessage]] = {
@@ -257,6 +258,17 @@ _TEXT_OR_BLOCKS = (str, list)
 _set_extra = vars(BaseModel)["__pydantic_extra__"].__set__
 _set_fields = vars(BaseModel)["__pydantic_fields_set__"].__set__
 _set_private = vars(BaseModel)["__pydantic_private__"].__set__
+
+
+def copied(message: M, **changes: Any) -> M:
+    """Copies a message with some fields changed, as `model_copy` does in more steps."""
+    made = object.__new__(type(message))
+    made.__dict__.update(message.__dict__, **changes)
+    extra, private = message.__pydantic_extra__, message.__pydantic_private__
+    _set_extra(made, None if extra is None else extra.copy())
+    _set_fields(made, message.__pydantic_fields_set__ | changes.keys())
+    _set_private(made, None if private is None else private.copy())
+    return made
 
 
 def decode_messages(records: Sequence[bytes], where: Key) -> list[BaseMessage]:
