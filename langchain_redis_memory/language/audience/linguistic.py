@@ -102,19 +102,14 @@ def classify_audience(turn: str, *, opaque: bool = True, max_unsafe: float = MAX
 
 
 @lru_cache(2048)
-def repeatable(turn: str) -> AudienceVerdict | None:
-    """Classifies a turn for a chain that knows nobody, without deciding yet; None where it surely may be answered again.
+def doubtful_to_repeat(turn: str) -> AudienceVerdict | None:
+    """Classifies a turn for a chain that knows nobody, without deciding yet, where its answer may not be served again.
 
-    That is where no words speak for an effect, a wish to vary or a change, or it cannot be read: it takes half the time
-    to see that, and most turns are such.
+    None where no words speak for an effect, a wish to vary or a change, or it cannot be read, so that nothing is clear.
     """
-    model, clear = audience_weights(), slice(1, len(QUESTIONS))
-    found = signs(turn, whole=False)
-    if "unreadable" in found[0]:
-        return None
-    if any(words and max(weights[clear]) > _SPEAKS for each in found for weights, words in model.of(each)):
-        return _classified(turn, opaque=False)
-    return None
+    model, found = audience_weights(), signs(turn, unreadable=False)
+    spoken = (max(weights[1:4]) for each in found for weights, words in model.of(each) if words)
+    return weigh(found, model, opaque=False) if any(weight > _SPEAKS for weight in spoken) else None
 
 
 @lru_cache(2048)

@@ -26,12 +26,12 @@ from langchain_redis_memory.language.lexicon import lexicon
 from langchain_redis_memory.language.turn_tokens import read
 
 
-def signs(turn: str, *, whole: bool = True) -> list[dict[str, str]]:
+def signs(turn: str, *, unreadable: bool = True) -> list[dict[str, str]]:
     """Finds the signs of every sentence that asks or orders, or of all where none does.
 
     Args:
         turn: What the user said.
-        whole: Whether the patterns of its words are wanted, and the signs of what cannot be read.
+        unreadable: Whether a turn that cannot be read is looked at as well; else that is its one sign.
 
     Returns:
         Per sentence the names of its signs, with the words that speak for each; at least one sentence.
@@ -42,10 +42,10 @@ def signs(turn: str, *, whole: bool = True) -> list[dict[str, str]]:
         return [{"unreadable": turn.strip()[:40]}]
     lists = word_lists()
     why = lexicon("en").unreadable(tokens, lists.known)
-    if why and not whole:
+    if why and not unreadable:
         return [{"unreadable": why}]
     saying = [each for each in found if each.mark == "?" or not lists["exclamation"].issuperset(each.words)]
-    every = [_sentence(each, lists, whole=whole) for each in saying or found]
+    every = [_sentence(each, lists) for each in saying or found]
     asking = [each for each in every if "tells" not in each]
     telling = [each for each in every if "tells" in each]
     if why or not asking:
@@ -84,7 +84,7 @@ _NUMBERS = frozenset("one two three four five six seven eight nine ten eleven tw
 _A = frozenset(("a", "an"))
 
 
-def _sentence(each: SentenceWords, lists: WordLists, *, whole: bool) -> dict[str, str]:
+def _sentence(each: SentenceWords, lists: WordLists) -> dict[str, str]:
     """The signs of one sentence."""
     at, polite = start(each.words, lists)
     body = each.words[at:] or each.words
@@ -106,6 +106,4 @@ def _sentence(each: SentenceWords, lists: WordLists, *, whole: bool) -> dict[str
         found.drop("bare_general")  # "is dryer three free": one of many, as it is now
         found.add("is_state", " ".join(body[:3]))
     joint_signs(found)
-    return (
-        found.signs if not whole else found.signs | dict.fromkeys(patterns(body, capitals, each.mark, lists.common), "")
-    )
+    return found.signs | dict.fromkeys(patterns(body, capitals, each.mark, lists.common), "")
