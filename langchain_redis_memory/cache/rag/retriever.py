@@ -336,7 +336,7 @@ class CachedRetriever(ClientOwner, BaseRetriever):
         tally = self._tier.tally
         try:
             finding = self._tier.best_effort(self._find_flow(lease, self._reads(name, tokens)))
-            cached = yield from self._flights.cancellable_flow(finding, lambda: lease, self._client)
+            cached = yield from self._flights.cancellable_flow(finding, lambda: lease)
         except CacheUnavailable:
             cached = None
         tally.add("misses" if cached is None else "hits")
