@@ -56,8 +56,13 @@ def counts(told: dict[str, Any]) -> dict[str, Any]:
     """The stored counts of the hot paths as a table of what is the same on every machine."""
     of_build = told["instructions"][0]
     thousands = of_build["thousands"]
+    executed = {path: f"{n:,}" for path, n in thousands.items()}
+    against = {
+        path: ", ".join(f"{thousands[path] / theirs:.2f}x {peer}" for peer, theirs in of.items())
+        for path, of in of_build.get("peers", {}).items()
+    }
     rows = [
-        [path, str(of["trips"]), str(of["commands"]), f"{thousands[path]:,}" if path in thousands else ""]
+        [path, str(of["trips"]), str(of["commands"]), executed.get(path, ""), against.get(path, "")]
         for path, of in told["counts"].items()
     ]
     about = (
@@ -65,14 +70,14 @@ def counts(told: dict[str, Any]) -> dict[str, Any]:
         "Instructions (`--instructions`, by callgrind) are the client's alone, and the same within 1 % on one build of "
         f"Python, here {of_build['build']}."
     )
-    columns = ["", "trips", "commands", "thousand instructions"]
+    columns = ["", "trips", "commands", "thousand instructions", "divided by a peer's"]
     return {**COUNTS, "about": about, "columns": columns, "rows": rows, "notes": []}
 
 
 COUNTS = {"order": 0, "title": "What a call costs", "command": "python -m benchmarks.counts"}
 
 
-SPEED = ("history", "checkpoint", "store", "cache", "limits", "values", "tasks", "start")
+SPEED = ("history", "checkpoint", "store", "cache", "limits", "values", "turn", "tasks", "start")
 """The benchmarks of speed, in the order of the page."""
 
 

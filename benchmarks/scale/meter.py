@@ -26,7 +26,8 @@ LEAST, MOST, CALM = 5, 21, 0.1
 """Rounds: at least, at most, and the spread up to which there are no more."""
 ROUND_S, POINT_S = 0.04, 5.0
 """How long the calls of a round take, and how long rounds go on at one size."""
-IDLE_S = 0.4
+IDLE_S, SLOW_S = 0.4, 2.0
+"""How long the servers are watched at rest, and how long a call takes that is measured once."""
 
 Work = Callable[[int], Any]
 
@@ -85,14 +86,19 @@ class Meter:
         Args:
             work: Called with a number that is new each time.
             operations: How many operations a call is.
-            rounds: How often it is measured at least; with 1 what takes long is called twice in all.
+            rounds: How often it is measured at least; what takes long is measured once.
 
         Returns:
             Its costs by name: times of processors in those of a bare GET, and the larger spread of both.
         """
-        if rounds > 1:
+        begun = time.perf_counter()
+        counted = self._counted(work, 1)
+        if time.perf_counter() - begun > SLOW_S:
+            rounds = 1
+        else:
             self._called(work, WARM_UP, POINT_S / 10)
-        counted = self._counted(work, COUNTED if rounds > 1 else 1)
+            fewest = [self._counted(work, COUNTED) for _ in range(3)]  # some open connections
+            counted = {what: min(one[what] for one in fewest) for what in counted}
         found: list[tuple[float, float]] = []
         walls: list[float] = []
         end = time.perf_counter() + POINT_S

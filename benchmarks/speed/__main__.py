@@ -18,7 +18,7 @@ from pathlib import Path
 
 from benchmarks.speed.harness import QUICK
 
-NAMES = ("history", "checkpoint", "store", "cache", "values", "limits", "tasks", "start", "sizes")
+NAMES = ("history", "checkpoint", "store", "cache", "values", "turn", "limits", "tasks", "start", "sizes")
 ROOT = Path(__file__).parent.parent.parent
 
 

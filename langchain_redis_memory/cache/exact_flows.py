@@ -154,9 +154,12 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
             return None
         read = self.entries.get_one(query.name)
         if item is None:
-            return (yield from self._flights.join_flow(self.lease(query), read)) if self._flights else None
+            if not self._flights:
+                return None
+            return (yield from self._leading_flow(query, self._flights.join_flow(self.lease(query), read)))
         if self._is_stale(item):
-            return (yield from self._flights.refresh_flow(self.lease(query), item, read, self._is_stale))
+            refreshing = self._flights.refresh_flow(self.lease(query), item, read, self._is_stale)
+            return (yield from self._leading_flow(query, refreshing))
         return item
 
     def _adopt_flow(

@@ -57,6 +57,7 @@ class QuickLookup(NamedTuple):
     failed: Callable[[RedisMemoryError], None]
 
 
+T = TypeVar("T")
 QueryT = TypeVar("QueryT", bound=Query)
 EntryT = TypeVar("EntryT")
 
@@ -181,6 +182,10 @@ class LLMCacheFlows(LoggedFlows, Generic[QueryT, EntryT]):
             except CacheUnavailable:
                 tally.add("dropped", model=query.model)
         yield from self._leave_flow(query)  # in a trip of its own: a script that the server does not know runs last
+
+    def _leading_flow(self, query: QueryT, flow: Flow[T]) -> Flow[T]:
+        """Runs a flow that may take the lead, which a caller who is cancelled gives up."""
+        return self._flights.cancellable_flow(flow, lambda: self.lease(query))
 
     def _leave_flow(self, query: QueryT) -> Flow[None]:
         """Gives the lease back, if this thread or task has it."""

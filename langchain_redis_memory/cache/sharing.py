@@ -126,12 +126,12 @@ class SharingRule(NamedTuple):
         if self.barred:
             return self.barred
         if self.words.effect:
-            return "asks for something to be done"
+            return "may ask for something to be done"
         if self.words.vary:
             return "asks for something other than what was said"
         if self.words.volatile and not self.lifetimes.volatile_s:
-            return "its answer changes by itself"
-        return "its answer is the asker's own" if self._own and not self.lifetimes.user_s else ""
+            return "its answer may change by itself"
+        return "its answer may be the asker's own" if self._own and not self.lifetimes.user_s else ""
 
     @property
     def _own(self) -> bool:

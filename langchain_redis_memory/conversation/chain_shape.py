@@ -22,6 +22,9 @@ from langchain_redis_memory.redis.codec.fingerprint import is_configurable_model
 QUESTION_KEYS = ("question", "input", "messages")
 """Where a question is looked for in a dict, in this order, where the caller named no key."""
 
+HISTORY_KEYS = ("history", "chat_history")
+"""What the conversation is called in a dict, in this order."""
+
 
 class ChainShape(NamedTuple):
     """The input and the output of a chain.
@@ -45,6 +48,11 @@ class ChainShape(NamedTuple):
     cumulative: bool = False
     patches: bool = False
     types: tuple[type, ...] = ()
+
+    @property
+    def history_key(self) -> str:
+        """The name under which it gets the conversation: LangChain's `chat_history` where it asks for that."""
+        return next((key for key in HISTORY_KEYS if key in self.fields), HISTORY_KEYS[0])
 
 
 def shape_of(chain: Runnable[Any, Any], input_key: str | None = None) -> ChainShape:

@@ -13,7 +13,6 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
 from langchain_core.messages import BaseMessage, HumanMessage
-from langchain_core.messages.utils import count_tokens_approximately
 
 from langchain_redis_memory.checks import check_type
 from langchain_redis_memory.errors import ConfigError, ServerError
@@ -22,6 +21,7 @@ from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.history.turns import exchanges
 from langchain_redis_memory.language.turn_state import PastTurn, TurnState
 from langchain_redis_memory.ops import Background, Flow, Op, Reply, pure
+from langchain_redis_memory.redis.codec.tokens import count_tokens
 
 if TYPE_CHECKING:  # what keeps states, summaries and copies is loaded by who keeps them
     from langchain_core.documents import Document
@@ -207,7 +207,7 @@ class TurnContext:
             yield from self._write_behind.write_flow(transcript, said)
         if self.rolling is None or not stored:
             return
-        tokens = known.tokens + count_tokens_approximately(said)
+        tokens = known.tokens + count_tokens(said)
         if self.rolling.due(known.summary, known.turns + 1, tokens):
             flow = self.rolling.follow_flow(transcript, transcript.ttl_ms)
             if self.rolling.background:

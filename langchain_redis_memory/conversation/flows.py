@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.messages.utils import count_tokens_approximately
 
 from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion
 from langchain_redis_memory.cache.answers.switch import was_off
@@ -41,8 +40,9 @@ from langchain_redis_memory.history.outbox import AWAY, Outbox
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.language.turn_state import PastTurn
-from langchain_redis_memory.ops import Background, Flow, Invoke, Now, Op, ask, merge, pure
+from langchain_redis_memory.ops import Background, Flow, Invoke, Now, Op, ask, leave_behind, merge, pure
 from langchain_redis_memory.redis.codec.fingerprint import describable
+from langchain_redis_memory.redis.codec.tokens import count_tokens
 
 _log = logging.getLogger(__name__)
 
@@ -98,6 +98,10 @@ class TurnFlows:
         except Exception as error:
             yield from lost_flow(error)
             raise
+        except GeneratorExit:  # cancelled, which a guarded step has seen to already
+            if (given_back := leave(turn.progress.flight)).commands:
+                leave_behind(ask(given_back))
+            raise
         ended: float = yield Now()
         report = report_of(turn, done, ended - started)
         yield from tell_flow(on_turn, report)
@@ -123,7 +127,8 @@ class TurnFlows:
 
     def _steps_flow(self, turn: TurnRequest, started: float) -> Flow[StoredTurn]:
         loaded = yield from self.load_flow(turn)
-        turn.progress.flight = loaded.found.flight
+        if loaded.reachable:  # if not, it may have the lead all the same
+            turn.progress.flight = loaded.found.flight
         planned = yield from self.plan_flow(turn, loaded)
         turn.progress.planned = planned
         answered = yield from self.answer_flow(turn, planned, started)
@@ -145,6 +150,7 @@ class TurnFlows:
                     turn.transcript, planned.context, done.messages, stored=done.stored
                 )
             elif (given_back := leave(progress.flight)).commands:
+                progress.flight = None
                 yield from ask(given_back)
         except RedisMemoryError as error:
             _log.warning("what was left of a turn that broke off is not stored: %s", error)
@@ -162,7 +168,7 @@ class TurnFlows:
             plan = yield from self.planner.plan(turn.text, seen.messages, turn.asked, seen.context, turn.chain.sharing)
         alone = self.planner.opening(turn.asked, turn.chain.sharing)
         looked_up = alone if plan is None else plan.reads
-        lookup = self.cache.lookup(looked_up, turn.chain.single_flight_ms)
+        lookup, turn.progress.flight = self.cache.lookup(looked_up, turn.chain.single_flight_ms)
         loaded = yield from self._read_flow(turn.transcript, lookup, seen or NOTHING_SEEN)
         unchanged = (
             seen is not None
@@ -214,7 +220,7 @@ class TurnFlows:
         answer = None if plan.reads is None else (yield from self._cached_flow(turn, plan.reads, loaded))
         if was_off(turn.asked):
             plan = plan._replace(asked=None)
-        tokens = count_tokens_approximately(plan.shown) if plan.shown else 0
+        tokens = count_tokens(plan.shown) if plan.shown else 0
         return PlannedTurn(history, context, loaded.reachable, plan, tokens, answer, self.cache.cache is not None)
 
     def _read_all_flow(
@@ -244,11 +250,12 @@ class TurnFlows:
         lookup, lease_ms = loaded.found, turn.chain.single_flight_ms
         if loaded.looked_up is None or not asked.is_named_as(loaded.looked_up):
             try:
-                lookup = yield from ask(self.cache.lookup(asked, lease_ms, lookup.flight))
+                look, turn.progress.flight = self.cache.lookup(asked, lease_ms, lookup.flight)
+                lookup = yield from ask(look)
+                turn.progress.flight = lookup.flight
             except UnavailableError as error:
                 _log.warning("the cache is bypassed: %s", error)
                 lookup = NOTHING
-            turn.progress.flight = lookup.flight
         return (yield from self.cache.find_flow(asked, lookup, lease_ms))
 
     # --- answer -------------------------------------------------------------------------------------------------------

@@ -16,10 +16,12 @@ from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.cache.answers.answer_cache import CacheQuestion
 from langchain_redis_memory.cache.sharing import SharingRule, instructs
+from langchain_redis_memory.checks import check_method, check_type
 from langchain_redis_memory.conversation.context import StoredContext
 from langchain_redis_memory.conversation.options import AnswerOptions, QuestionOptions
 from langchain_redis_memory.conversation.select.window import Selector
 from langchain_redis_memory.conversation.turn import Plan
+from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.classify import Classifier, Verdict, points_outside
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.classify.standalone import continued, spoken
@@ -41,6 +43,9 @@ class Planner:
         cached: Whether there is a cache of answers.
         questions: How questions are understood.
         answers: Which answers are kept and shared.
+
+    Raises:
+        ConfigError: One of them cannot do what it is for.
     """
 
     def __init__(
@@ -51,6 +56,10 @@ class Planner:
         questions: QuestionOptions,
         answers: AnswerOptions,
     ) -> None:
+        check_method(classifier, "classify", "classifier", ConfigError)
+        check_method(selector, "reach", "selector", ConfigError)
+        check_type(questions, QuestionOptions, "questions", "QuestionOptions(...)", ConfigError)
+        check_type(answers, AnswerOptions, "answers", "AnswerOptions(...)", ConfigError)
         self.classifier: Classifier = classifier
         self.selector: Selector = selector
         self.cached: bool = cached

@@ -30,7 +30,7 @@ from langchain_redis_memory.cache.sharded_entries import ShardedEntries
 from langchain_redis_memory.cache.sharing import unrepeatable
 from langchain_redis_memory.cache.single_flight import SingleFlight
 from langchain_redis_memory.cache.stats import Stats, read_stats_flow
-from langchain_redis_memory.checks import check_number
+from langchain_redis_memory.checks import check_number, check_type
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.ops import Flow, Invoke, Now, Op, ask, merge, pure
 from langchain_redis_memory.redis.client.client import Client
@@ -121,8 +121,11 @@ class CachedRetriever(ClientOwner, BaseRetriever):
     ) -> None:
         wire = connect(client, owner=type(self), **server)
         epoch = wire.keys(tenant).epoch("search", corpus)
-        if retriever is None:
-            raise ConfigError("a retriever must be given, as in CachedRetriever(client, retriever)")
+        if not isinstance(retriever, Runnable) and not callable(retriever):
+            msg = (
+                "a retriever must be given, as in CachedRetriever(client, retriever); vector stores have as_retriever()"
+            )
+            raise ConfigError(msg)
         ttl_ms, empty_ms = milliseconds(ttl_s), milliseconds(empty_ttl_s, "empty_ttl_s")
         stale_ms = milliseconds(stale_s, "stale_s") if ttl_ms else 0
         flights = SingleFlight(milliseconds(single_flight_s, "single_flight_s"))
@@ -273,6 +276,7 @@ class CachedRetriever(ClientOwner, BaseRetriever):
         self, query: str, callbacks: Any, settings: Mapping[str, Any] | None, kwargs: dict[str, Any]
     ) -> bytes | None:
         """Names a result by all that decides it; None for what cannot be part of a name."""
+        check_type(query, str, "a query", "text (a chain that is given a dict: itemgetter('question') | retriever)")
         deciding = [deciding_settings(settings or {}), kwargs, seen_by(self.retriever, settings or {}, callbacks)]
         if not describable(deciding):
             return None
@@ -331,7 +335,8 @@ class CachedRetriever(ClientOwner, BaseRetriever):
         began: float = yield Now()
         tally = self._tier.tally
         try:
-            cached = yield from self._tier.best_effort(self._find_flow(lease, self._reads(name, tokens)))
+            finding = self._tier.best_effort(self._find_flow(lease, self._reads(name, tokens)))
+            cached = yield from self._flights.cancellable_flow(finding, lambda: lease)
         except CacheUnavailable:
             cached = None
         tally.add("misses" if cached is None else "hits")

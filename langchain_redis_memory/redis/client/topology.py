@@ -96,7 +96,7 @@ def lent(redis: RedisClient | None, aredis: RedisClient | None) -> Topology:
 
     def absent(name: str) -> Callable[[], Any]:
         def refuse() -> Any:
-            msg = f"this Client was made without {name}; pass Client(redis=..., aredis=...) to use both colours"
+            msg = f"this Client was made without {name}; for sync and async calls give it a URL, or both"
             raise ConfigError(msg)
 
         return refuse

@@ -172,11 +172,12 @@ class DirectTransport:
         """Takes an idle connection, or has the pool open one, or look at one that needs it."""
         try:
             connection = self._idle.pop()
-        except IndexError:
-            return self._pool.get_connection(*self._named)
-        if connection.is_ready():
-            return connection
-        self._pool.release(connection)
+        except IndexError:  # what opening one raises is not told as an error while this one was handled
+            connection = None
+        if connection is not None:
+            if connection.is_ready():
+                return connection
+            self._pool.release(connection)
         return self._pool.get_connection(*self._named)
 
     def renew(self) -> None:

@@ -118,6 +118,13 @@ async def test_white_space_at_the_ends_does_not_count(client: Client, both: Both
 
 
 @pytest.mark.slow
+async def test_what_is_no_query_is_refused(client: Client, both: Both, trips: list[Trip]) -> None:
+    chain = {"context": CachedRetriever(client, look_up, name="l")} | RunnableLambda(str)
+    with pytest.raises(InvalidInputError, match=r"a query must be text .*itemgetter\('question'\)"):
+        await both(chain.invoke)({"question": "a"})
+    assert trips == []
+
+
 async def test_all_that_decides_is_in_the_name(client: Client, both: Both) -> None:
     library = Library()
     for tenant in ("", "a", "*"):
