@@ -39,8 +39,7 @@ from langchain_redis_memory.conversation.turn_cache import Flight, TurnCache, Tu
 from langchain_redis_memory.conversation.turn_record import count_saved
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
-from langchain_redis_memory.ops import Background, Flow, Now, Op, ask, merge, pure
-from langchain_redis_memory.redis.client.beside import beside
+from langchain_redis_memory.ops import Background, Flow, Now, Op, ask, leave_behind, merge, pure
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.codec.fingerprint import deciding_settings, describable
 from langchain_redis_memory.run_config import rights_of
@@ -147,7 +146,7 @@ class AnswerFlows:
         answer, flight = yield from self.find_flow(asked, self.lease_ms)
         decision = decision._replace(candidates=logged(asked.notes.get(CANDIDATES, [])))
         if answer is None or not isinstance(answer.value, AIMessage):
-            why = WHY if was_off(asked) else "there is no answer to it"
+            why = WHY if was_off(asked) else asked.unanswered
             return looked._replace(why=why, decision=decision._replace(outcome="miss", why=why), flight=flight)
         hit = decision._replace(outcome="hit", kind=answer.kind, why=answer.why, entry=answer.entry)
         yield from self._note_flow(asked, hit._replace(tokens=answer.tokens), answer, flight)
@@ -245,7 +244,7 @@ class AnswerFlows:
             return (yield from self.cache.find_flow(asked, found, lease_ms)), found.flight
         except GeneratorExit:
             if (given_back := leave(found.flight)).commands:
-                beside(self.client, ask(given_back))
+                leave_behind(ask(given_back))
             raise
 
     # --- storing ------------------------------------------------------------------------------------------------------

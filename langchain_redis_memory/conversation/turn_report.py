@@ -83,8 +83,8 @@ def why_not(turn: TurnRequest, planned: PlannedTurn) -> str:
     outcome = outcome_of(planned)
     if outcome == "off":
         return "there is no cache" if not planned.cached else "the server is away"
-    if outcome == "miss":
-        return "there is no answer to it"
+    if planned.plan.reads is not None:
+        return planned.plan.reads.unanswered
     return why_bypassed(turn, planned.plan)
 
 

@@ -59,6 +59,11 @@ class CacheQuestion:
     ttl_s: float | None = field(default=None, compare=False)
     notes: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
+    @property
+    def unanswered(self) -> str:
+        """What is said of a miss: a question that leans on its conversation may be answered in others."""
+        return f"there is no answer to it{' in this context' if self.memory else ''}"
+
     def lifetime_ms(self, ttl_ms: int) -> int:
         """Returns the lifetime to store the answer with: the cache's own, or this turn's bound where that is shorter.
 
