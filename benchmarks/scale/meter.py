@@ -97,7 +97,8 @@ class Meter:
             rounds = 1
         else:
             self._called(work, WARM_UP, POINT_S / 10)
-            counted = self._counted(work, COUNTED)
+            fewest = [self._counted(work, COUNTED) for _ in range(3)]  # some open connections
+            counted = {what: min(one[what] for one in fewest) for what in counted}
         found: list[tuple[float, float]] = []
         walls: list[float] = []
         end = time.perf_counter() + POINT_S

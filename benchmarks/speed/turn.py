@@ -16,6 +16,7 @@ import redis
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
 
+from benchmarks.counts import HIT, MISS
 from benchmarks.speed.harness import Median, Work, connected, interleaved, processor_time, server, trips
 from benchmarks.speed.report import Report, installed
 from langchain_redis_memory import ConversationMemory
@@ -41,12 +42,14 @@ def turns(url: str) -> dict[str, Work]:
         chain, numbers = ConversationMemory(client, state=bool(kind)).wrap(CHAIN), count()
 
         def turn(question: str, session: str, chain: Any = chain, kind: str = kind, of: Any = numbers) -> None:
-            n = f"{next(of)}{kind}"
-            chain.invoke({"question": question.format(n)}, {"configurable": {"session_id": session.format(n)}})
+            n = 2 * next(of) + bool(kind)
+            chain.invoke(
+                {"question": question.format(n)}, {"configurable": {"session_id": f"{session.format(n)}{kind}"}}
+            )
 
-        found[f"a hit{kind}"] = partial(turn, "How do refunds work?", "hit {}")
-        found[f"a miss{kind}"] = partial(turn, "Which colour has the house number {}?", "miss {}")
-        found[f"a follow-up{kind}"] = partial(turn, "And how long does it take?", f"follow-up{kind}")
+        found[f"a hit{kind}"] = partial(turn, HIT, "hit {}")
+        found[f"a miss{kind}"] = partial(turn, MISS, "miss {}")
+        found[f"a follow-up{kind}"] = partial(turn, "And how long does it take?", "follow-up")
     for work in found.values():
         for _ in range(20):
             work()
