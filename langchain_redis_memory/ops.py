@@ -10,6 +10,7 @@ yields the default, and the rest of the trip is not disturbed.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, NamedTuple, TypeVar, Union, cast, overload
@@ -245,6 +246,24 @@ class Background(NamedTuple):
     """
 
     flow: Generator[Any, Any, Any]
+
+
+class _Left(threading.local):
+    """What the flows of this thread left to be done as they were closed."""
+
+    def __init__(self) -> None:
+        self.flows: list[Generator[Any, Any, Any]] = []
+
+
+LEFT = _Left()
+
+
+def leave_behind(flow: Generator[Any, Any, Any]) -> None:
+    """Says in a flow that is closed (`GeneratorExit`), as its caller was cancelled, what is still to be done.
+
+    Such a flow asks nothing more itself; its driver runs this one, a sync one in a thread.
+    """
+    LEFT.flows.append(flow)
 
 
 Step = Union[Op[Any], Invoke, Emit, Sleep, Now, OneDeadline, Background]

@@ -39,8 +39,7 @@ from langchain_redis_memory.conversation.turn_cache import Flight, TurnCache, Tu
 from langchain_redis_memory.conversation.turn_record import count_saved
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
-from langchain_redis_memory.ops import Background, Flow, Now, Op, ask, merge, pure
-from langchain_redis_memory.redis.client.beside import beside
+from langchain_redis_memory.ops import Background, Flow, Now, Op, ask, leave_behind, merge, pure
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.codec.fingerprint import deciding_settings, describable
 from langchain_redis_memory.run_config import rights_of
@@ -245,7 +244,7 @@ class AnswerFlows:
             return (yield from self.cache.find_flow(asked, found, lease_ms)), found.flight
         except GeneratorExit:
             if (given_back := leave(found.flight)).commands:
-                beside(self.client, ask(given_back))
+                leave_behind(ask(given_back))
             raise
 
     # --- storing ------------------------------------------------------------------------------------------------------

@@ -108,7 +108,7 @@ class ToolFlows:
             return item
         look = read.map(lambda stored: None if stored is None or self._is_stale(stored) else stored)
         joining = self.flights.join_flow(entries.lease(name), look)
-        stored = yield from self.flights.cancellable_flow(joining, lambda: entries.lease(name), self.client)
+        stored = yield from self.flights.cancellable_flow(joining, lambda: entries.lease(name))
         return item if stored is None else stored
 
     def _is_stale(self, item: Item) -> bool:

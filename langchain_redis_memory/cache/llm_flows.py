@@ -185,7 +185,7 @@ class LLMCacheFlows(LoggedFlows, Generic[QueryT, EntryT]):
 
     def _leading_flow(self, query: QueryT, flow: Flow[T]) -> Flow[T]:
         """Runs a flow that may take the lead, which a caller who is cancelled gives up."""
-        return self._flights.cancellable_flow(flow, lambda: self.lease(query), self.client)
+        return self._flights.cancellable_flow(flow, lambda: self.lease(query))
 
     def _leave_flow(self, query: QueryT) -> Flow[None]:
         """Gives the lease back, if this thread or task has it."""

@@ -19,7 +19,7 @@ from typing import Any, Literal, NamedTuple, Protocol, get_args
 
 from langchain_redis_memory.checks import check_word
 from langchain_redis_memory.errors import ConfigError
-from langchain_redis_memory.language.audience.linguistic import classify_audience
+from langchain_redis_memory.language.audience.linguistic import classify_audience, doubtful_to_repeat
 from langchain_redis_memory.language.audience.verdict import Audience, AudienceVerdict
 from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 from langchain_redis_memory.language.need.politeness import without_politeness
@@ -215,7 +215,8 @@ def unrepeatable(text: str, audience: AudienceClassifier = classify_audience) ->
 
     Returns "effect", "vary" or "volatile" as a word of statistics; None where the answer may be repeated.
     """
-    return next(iter(_clear(audience(text, opaque=False))), None)
+    words = doubtful_to_repeat(text) if audience is classify_audience else audience(text, opaque=False)
+    return None if words is None else next(iter(_clear(words)), None)
 
 
 def asks_for_anybody(text: str, audience: AudienceClassifier = classify_audience) -> bool:

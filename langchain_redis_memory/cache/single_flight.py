@@ -16,10 +16,8 @@ from random import random
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from langchain_redis_memory.cache.best_effort import CacheUnavailable
-from langchain_redis_memory.ops import Flow, Invoke, Now, Op, Sleep, ask, merge, pure
+from langchain_redis_memory.ops import Flow, Invoke, Now, Op, Sleep, ask, leave_behind, merge, pure
 from langchain_redis_memory.redis import lease
-from langchain_redis_memory.redis.client.beside import beside
-from langchain_redis_memory.redis.client.client import Client
 
 T = TypeVar("T")
 
@@ -123,13 +121,13 @@ class SingleFlight:
         yield from self.leave_flow(key)
         return found
 
-    def cancellable_flow(self, flow: Flow[T], key: Callable[[], str], client: Client) -> Flow[T]:
-        """Runs a flow that may take the lead; where its caller is cancelled the lease is given back beside him."""
+    def cancellable_flow(self, flow: Flow[T], key: Callable[[], str]) -> Flow[T]:
+        """Runs a flow that may take the lead; where its caller is cancelled the lease is given back."""
         try:
             return (yield from flow)
         except GeneratorExit:
             if (given_back := self.leave(key())).commands:
-                beside(client, ask(given_back))
+                leave_behind(ask(given_back))
             raise
 
     def leave_flow(self, key: str) -> Flow[None]:

@@ -19,7 +19,7 @@ from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuest
 from langchain_redis_memory.cache.answers.switch import was_off
 from langchain_redis_memory.conversation.answer_flow import answer_flow
 from langchain_redis_memory.conversation.context import TurnContext
-from langchain_redis_memory.conversation.guarded_step import guarded
+from langchain_redis_memory.conversation.guarded_step import Driver, guarded
 from langchain_redis_memory.conversation.planner import Planner
 from langchain_redis_memory.conversation.recent import NOTHING_SEEN, RecentConversation, RecentConversations
 from langchain_redis_memory.conversation.turn import Chain, TurnInput, TurnReport, also_given, with_id, words_of
@@ -40,9 +40,7 @@ from langchain_redis_memory.history.outbox import AWAY, Outbox
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.language.turn_state import PastTurn
-from langchain_redis_memory.ops import Background, Flow, Invoke, Now, Op, ask, merge, pure
-from langchain_redis_memory.redis.client.beside import beside
-from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.ops import Background, Flow, Invoke, Now, Op, ask, leave_behind, merge, pure
 from langchain_redis_memory.redis.codec.fingerprint import describable
 from langchain_redis_memory.redis.codec.tokens import count_tokens
 
@@ -67,7 +65,7 @@ class TurnFlows:
     planner: Planner
     context: TurnContext
     cache: TurnCache
-    driver: Client
+    driver: Driver
     max_messages: int | None
     recorder: TurnRecorder | None = None
     outbox: Outbox = field(default_factory=Outbox)
@@ -102,7 +100,7 @@ class TurnFlows:
             raise
         except GeneratorExit:  # cancelled, which a guarded step has seen to already
             if (given_back := leave(turn.progress.flight)).commands:
-                beside(self.driver, ask(given_back))
+                leave_behind(ask(given_back))
             raise
         ended: float = yield Now()
         report = report_of(turn, done, ended - started)

@@ -15,7 +15,7 @@ from langchain_redis_memory.redis.client.client import Client
 async def cancelled_at_each_trip(client: Client, call: Callable[[int], Awaitable[Any]]) -> int:
     """Makes a call again and again, cancelled while it waits for its first reply, then its second; how many it has.
 
-    `call` gets the number of the time. Each time waits for what the client then does beside.
+    `call` gets the number of the time.
     """
     whole = client.arun
     for number in count():
@@ -34,7 +34,6 @@ async def cancelled_at_each_trip(client: Client, call: Callable[[int], Awaitable
         held.cancel()
         calling.cancel()
         ended = await asyncio.gather(calling, return_exceptions=True)
-        await client.asettle()
         client.arun = whole  # type: ignore[method-assign]
         if not isinstance(ended[0], asyncio.CancelledError):
             return number

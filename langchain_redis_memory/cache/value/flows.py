@@ -296,7 +296,7 @@ class ValueFlows:
         given.
         """
         loading = self._load_flow(key, load, how, force=force, seen=seen)
-        return how.flight.cancellable_flow(loading, lambda: self.ops.shard(key).lease(key), self._client)
+        return how.flight.cancellable_flow(loading, lambda: self.ops.shard(key).lease(key))
 
     def _load_flow(
         self, key: str, load: Callable[[], Any], how: LoadOptions, *, force: bool, seen: ValueLookup | None

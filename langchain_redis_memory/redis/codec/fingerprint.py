@@ -97,7 +97,11 @@ class LiveSettings:
         self._part = part
         empty = {name for name, value in list(vars(part).items()) if isinstance(value, list) and not value}
         self._notes = {name for name in empty if not name.startswith("stop")}
-        self._seen = self._look(dict(vars(part)))
+        self.renew()
+
+    def renew(self) -> None:
+        """Takes the settings of now for those that it was described by."""
+        self._seen = self._look(dict(vars(self._part)))
         self._decides = _copied(self._deciding())
 
     def _look(self, values: dict[str, Any]) -> _SeenSettings:

@@ -223,6 +223,22 @@ async def test_without_a_name_only_the_object_shares(
     assert len(library.asked) == 2
 
 
+async def test_settings_that_change_in_place_are_noticed(client: Client, both: Both) -> None:
+    library = Library()
+    cached = CachedRetriever(client, library)
+    for k, edition in ((1, 1), (3, 1), (3, 2)):
+        library.k, library.edition = k, edition
+        for _ in range(2):
+            found = await both(cached.invoke)("q")
+            assert (len(found), found[0].metadata["edition"]) == (k, edition)
+    assert len(library.asked) == 3, "what it notes by itself is no setting"
+    described, other = Described(index="a"), Described(index="a")
+    cached = CachedRetriever(client, described)
+    described.index = "b"
+    await both(cached.invoke)("q")
+    assert (await both(CachedRetriever(client, other).invoke)("q"))[0].metadata["by"] == id(other)
+
+
 class Described(BaseRetriever):
     """One that LangChain can describe."""
 
