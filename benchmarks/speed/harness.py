@@ -117,6 +117,8 @@ QUICK = "BENCHMARKS_QUICK"
 """Set in the environment, each measure is made a twentieth as often: to see that everything runs, not how fast."""
 
 
+UNTIL = "BENCHMARKS_UNTIL"
+"""Set in the environment, no run goes on after that time (in seconds since 1970) because it is restless."""
 PARTS, MOST_PARTS = 10, 30
 """A run has so many parts; a restless one more, of which those count in which all contenders were quickest."""
 RESTLESS, MORE_S = 0.25, 2.5
@@ -211,7 +213,8 @@ def _calls(taken: list[Part], names: list[str], times: int, warm_up: int, *, mor
     parts = min(PARTS, times)
     for at in range(parts):
         taken.append((yield from turns(times * (at + 1) // parts - times * at // parts)))
-    more, end = more and not os.environ.get(QUICK), time.monotonic() + MORE_S
+    left = float(os.environ.get(UNTIL, "inf")) - time.time()
+    more, end = more and not os.environ.get(QUICK), time.monotonic() + min(MORE_S, left)
     while more and len(taken) < MOST_PARTS and time.monotonic() < end:
         if max(one.spread for one in _medians(taken).values()) <= RESTLESS:
             break

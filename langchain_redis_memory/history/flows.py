@@ -105,7 +105,7 @@ class HistoryFlows:
         """Reads all messages."""
         stored = yield from self._read_flow(self.transcript.read(), lambda messages: messages)
         if self.outbox is not None and not self.outbox.messages(self.transcript):
-            self.outbox.seen.put(self._key, stored)
+            self.outbox.seen.put(self.transcript, stored)
         return stored
 
     def _add_flow(self, messages: Sequence[BaseMessage]) -> Flow[WriteResult]:
@@ -132,7 +132,7 @@ class HistoryFlows:
             _log.warning("messages are kept in this process until they can be stored: %s", error)
             self.outbox.put(self.transcript, said, write, self.loader)
             return WriteResult(0, 0, 0, 0, 0)
-        self.outbox.seen.add(self._key, said)
+        self.outbox.seen.add(self.transcript, said)
         return stored
 
     def add_flow(self, messages: Sequence[BaseMessage]) -> Flow[WriteResult]:

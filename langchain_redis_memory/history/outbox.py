@@ -196,7 +196,7 @@ class Outbox:
     def _stored(self, entries: Sequence[Entry]) -> None:
         """Forgets writes that are stored, and remembers their messages as the newest ones there."""
         for entry in entries:
-            self.seen.add(entry.key, entry.messages)
+            self.seen.add(entry.transcript, entry.messages)
         self._done(entries)
 
     def _done(self, entries: Sequence[Entry]) -> None:

@@ -8,13 +8,13 @@ salient are kept, so a state stays small however long the conversation is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.language.classify.question_type import QuestionType
-from langchain_redis_memory.language.phrases import key_of, language_of, phrases, phrases_in
+from langchain_redis_memory.language.phrases import key_of, language_of, phrases_in
 from langchain_redis_memory.redis.cas_record import Version
 
 SCHEMA = 1
@@ -113,8 +113,8 @@ def delta_of(turn: str, answer: str, verdict: Verdict | None = None, search: Sea
     """Extracts what one turn contributes to a state. Returns the delta: the same for the same turn in any state."""
     mentions: dict[str, tuple[str, float]] = {}
     language = language_of(turn)
-    for found, by_user in ((phrases_in(turn, language), True), (phrases(answer), False)):
-        for phrase in found[:30]:
+    for text, spoken, by_user in ((turn, language, True), (answer, language_of(answer), False)):
+        for phrase in phrases_in(text, spoken, 30):
             key = key_of(phrase.text)
             name, weight = mentions.get(key, (phrase.text, 0.0))
             mentions[key] = (name, weight + _WEIGHTS[by_user, phrase.named])
@@ -162,16 +162,18 @@ def advance(
 
 
 def _entities(known: Sequence[Entity], mentions: Sequence[tuple[str, float]], turn: int) -> tuple[Entity, ...]:
-    kept = {key_of(name): Entity(name, salience * _DECAY, count, last) for name, salience, count, last in known}
+    kept = {key_of(name): (name, salience * _DECAY, count, last) for name, salience, count, last in known}
     for spelled, weight in mentions:
         key = key_of(spelled)
         name, salience, count, _last = kept.get(key, (spelled, 0.0, 0, turn))
-        kept[key] = Entity(name, salience + weight, count + 1, turn)
-    return _most_salient([entity for entity in kept.values() if entity.salience >= _FAINT])
+        kept[key] = (name, salience + weight, count + 1, turn)
+    return _most_salient(entity for entity in kept.values() if entity[1] >= _FAINT)
 
 
-def _most_salient(entities: list[Entity]) -> tuple[Entity, ...]:
-    return tuple(sorted(entities, key=lambda entity: (-entity.salience, entity.name))[:MOST_ENTITIES])
+def _most_salient(entities: Iterable[tuple[str, float, int, int]]) -> tuple[Entity, ...]:
+    """Returns the most salient first, and of equal ones the first by name."""
+    ordered = sorted([(-salience, name, mentions, turn) for name, salience, mentions, turn in entities])
+    return tuple([Entity(name, -less, mentions, turn) for less, name, mentions, turn in ordered[:MOST_ENTITIES]])
 
 
 def _topic(state: ConversationState, delta: StateDelta) -> tuple[str | None, tuple[str, ...], int]:
@@ -180,10 +182,13 @@ def _topic(state: ConversationState, delta: StateDelta) -> tuple[str | None, tup
     if delta.kind == QuestionType.HISTORY_RECALL:
         return state.topic, state.topics, state.depth
     stays = delta.kind is not None and delta.kind != QuestionType.NEW_TOPIC
-    if not said or (stays and state.topic is not None) or _speaks_of(said, state.topic):
+    if not said or (stays and state.topic is not None):
+        return state.topic, state.topics, state.depth + 1
+    words = {word for name, _ in said for word in key_of(name).split()}
+    if _speak_of(words, state.topic):
         return state.topic, state.topics, state.depth + 1
     for earlier in reversed(state.topics):
-        if _speaks_of(said, earlier):
+        if _speak_of(words, earlier):
             left = tuple(topic for topic in state.topics if topic != earlier)
             return earlier, _pushed(left, state.topic), 1
     new = max(said, key=lambda mention: mention[1])[0]
@@ -194,11 +199,8 @@ def _pushed(topics: tuple[str, ...], topic: str | None) -> tuple[str, ...]:
     return topics if topic is None else (*topics, topic)[-MOST_TOPICS:]
 
 
-def _speaks_of(said: Sequence[tuple[str, float]], topic: str | None) -> bool:
-    if topic is None:
-        return False
-    words = {word for name, _ in said for word in key_of(name).split()}
-    return words.issuperset(key_of(topic).split())
+def _speak_of(words: set[str], topic: str | None) -> bool:
+    return topic is not None and words.issuperset(key_of(topic).split())
 
 
 # --- as plain data ------------------------------------------------------------------------------------------------
@@ -234,7 +236,7 @@ def from_plain(fields: Mapping[str, Any]) -> ConversationState:
     try:
         return ConversationState(
             turns=_count(fields["turns"]),
-            entities=_most_salient(list(map(_entity, fields["entities"]))),
+            entities=_most_salient(map(_entity, fields["entities"])),
             topic=_text(fields["topic"], optional=True),
             topics=tuple(_text(topic) for topic in fields["topics"])[-MOST_TOPICS:],
             depth=_count(fields["depth"]),
@@ -266,9 +268,12 @@ def delta_from_plain(fields: Sequence[Any]) -> StateDelta:
         raise ValueError(f"no delta of a conversation: {error!r}") from None
 
 
-def _entity(fields: Mapping[str, Any]) -> Entity:
-    name, salience, mentions, last_turn = fields["name"], fields["salience"], fields["mentions"], fields["last_turn"]
-    return Entity(_text(name), _number(salience), _count(mentions), _count(last_turn))
+def _entity(fields: Mapping[str, Any]) -> tuple[str, float, int, int]:
+    name, salience, mentions, turn = fields["name"], fields["salience"], fields["mentions"], fields["last_turn"]
+    usual = type(name) is str and type(salience) is float and type(mentions) is int and type(turn) is int
+    if usual and 0 <= salience < 1e9 and mentions >= 0 and turn >= 0:
+        return name, salience, mentions, turn
+    return _text(name), _number(salience), _count(mentions), _count(turn)
 
 
 def _search(fields: Any) -> Search | None:

@@ -86,6 +86,9 @@ class Batch:
         readings = {
             position: self._search(engine, op, queried) for position, op in self._searches.items()
         } | self._lists
+        if not (self._gets or readings):
+            yield from self._settle_flow(engine, (yield from ask(self._write(engine, embedded))))
+            return results
         together = all(reading.whole for reading in readings.values())
         written = self._write(engine, embedded, items.PAGE if readings else 0) if together else pure([])
         got_first = merge(*(self._get(root, gets) for root, gets in self._gets.items()))

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from time import monotonic
 from typing import Any
 
 import pytest
 import redis
 from langchain_core.messages import AIMessage
 
+from langchain_redis_memory.conversation import recent
 from langchain_redis_memory.errors import UnserialisableError, WrongKeyTypeError
+from langchain_redis_memory.history import waiting_writes
 from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
 from langchain_redis_memory.history.sessions import RedisSessions
 from langchain_redis_memory.operate.users import RedisUsers
@@ -109,6 +112,23 @@ async def test_what_was_deleted_is_not_remembered(client: Client, desk: Desk, bo
         await desk.say("F: b", session)
         assert [m.text for m in desk.model.shown[-1]] == ["F: b"], session
         assert await both.messages(RedisChatMessageHistory(session, client, fallback=True)) == [], session
+
+
+async def test_what_has_expired_is_not_remembered(
+    client: Client, both: Both, switch: Switch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(client, both, classifier=Marked(), ttl_s=60)
+    history = RedisChatMessageHistory("s", client, ttl_s=60, fallback=True)
+    await desk.say("N: a")
+    assert len(await both.messages(history)) == 2
+    switch.off()
+    for module in (recent, waiting_writes):
+        monkeypatch.setattr(module, "monotonic", lambda: monotonic() + 61)
+    assert await both.messages(history) == []
+    await desk.say("F: b")
+    assert [m.text for m in desk.model.shown[-1]] == ["F: b"]
+    await desk.say("F: c")
+    assert [m.text for m in desk.model.shown[-1]][::2] == ["F: b", "F: c"], "this was said just now"
 
 
 async def test_the_cache_is_not_used_while_away(desk: Desk, switch: Switch) -> None:

@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from langchain_redis_memory.checks import check_positive, check_whole
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.extras import missing
 from langchain_redis_memory.locks import new_lock
@@ -117,8 +118,10 @@ def topology(url: str, options: Options) -> Topology:
     if not isinstance(url, str) or "://" not in url:
         raise ConfigError(f"expected a URL such as {DEFAULT_URL}; known schemes are {_SCHEMES}")
     scheme, _, rest = url.partition("://")
-    if options.max_connections < 1 or options.retries < 0 or min(options.connect_timeout_s, options.timeout_s) <= 0:
-        raise ConfigError("max_connections must be at least 1, retries at least 0, and timeouts positive")
+    check_whole(options.max_connections, "max_connections", error=ConfigError)
+    check_whole(options.retries, "retries", 0, error=ConfigError)
+    for name in ("connect_timeout_s", "timeout_s"):
+        check_positive(getattr(options, name), name, "number of seconds", ConfigError)
     if scheme == "memory":
         return _memory(unquote(rest.split("?")[0].strip("/")))._replace(bounds=options.bounds)
     base, _, kind = scheme.partition("+")
@@ -136,6 +139,10 @@ def topology(url: str, options: Options) -> Topology:
 
 
 _ESCAPE = "in a user name or password, / ? # @ : are written %2F %3F %23 %40 %3A"
+_CANNOT_WORK = (
+    "the connection options cannot work (max_connections, connect_timeout_s, timeout_s, retries, health_check_s, "
+    "credentials and those of redis-py)"
+)
 _SERVERS: dict[str, Any] = {}
 _SERVERS_LOCK = new_lock()
 
@@ -211,7 +218,7 @@ def _single(url: str, options: Options) -> Topology:
         pool.connection_class(**pool.connection_kwargs)
         kind = bounded(pool.connection_class)
     except (TypeError, ValueError, redis.RedisError) as error:
-        raise ConfigError(f"the connection options cannot work: {_without_secrets(str(error), url)}") from None
+        raise ConfigError(f"{_CANNOT_WORK}: {_without_secrets(str(error), url)}") from None
 
     def make(library: Any, *, asynchronous: bool) -> Any:
         # The gate of Client bounds concurrency, so the pool itself never refuses a connection.
@@ -289,7 +296,7 @@ def _cluster(scheme: str, rest: str, options: Options) -> Topology:
     try:
         kind(**fields, **options.connection(asynchronous=False))
     except (TypeError, ValueError, redis.RedisError) as error:
-        raise ConfigError(f"the connection options cannot work: {_without_secrets(str(error), f'://{rest}')}") from None
+        raise ConfigError(f"{_CANNOT_WORK}: {_without_secrets(str(error), f'://{rest}')}") from None
     return Topology(
         _shown(f"{scheme}+cluster", ",".join(map(_spell, hosts))),
         lambda: ClusterTransport(nodes, lambda address: DirectTransport(to(address, asynchronous=False))),
