@@ -58,7 +58,7 @@ class ChainShape(NamedTuple):
 def shape_of(chain: Runnable[Any, Any], input_key: str | None = None) -> ChainShape:
     """Reads what a chain takes and gives; where the caller says `messages` for the question, it takes a state.
 
-    Raises `ConfigError`: it is a graph that keeps its conversations itself.
+    Raises `ConfigError`: it is a graph that keeps its conversations itself, or takes nothing but text.
     """
     first, last, whole = _core(chain, "first"), _core(chain, "last"), _core(chain, None)
     if _is_graph(first) and getattr(first, "checkpointer", None):
@@ -74,6 +74,11 @@ def shape_of(chain: Runnable[Any, Any], input_key: str | None = None) -> ChainSh
         takes = "messages"
     elif input_key == "messages" or ("messages" in fields and not fields.intersection({*QUESTION_KEYS[:2], input_key})):
         takes = "state"
+    elif _input_of(chain) in (str, "str"):  # a name where the annotations of a function are not evaluated
+        raise ConfigError(
+            "the chain takes text, but is given a dict of the question, the conversation and what was found: wrap what "
+            "stands behind its first step (prompt | model), and give a retriever as retriever="
+        )
     return ChainShape(
         takes,
         key,
@@ -137,6 +142,14 @@ def _fields_of(chain: Runnable[Any, Any]) -> Iterator[str]:
         yield from get_type_hints(fields["root"].annotation) if set(fields) == {"root"} else fields
     except (TypeError, ValueError, RuntimeError, NameError, AttributeError):
         return
+
+
+def _input_of(chain: Runnable[Any, Any]) -> Any:
+    """The type that a chain says it takes; None for one that cannot say."""
+    try:
+        return chain.InputType
+    except (TypeError, ValueError, NameError, AttributeError):
+        return None
 
 
 def _types_of(last: Any) -> Iterator[Any]:

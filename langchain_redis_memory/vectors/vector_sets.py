@@ -67,7 +67,7 @@ class VectorSets:
 
     dims: int
     quantization: Quantization = "none"
-    effort: int = 100
+    effort: int = 80
     links: int = 32
     _sizes: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
 

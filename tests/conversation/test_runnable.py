@@ -11,7 +11,7 @@ from langchain_core.caches import InMemoryCache
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
-from langchain_core.runnables import RunnableLambda
+from langchain_core.runnables import RunnableLambda, RunnablePassthrough
 from langchain_core.vectorstores import InMemoryVectorStore
 
 from langchain_redis_memory.conversation.memory import ConversationMemory
@@ -247,6 +247,10 @@ def test_wrap_takes_only_runnables(thing: Any) -> None:
         ConversationMemory("memory://wrap").wrap(thing)
 
 
+def _said(question: str) -> str:
+    return question
+
+
 OPTIONS: dict[str, tuple[dict[str, Any], type[Exception]]] = {
     "ttl": ({"ttl_s": 0}, InvalidInputError),
     "answer ttl": ({"answer_ttl_s": -1}, InvalidInputError),
@@ -273,6 +277,10 @@ def test_wrong_options(wrong: tuple[dict[str, Any], type[Exception]]) -> None:
 
 def test_wrong_options_of_wrap() -> None:
     memory = ConversationMemory("memory://options")
+    searching = {"context": RunnableLambda(_said), "question": RunnablePassthrough()}
+    for text in (RunnableLambda(_said), searching | ChatPromptTemplate.from_template("{context}") | PureModel()):
+        with pytest.raises(ConfigError, match=r"takes text, but is given a dict"):
+            memory.wrap(text)
     with pytest.raises(ConfigError, match=r"as_retriever\(\)\), not InMemoryVectorStore"):
         memory.wrap(PureModel(), InMemoryVectorStore(LetterEmbeddings()))  # type: ignore[arg-type]
     with pytest.raises(InvalidInputError, match="pure_tools must be a sequence"):
