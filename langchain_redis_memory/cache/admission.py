@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
@@ -17,6 +16,7 @@ from langchain_core.outputs import ChatGeneration, Generation
 from langchain_redis_memory.cache.provider_tools import provider_tools
 from langchain_redis_memory.checks import check_bounds
 from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.frozen import Frozen
 
 _ENDINGS = ("finish_reason", "stop_reason", "stopReason", "done_reason", "status")
 """Where providers say why an answer ended."""
@@ -45,8 +45,7 @@ _ERROR = (
 )
 
 
-@dataclass(frozen=True)
-class AdmissionPolicy:
+class AdmissionPolicy(Frozen):
     """Decides whether an answer may be cached.
 
     Args:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,6 +17,7 @@ from langchain_core.messages.utils import count_tokens_approximately
 
 from langchain_redis_memory.checks import check_type
 from langchain_redis_memory.errors import ConfigError, ServerError
+from langchain_redis_memory.frozen import replace
 from langchain_redis_memory.history.read_through import UserCallback, load_flow
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.history.turns import exchanges

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import is_dataclass
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -53,15 +53,15 @@ class Description(NamedTuple):
     live: tuple[LiveSettings, ...] = ()
 
 
-@dataclass
 class _Findings:
     """The findings about a chain: names of opaque parts, whether a part may have effects, what prompts compute."""
 
-    opaque: dict[str, None] = field(default_factory=dict)
-    acts: bool = False
-    computed: list[Callable[[], Any]] = field(default_factory=list)
-    selectors: set[str] = field(default_factory=set)
-    live: list[LiveSettings] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.opaque: dict[str, None] = {}
+        self.acts = False
+        self.computed: list[Callable[[], Any]] = []
+        self.selectors: set[str] = set()
+        self.live: list[LiveSettings] = []
 
 
 class LiveSettings:
