@@ -43,6 +43,8 @@ _ERROR = (
     r"(?:\bright now|\bat (?:the moment(?! (?:of|that|when))|this time)"
     r"|[.,;!]? ?(?:please )?try (?:it |this )?again)\b)"
 )
+_OF_ERRORS = "error exception traceback 4 5 gateway unavailable many limit timed wrong now moment time again".split()
+"""Of these one is in every text that `_ERROR` finds, so that it is compiled for the first text that has one."""
 
 
 class AdmissionPolicy(Frozen):
@@ -105,9 +107,16 @@ class AdmissionPolicy(Frozen):
             return "truncated"
         if self.max_bytes is not None and _size(text, message) > self.max_bytes:
             return "oversize"
-        if self.errors and not calls and re.search(self.errors, text[:300], re.IGNORECASE):
+        if not calls and self._is_error(text[:300]):
             return "error"
         return None
+
+    def _is_error(self, text: str) -> bool:
+        if self.errors is _ERROR and text.isascii():
+            low = text.lower()
+            if not any(word in low for word in _OF_ERRORS):
+                return False
+        return bool(self.errors and re.search(self.errors, text, re.IGNORECASE))
 
 
 def _whole(ending: Any) -> bool:

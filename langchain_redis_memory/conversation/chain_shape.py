@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple, get_args, get_type_hints
 
 from langchain_core.language_models import BaseLanguageModel
 from langchain_core.output_parsers.transform import BaseCumulativeTransformOutputParser
+from langchain_core.prompts import BasePromptTemplate
 from langchain_core.runnables import Runnable, RunnableSequence
 from langchain_core.runnables.base import RunnableBindingBase
 from pydantic import BaseModel
@@ -122,6 +123,11 @@ def _fields_of(chain: Runnable[Any, Any]) -> Iterator[str]:
         if isinstance(state, type) and not issubclass(state, BaseModel):
             # A graph's own, as pydantic refuses `typing.TypedDict` before Python 3.12.
             yield from get_type_hints(state)
+            return
+        first = chain.first if isinstance(chain, RunnableSequence) else chain
+        if getattr(type(first), "get_input_schema", None) is BasePromptTemplate.get_input_schema:
+            # To make a class of these names takes milliseconds.
+            yield from (*first.input_variables, *first.optional_variables)
             return
         schema = chain.get_input_schema()
         fields = getattr(schema, "model_fields", {})

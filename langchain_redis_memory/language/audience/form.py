@@ -47,7 +47,8 @@ _STEPS = lazy_pattern(
     r"|what are the steps|what (?:documents|forms|papers) "
 )
 _METHOD = lazy_pattern(
-    r"(?:is it possible|what is the procedure|is there a way|how (?:long|often|much) (?:should|must)) "
+    r"(?:is it possible|what is the procedure|is there a way|how (?:long|often|much) (?:should|must)) ",
+    needs=("is it possible ", "what is the procedure ", "is there a way ", "how long ", "how often ", "how much "),
 )
 
 

@@ -15,7 +15,8 @@ _EXPLETIVE = BE | frozenset("does that so if when will".split())
 """Words before an "it" or "that" that may point at nothing."""
 _OF_THAT = frozenset("is do of with about to for did does".split())
 _REPORTED = lazy_pattern(
-    r"\b(?:did|has|have) .{2,40}\b(?:say|said|tell|told|prescribe|decide|decided|answer|promise|write)$"
+    r"\b(?:did|has|have) .{2,40}\b(?:say|said|tell|told|prescribe|decide|decided|answer|promise|write)$",
+    needs=("did ", "has ", "have "),
 )
 
 

@@ -25,16 +25,20 @@ _CHANGES_OF_NAMES = "now state_last weather is_state weekday reported moment sta
 _NAMED_ONES = DEFINITE | OWN | FIRST_PERSON
 _ANAPHORIC = _NAMED_ONES | {"it", "they", "you"}
 _WAS = frozenset(("was", "were", "did"))
-_DEFINES = lazy_pattern(r"(?:what(?:'s|s| is| are)|what was|define|explain|describe) ")
+_DEFINES = lazy_pattern(
+    r"(?:what(?:'s|s| is| are)|what was|define|explain|describe) ", needs=("what", "define ", "explain ", "describe ")
+)
 _MEANS = lazy_pattern(
     r"\bwhat (?:does|do) .{1,60}\b(?:mean|do|stand for|return|contain|consist of|look like|taste like)$"
-    r"|\bmeaning of\b|\bdefinition of\b"
+    r"|\bmeaning of\b|\bdefinition of\b",
+    needs=("what do", "meaning of", "definition of"),
 )
 _WHAT_THE_OF = lazy_pattern(
     r"(?:(?:what|who)(?:'s|s| is| are| was| were)|(?:tell|give) me) the "
-    r"[a-z' -]+ (?:of|in|for|between) (?!me\b|my\b|our\b|this\b|the (?:living|kitchen|bed))"
+    r"[a-z' -]+ (?:of|in|for|between) (?!me\b|my\b|our\b|this\b|the (?:living|kitchen|bed))",
+    needs=(" the ",),
 )
-_SUPERLATIVE = lazy_pattern(r"(?:what|who|which)\b.* (?:the )?(?:most|best|[a-z]{3,}est) ")
+_SUPERLATIVE = lazy_pattern(r"(?:what|who|which)\b.* (?:the )?(?:most|best|[a-z]{3,}est) ", needs=("most ", "est "))
 _PASSIVE = lazy_pattern(r"\bbe [a-z]+(?:ed|en|t|n|d)\b")
 
 

@@ -7,13 +7,14 @@ from itertools import pairwise
 from langchain_redis_memory.language.audience.words import BE, Sentence, one_of
 from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 
-_YEAR = lazy_pattern(r"(?:1[0-9]{3}|20[01][0-9]|202[0-4])(?:s|'s)?$")
+_YEAR = lazy_pattern(r"(?:1[0-9]{3}|20[01][0-9]|202[0-4])(?:s|'s)?$", needs=("1", "20"))
 _VERSION = frozenset("version release latest newest price ruling".split())
 _HOURS = lazy_pattern(
     r"\b(?:opening|business|visiting|office|closing) (?:hours|times)\b"
     r"|\b(?:when|what time) (?:does|do) (?!my\b|our\b)[\w' -]+ (?:open|close)\b(?! today| tonight| tomorrow)"
     r"|\bwhen (?:is|are) (?!my\b|our\b)[\w' -]+ open$"
-    r"|^(?:is|are) (?!it\b|there\b)[\w' -]+ open on (?:\w+days|holidays|weekends)\b"
+    r"|^(?:is|are) (?!it\b|there\b)[\w' -]+ open on (?:\w+days|holidays|weekends)\b",
+    needs=("hours", "times", "open", "close"),
 )
 """When something is open as a rule."""
 _GAUGE = lazy_pattern(
@@ -23,7 +24,8 @@ _GAUGE = lazy_pattern(
     r"|\btemperature (?:in|at|on|outside|inside) |^(?:which|what|how many)\b.* (?:is|are) (?:currently |still |being )?"
     r"(?:showing|shown|playing|running|online|delayed|cancelled|canceled|left|taken|leading|out of order|shut)\b"
     r"|\bof the (?:day|week|moment|hour)\b|^(?:is|are) there (?:still )?[\w ]{0,24}\b(?:left|free|available)\b"
-    r"|\b(?:is|are) (?:free|available|taken|booked) (?:at|on (?!\w+days\b)|tonight|tomorrow|this|next|until)\b"
+    r"|\b(?:is|are) (?:free|available|taken|booked) (?:at|on (?!\w+days\b)|tonight|tomorrow|this|next|until)\b",
+    needs=("is ", "are ", "temperature ", "of the "),
 )
 """Measures and states of this moment."""
 _OF_WORLD = lazy_pattern(
@@ -38,29 +40,42 @@ _PRESENCE = lazy_pattern(
     r"^(?:is|are) (?!there\b|it\b|this\b|that\b|an? |the (?:word|name|idea)\b)[\w'. ]{2,30} "
     r"(?:(?:in|at|back (?:in|at|from)) (?:(?:the|his|her|their) (?:office|building|desk|counter|door|room|shop|garage"
     r"|meeting|reception|lab|kitchen|yard)|home|work|lunch|school)|in today|home|awake"
-    r"|around|away|on (?:leave|duty|call))$"
+    r"|around|away|on (?:leave|duty|call))$",
+    needs=("is ", "are "),
 )
 """Whether somebody is there."""
-_HOW_MUCH = lazy_pattern(r"how much (?:is|are|for)\b|how much (?:does|do) .*\b(?:cost|costs|sell|go for|charge)\b")
-_COSTS = lazy_pattern(r"what (?:does|do|is|are) .*\bcosts?\b")
+_HOW_MUCH = lazy_pattern(
+    r"how much (?:is|are|for)\b|how much (?:does|do) .*\b(?:cost|costs|sell|go for|charge)\b", needs=("how much ",)
+)
+_COSTS = lazy_pattern(r"what (?:does|do|is|are) .*\bcosts?\b", needs=("cost",))
 _CLOCK = lazy_pattern(
     r"\bwhat(?:'s| is)? ?(?:the )?(?:time|date|day|year)\b(?! (?:was|were|did|do|does)\b)|\bthe time\b"
-    r"|\bdate today\b|\bdays? (?:until|till)\b|^time\b"
+    r"|\bdate today\b|\bdays? (?:until|till)\b|^time\b",
+    needs=("time", "date", "day", "year"),
 )
-_ANY_OF = lazy_pattern(r"(?:is|are) there any\b.* (?:of|to|for|about|between|with) (?!the\b|my\b|me\b|us\b)")
-_NEXT = lazy_pattern(r"\bwhen (?:will|is the next)\b|\bnext (?!step)")
-_AGE = lazy_pattern(r"\bhow old is (?!the\b|a\b)")
-_DRAWN = lazy_pattern(r"(?:pick|choose|roll|flip|toss|draw|throw) (?:a|an|one|me|two|heads|some)\b")
-_GOING_FOR = lazy_pattern(r"\b(?:go|goes|going) (?:for|cheap)\b")
+_ANY_OF = lazy_pattern(
+    r"(?:is|are) there any\b.* (?:of|to|for|about|between|with) (?!the\b|my\b|me\b|us\b)", needs=("there any",)
+)
+_NEXT = lazy_pattern(r"\bwhen (?:will|is the next)\b|\bnext (?!step)", needs=("when ", "next "))
+_AGE = lazy_pattern(r"\bhow old is (?!the\b|a\b)", needs=("how old is ",))
+_DRAWN = lazy_pattern(
+    r"(?:pick|choose|roll|flip|toss|draw|throw) (?:a|an|one|me|two|heads|some)\b",
+    needs=("pick", "choose", "roll", "flip", "toss", "draw", "throw"),
+)
+_GOING_FOR = lazy_pattern(r"\b(?:go|goes|going) (?:for|cheap)\b", needs=("for", "cheap"))
 _WHEN_THE = lazy_pattern(
-    r"\bwhat time (?:does|do|is|will) (?:the|my|our)\b|\bwhen (?:does|do|is|will|are) (?:the|my|our)\b"
+    r"\bwhat time (?:does|do|is|will) (?:the|my|our)\b|\bwhen (?:does|do|is|will|are) (?:the|my|our)\b",
+    needs=("what time ", "when "),
 )
-_OFFERED = lazy_pattern(r"(?:do|have) you (?:have|got|still)\b|are there (?:any|free)\b|is there any\b")
+_OFFERED = lazy_pattern(
+    r"(?:do|have) you (?:have|got|still)\b|are there (?:any|free)\b|is there any\b", needs=("you ", "there ")
+)
 _WHERE_THE = lazy_pattern(r"where(?:'s| is| are) the ")
 _WHATS_ON = lazy_pattern(
     r"what(?:'s| is| are)? (?:new|up|happening|going on|on|playing"
     r"|happened(?! (?:in|during|after|before|between)\b))"
-    r"\b(?! to\b| in [a-z]+ when)"
+    r"\b(?! to\b| in [a-z]+ when)",
+    needs=("what",),
 )
 
 
