@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import is_dataclass
-from typing import Any, Literal, NamedTuple, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_type_hints
 
 from langchain_core.language_models import BaseLanguageModel
 from langchain_core.output_parsers.transform import BaseCumulativeTransformOutputParser
@@ -18,13 +18,14 @@ from pydantic import BaseModel
 
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.extras import loaded
+from langchain_redis_memory.frozen import Frozen
 from langchain_redis_memory.redis.codec.fingerprint import is_configurable_model
 
 QUESTION_KEYS = ("question", "input", "messages")
 """Where a question is looked for in a dict, in this order, where the caller named no key."""
 
 
-class ChainShape(NamedTuple):
+class ChainShape(Frozen):
     """The input and the output of a chain.
 
     Args:
@@ -125,7 +126,8 @@ def _fields_of(chain: Runnable[Any, Any]) -> Iterator[str]:
             yield from get_type_hints(state)
             return
         first = chain.first if isinstance(chain, RunnableSequence) else chain
-        if getattr(type(first), "get_input_schema", None) is BasePromptTemplate.get_input_schema:
+        own = getattr(type(first), "get_input_schema", None)
+        if isinstance(first, BasePromptTemplate) and own is BasePromptTemplate.get_input_schema:
             # To make a class of these names takes milliseconds.
             yield from (*first.input_variables, *first.optional_variables)
             return

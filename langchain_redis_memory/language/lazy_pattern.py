@@ -19,13 +19,13 @@ class LazyPattern:
         self.needs = needs
         self._flags = flags
 
-    def search(self, text: Any) -> Any:
+    def search(self, text: Any, *bounds: int) -> Any:
         """Searches a text; the compiled expression's own method takes this one's place."""
-        return self.__getattr__("search")(text) if self._may_be_in(text) else None
+        return self.__getattr__("search")(text, *bounds) if self._may_be_in(text) else None
 
-    def match(self, text: Any) -> Any:
+    def match(self, text: Any, *bounds: int) -> Any:
         """Matches a text's start, as `search` does."""
-        return self.__getattr__("match")(text) if self._may_be_in(text) else None
+        return self.__getattr__("match")(text, *bounds) if self._may_be_in(text) else None
 
     def _may_be_in(self, text: Any) -> bool:
         return not self.needs or any(word in text for word in self.needs)

@@ -46,6 +46,7 @@ def test_a_text_without_what_it_needs_compiles_nothing(monkeypatch: pytest.Monke
         patched.setattr(re, "compile", None)
         assert [lazy.search("b"), lazy.match("aa b")] == [None, None]
     assert [bool(lazy.search("aab")), bool(lazy.search("b")), bool(lazy.match("ab"))] == [True, False, True]
+    assert lazy_pattern("b").search("bab", 1).start() == 2  # type: ignore[union-attr]
 
 
 def within(value: object) -> Iterator[LazyPattern]:

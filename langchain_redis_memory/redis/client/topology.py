@@ -11,11 +11,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.extras import missing
+from langchain_redis_memory.frozen import Frozen, replace
 from langchain_redis_memory.redis.client.bounded_sockets import bounded
 from langchain_redis_memory.redis.client.options import UNBOUNDED, Bounds, Options
 from langchain_redis_memory.redis.client.transport import AsyncPipelineTransport, DirectTransport, PipelineTransport
@@ -35,7 +36,7 @@ _SCHEMES = (
 TopologyKind = Literal["memory", "single", "cluster", "sentinel"]
 
 
-class Topology(NamedTuple):
+class Topology(Frozen):
     """The place of the data, and how to open a client for it.
 
     Args:
@@ -120,7 +121,7 @@ def topology(url: str, options: Options) -> Topology:
     if options.max_connections < 1 or options.retries < 0 or min(options.connect_timeout_s, options.timeout_s) <= 0:
         raise ConfigError("max_connections must be at least 1, retries at least 0, and timeouts positive")
     if scheme == "memory":
-        return _memory(unquote(rest.split("?")[0].strip("/")))._replace(bounds=options.bounds)
+        return replace(_memory(unquote(rest.split("?")[0].strip("/"))), bounds=options.bounds)
     base, _, kind = scheme.partition("+")
     replicas = options.read_from == "prefer_replica"
     if base in _SINGLE and not kind and replicas:
@@ -128,10 +129,10 @@ def topology(url: str, options: Options) -> Topology:
             "read_from='prefer_replica' needs a URL by which replicas are found: redis+cluster:// or redis+sentinel://"
         )
     if base in _SINGLE and not kind:
-        return _single(f"{_SINGLE[base]}://{rest}", options)._replace(bounds=options.bounds)
+        return replace(_single(f"{_SINGLE[base]}://{rest}", options), bounds=options.bounds)
     if base in _SINGLE and base != "unix" and kind in {"cluster", "sentinel"}:
         made = (_cluster if kind == "cluster" else _sentinel)(_SINGLE[base], rest, options)
-        return made._replace(bounds=options.bounds, reads_replicas=replicas)
+        return replace(made, bounds=options.bounds, reads_replicas=replicas)
     raise ConfigError(f"unknown scheme {scheme!r}; known are {_SCHEMES}")
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import is_dataclass
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any
 
 from langchain_core.language_models import BaseLanguageModel
 from langchain_core.load import Serializable, dumpd
@@ -22,6 +22,7 @@ from pydantic import BaseModel, SecretStr
 
 from langchain_redis_memory.errors import UnserialisableError
 from langchain_redis_memory.extras import loaded
+from langchain_redis_memory.frozen import Frozen
 from langchain_redis_memory.redis.codec.data import EXACT as _EXACT
 from langchain_redis_memory.redis.codec.data import LABELS as _LABELS
 from langchain_redis_memory.redis.codec.data import is_exact as _exact
@@ -32,7 +33,7 @@ from langchain_redis_memory.redis.codec.data import read_data, token
 from langchain_redis_memory.redis.codec.values import digest
 
 
-class Description(NamedTuple):
+class Description(Frozen):
     """A description of a chain, by which equal chains are known in every process.
 
     Args:
