@@ -10,6 +10,7 @@ yields the default, and the rest of the trip is not disturbed.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar, Union, cast, overload
 
@@ -84,7 +85,9 @@ def writes_once(command: Command) -> bool:
 
 
 class Op(Generic[T]):
-    """The commands of one round trip and the decoder of their replies.
+    """The commands of one round trip and the decoder of their replies: a value, which nobody changes.
+
+    It is not frozen, as setting each field by a call would take longer than all else that a trip does with it.
 
     Args:
         commands: What is sent, in order. Several commands go in one pipeline and are not a transaction;
@@ -175,14 +178,16 @@ def merge(*ops: Op[Any]) -> Op[Any]:
     If one of them fails the error is raised, but all commands have been sent. A script that the server does not know
     yet runs after the rest, so ops whose order matters are run one after the other.
     """
+    commands: list[Command] = []
     cuts = [0]
     for op in ops:
-        cuts.append(cuts[-1] + len(op.commands))
+        commands += op.commands
+        cuts.append(len(commands))
 
     def read(replies: Sequence[Reply]) -> tuple[Any, ...]:
-        return tuple(op.read(replies[a:b]) for op, a, b in zip(ops, cuts, cuts[1:], strict=False))
+        return tuple([op.read(replies[a:b]) for op, a, b in zip(ops, cuts, cuts[1:], strict=False)])
 
-    return Op(tuple(command for op in ops for command in op.commands), read, tolerant=True)
+    return Op(tuple(commands), read, tolerant=True)
 
 
 def pure(value: T) -> Op[T]:
@@ -246,6 +251,24 @@ class Background(NamedTuple):
     """
 
     flow: Generator[Any, Any, Any]
+
+
+class _Left(threading.local):
+    """What the flows of this thread left to be done as they were closed."""
+
+    def __init__(self) -> None:
+        self.flows: list[Generator[Any, Any, Any]] = []
+
+
+LEFT = _Left()
+
+
+def leave_behind(flow: Generator[Any, Any, Any]) -> None:
+    """Says in a flow that is closed (`GeneratorExit`), as its caller was cancelled, what is still to be done.
+
+    Such a flow asks nothing more itself; its driver runs this one, a sync one in a thread.
+    """
+    LEFT.flows.append(flow)
 
 
 Step = Union[Op[Any], Invoke, Emit, Sleep, Now, OneDeadline, Background]

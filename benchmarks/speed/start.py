@@ -19,7 +19,8 @@ from pathlib import Path
 import redis
 
 from benchmarks.instructions import available
-from benchmarks.speed.harness import Median, Report, installed, often, server
+from benchmarks.speed.harness import Median, often, server
+from benchmarks.speed.report import Report, installed
 
 OURS, FLOOR = "langchain-redis-memory", "langchain-core and redis-py"
 TIMES = 3

@@ -12,16 +12,8 @@ from typing import Any
 
 import redis.asyncio as aredis
 
-from benchmarks.speed.harness import (
-    AsyncWork,
-    Report,
-    ainterleaved,
-    at_once,
-    connected,
-    counted_trips,
-    installed,
-    server,
-)
+from benchmarks.speed.harness import AsyncWork, ainterleaved, at_once, connected, counted_trips, server
+from benchmarks.speed.report import Report, installed
 from langchain_redis_memory.ops import Op
 
 OURS, REDIS_PY = "langchain-redis-memory", "redis-py"

@@ -251,8 +251,10 @@ class PendingLines:
 
         An op of one trip, of none where nothing waits.
         """
-        by_key: dict[Key, list[Decision]] = {}
         send, self._due = now or self._due, False
+        if not self._waiting:
+            return pure(None)
+        by_key: dict[Key, list[Decision]] = {}
         while send and self._waiting:
             try:
                 key, make = self._waiting.popleft()

@@ -19,6 +19,7 @@ from langchain_redis_memory.conversation.tool_watch import ToolWatch, watched
 from langchain_redis_memory.conversation.turn import ModelInput, TurnReport, words_of
 from langchain_redis_memory.frozen import Frozen
 from langchain_redis_memory.ops import Invoke, StreamResult
+from langchain_redis_memory.redis.codec.messages import copied
 
 if TYPE_CHECKING:
     from langchain_core.documents import Document
@@ -148,7 +149,7 @@ class Call:
             return self._messages(shown)
         fields = {
             self._key: words_of(shown.question),
-            "history": [*self._said.lead, *shown.memory],
+            shape.history_key: [*self._said.lead, *shown.memory],
             "context": _joined(shown.documents),
             "documents": list(map(_own, shown.documents)),
         }
@@ -160,7 +161,7 @@ class Call:
     def _messages(self, shown: ModelInput) -> list[BaseMessage]:
         adds_documents = shown.documents and "context" not in self._outer.shape.fields
         grounded = [SystemMessage(_GROUNDED + _joined(shown.documents))] if adds_documents else []
-        return [*self._said.lead, *grounded, *shown.memory, shown.question.model_copy()]
+        return [*self._said.lead, *grounded, *shown.memory, copied(shown.question)]
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
@@ -227,7 +228,7 @@ class Call:
 
 def _labelled(message: AIMessage, report: TurnReport) -> AIMessage:
     metadata = {**message.response_metadata, "cache": {"hit": False, "kind": report.cache, "why": report.why}}
-    return message.model_copy(update={"response_metadata": metadata})
+    return copied(message, response_metadata=metadata)
 
 
 def _is_text(part: Any) -> bool:

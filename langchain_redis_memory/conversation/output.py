@@ -20,6 +20,7 @@ from langchain_core.messages import (
     ToolMessage,
     message_chunk_to_message,
 )
+from langchain_core.messages.base import TextAccessor
 from langchain_core.runnables.utils import AddableDict, add
 from pydantic import TypeAdapter
 from pydantic_core import to_json
@@ -210,6 +211,8 @@ def _unchunked(value: Any) -> Any:
     """What streaming leaves behind, as whole messages and plain containers."""
     if isinstance(value, BaseMessageChunk):
         return message_chunk_to_message(value)
+    if isinstance(value, TextAccessor):  # the text of a message, as LangChain's parser gives it
+        return str(value)
     if type(value) is dict or type(value) is AddableDict:
         return {name: _unchunked(item) for name, item in value.items()}
     return [_unchunked(item) for item in value] if type(value) is list else value

@@ -16,7 +16,7 @@ from langchain_redis_memory.conversation.turn import Chain, ModelInput, Plan, Tu
 from langchain_redis_memory.conversation.turn_cache import NOTHING, Flight, TurnLookup
 from langchain_redis_memory.conversation.turn_cost import TurnCost
 from langchain_redis_memory.history.transcript import Transcript
-from langchain_redis_memory.ops import Flow
+from langchain_redis_memory.ops import Arg, Flow
 
 if TYPE_CHECKING:
     from langchain_core.documents import Document
@@ -51,6 +51,8 @@ class TurnRequest(NamedTuple):
         transcript: The conversation.
         text: The user's words.
         asked: How the cache sees the question by itself; for everybody, until a plan says for whom.
+        said: The question as it is stored, with an id.
+        encoded: The same, as `Transcript.pairs` gives it.
         progress: How far the turn has come.
     """
 
@@ -59,6 +61,8 @@ class TurnRequest(NamedTuple):
     transcript: Transcript
     text: str
     asked: CacheQuestion
+    said: BaseMessage
+    encoded: list[Arg]
     progress: TurnProgress
 
 
@@ -90,6 +94,7 @@ class PlannedTurn(NamedTuple):
         context: What else is stored of the conversation.
         reachable: Whether the server could be reached.
         plan: What is done with the question.
+        shown_tokens: Approximate tokens of what the model is shown of the conversation.
         answer: A cached answer that may be served; None to ask the model.
         cached: Whether there is a cache at all.
     """
@@ -98,6 +103,7 @@ class PlannedTurn(NamedTuple):
     context: StoredContext
     reachable: bool
     plan: Plan
+    shown_tokens: int
     answer: Answer | None = None
     cached: bool = True
 

@@ -65,11 +65,12 @@ def _split(start: str, end: str = "", offset: int = 0) -> _Split:
     for first, text in ((0, start), (offset, end)) if end else ((0, start),):
         at = 0
         for found in WORD.finditer(text):
-            if words and (mark := _PUNCTUATION.search(text, at, found.start())):
+            begins, ends = found.span()
+            if words and text[at:begins] != " " and (mark := _PUNCTUATION.search(text, at, begins)):
                 stop[-1] = mark[0]
-            at = found.end()
+            at = ends
             words.append(straight(found[0]))
-            places.append((first + found.start(), first + at))
+            places.append((first + begins, first + ends))
             stop.append("")
         if words:
             mark = _PUNCTUATION.search(text, at)

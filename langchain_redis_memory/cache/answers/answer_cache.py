@@ -16,7 +16,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 
 from langchain_redis_memory.cache.marks import Marks, marks_of
 from langchain_redis_memory.errors import CorruptDataError, UnserialisableError
-from langchain_redis_memory.frozen import Frozen
+from langchain_redis_memory.frozen import Frozen, replace
 from langchain_redis_memory.ops import Flow, Op
 from langchain_redis_memory.redis.codec.messages import decode_message, encode_message
 from langchain_redis_memory.redis.codec.values import digest, is_document, pack, unpack
@@ -61,6 +61,11 @@ class CacheQuestion(Frozen):
     ttl_s: float | None = field(default=None, compare=False)
     notes: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
+    @property
+    def unanswered(self) -> str:
+        """What is said of a miss: a question that leans on its conversation may be answered in others."""
+        return f"there is no answer to it{' in this context' if self.memory else ''}"
+
     def lifetime_ms(self, ttl_ms: int) -> int:
         """Returns the lifetime to store the answer with: the cache's own, or this turn's bound where that is shorter.
 
@@ -75,6 +80,21 @@ class CacheQuestion(Frozen):
     def key(self) -> str:
         """Returns the key of this question's answer, which only the very same question shares."""
         return self.space.answer(self.entry)
+
+    def asked_for(self, audience: str, ttl_s: float | None = None) -> CacheQuestion:
+        """Returns the question as it is asked for an audience, whose answer is kept for so long at most."""
+        same = audience == self.audience and ttl_s == self.ttl_s
+        return self if same else replace(self, audience=audience, ttl_s=ttl_s)
+
+    def is_named_as(self, other: CacheQuestion) -> bool:
+        """Returns whether another question of the tenant has this one's key.
+
+        One that is made of the very same parts takes the name over: it is a digest, which takes as long as a trip.
+        """
+        mine, theirs = vars(self), vars(other)
+        if self.audience == other.audience and all(mine[part] is theirs[part] for part in _DECIDING):
+            mine["entry"] = other.entry
+        return self.entry == other.entry
 
     @property
     def marks(self) -> Marks:
@@ -95,6 +115,10 @@ class CacheQuestion(Frozen):
             "agent": self.agent,
         }
         return self.space.blind(bytes.fromhex(digest(parts))).hex()
+
+
+_DECIDING = ("space", "agent", "scope", "question", "context", "given", "query", "memory")
+"""What decides the key, besides the audience."""
 
 
 def seen_by_model(message: BaseMessage) -> list[Any]:

@@ -207,7 +207,8 @@ class Client(DurableClient):
         Raises:
             InvalidIdError: The tenant is not acceptable.
         """
-        return replace(self._space, tenant=text_of(tenant, "tenant", empty=True))
+        name = text_of(tenant, "tenant", empty=True)
+        return self._space if name == self._space.tenant else replace(self._space, tenant=name)
 
     def run(self, op: Op[T]) -> T:
         """Runs an op.

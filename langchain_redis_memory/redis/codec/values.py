@@ -124,10 +124,14 @@ def _unclock(parts: list[Any]) -> time:
 
 
 def _extend(value: Any) -> Any:
+    exact = type(value)
+    if exact in _BY_TYPE and exact is not set and exact is not frozenset:
+        name, out = _BY_TYPE[exact]
+        return ormsgpack.Ext(_NESTED, _pack([name, out(value)]))
     numpy = _numpy_parts(value)
     if numpy is not None:
         return ormsgpack.Ext(_NESTED, _pack(["ndarray", numpy]))
-    for kind in type(value).__mro__[:-1]:
+    for kind in exact.__mro__[:-1]:
         if kind in _BY_TYPE or kind is float or kind is bytes:
             if isinstance(value, Enum):
                 return value.value
