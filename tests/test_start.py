@@ -37,7 +37,7 @@ ROOT = Path(langchain_redis_memory.__file__).parent
 OTHERS = {"langchain_core", "ormsgpack", "redis"} | sys.stdlib_module_names
 """Whose modules are loaded; versions differ in which of them langchain-core and redis-py load by themselves."""
 CACHE, TURN = "`RedisCache`: its first look-up", "`ConversationMemory`: its first turn"
-MOST = {CACHE: 74, TURN: 142}
+MOST = {CACHE: 74, TURN: 143}
 """How many of our own modules a case may load. One more is some 0.3 ms: import what few need where it is used."""
 NOT = {
     CACHE: "adoption admin agents conversation equivalence health history peers sharing slots state",
