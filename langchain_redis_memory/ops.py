@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Awaitable, Callable, Generator, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Generic, NamedTuple, TypeVar, Union, cast, overload
 
 from langchain_redis_memory.errors import CorruptDataError, RedisMemoryError, ServerError
+from langchain_redis_memory.frozen import Frozen
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -33,8 +33,7 @@ _OF_DAMAGE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticErro
 """What decoders raise on bytes that were not stored by this package."""
 
 
-@dataclass(frozen=True)
-class Script:
+class Script(Frozen):
     """A Lua script.
 
     Args:
@@ -85,7 +84,6 @@ def writes_once(command: Command) -> bool:
     return isinstance(command, Call) and command.script.trip is not None
 
 
-@dataclass(eq=False)
 class Op(Generic[T]):
     """The commands of one round trip and the decoder of their replies: a value, which nobody changes.
 
@@ -102,11 +100,18 @@ class Op(Generic[T]):
             op is merged with or mapped to has to say so anew.
     """
 
-    commands: tuple[Command, ...]
-    decode: Callable[[Sequence[Reply]], T]
-    tolerant: bool = False
-    best_effort: bool = False
-    stale_ok: bool = False
+    __slots__ = ("best_effort", "commands", "decode", "stale_ok", "tolerant")
+
+    def __init__(
+        self,
+        commands: tuple[Command, ...],
+        decode: Callable[[Sequence[Reply]], T],
+        tolerant: bool = False,
+        best_effort: bool = False,
+        stale_ok: bool = False,
+    ) -> None:
+        self.commands, self.decode, self.tolerant = commands, decode, tolerant
+        self.best_effort, self.stale_ok = best_effort, stale_ok
 
     def read(self, replies: Sequence[Reply]) -> T:
         """Decodes the replies, one for each command in order, into the result; the first error reply is raised.
@@ -142,7 +147,7 @@ class Op(Generic[T]):
 
     def may_be_stale(self) -> Op[T]:
         """Returns the same op, which a replica may answer where the client reads from them."""
-        return replace(self, stale_ok=True)
+        return Op(self.commands, self.decode, self.tolerant, self.best_effort, stale_ok=True)
 
     def optional(self, default: U) -> Op[T | U]:
         """Returns the same op, which gives a default where the server answers any command with an error.

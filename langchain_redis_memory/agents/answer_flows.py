@@ -10,7 +10,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Sequence, Set
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -37,6 +37,7 @@ from langchain_redis_memory.conversation.tool_watch import note_cache
 from langchain_redis_memory.conversation.turn import Plan, cost, words_of
 from langchain_redis_memory.conversation.turn_cache import Flight, TurnCache, TurnLookup, leave
 from langchain_redis_memory.conversation.turn_record import count_saved
+from langchain_redis_memory.frozen import replace
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import Background, Flow, Now, Op, ask, leave_behind, merge, pure

@@ -7,10 +7,10 @@ answers "is it this one?" and gives away nothing. Marks are no part of any key t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
+from langchain_redis_memory.frozen import Frozen
 from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 from langchain_redis_memory.redis.key_groups import mark_of
 
@@ -65,8 +65,7 @@ def marks_from(stored: bytes) -> Marks:
     return Marks(*parts) if len(stored) == 4 * _BYTES else NO_MARKS
 
 
-@dataclass(frozen=True)
-class AnswerFilter:
+class AnswerFilter(Frozen):
     """Which answers are meant: those that fit all that is given, every one for nothing.
 
     Args:

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from typing import Any, Literal, NamedTuple, Protocol, get_args
 
 from langchain_redis_memory.checks import check_word
 from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.frozen import Frozen
 from langchain_redis_memory.language.audience.linguistic import classify_audience, doubtful_to_repeat
 from langchain_redis_memory.language.audience.verdict import Audience, AudienceVerdict
 from langchain_redis_memory.language.lazy_pattern import lazy_pattern
@@ -69,8 +69,7 @@ class Asker(NamedTuple):
         return f"session:{[self.session, *self.users]}"
 
 
-@dataclass(frozen=True)
-class Lifetimes:
+class Lifetimes(Frozen):
     """Bounds how long answers may be served that do not stay true, by their audience.
 
     Nothing tells a cache that a user's order was cancelled, by him or elsewhere: by default such answers are not kept.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -17,6 +17,7 @@ from langchain_redis_memory.conversation.chain_shape import QUESTION_KEYS, Chain
 from langchain_redis_memory.conversation.output import OutputForm, Raw
 from langchain_redis_memory.conversation.tool_watch import ToolWatch, watched
 from langchain_redis_memory.conversation.turn import ModelInput, TurnReport, words_of
+from langchain_redis_memory.frozen import Frozen
 from langchain_redis_memory.ops import Invoke, StreamResult
 from langchain_redis_memory.redis.codec.messages import copied
 
@@ -31,7 +32,7 @@ _log = logging.getLogger(__name__)
 _GROUNDED = "Answer the question from the context below. If the context does not hold the answer, say so.\n\nContext:\n"
 
 
-class WrappedChain(NamedTuple):
+class WrappedChain(Frozen):
     """A chain as it was wrapped.
 
     Args:

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import is_dataclass
-from typing import Any, Literal, NamedTuple, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_type_hints
 
 from langchain_core.language_models import BaseLanguageModel
 from langchain_core.output_parsers.transform import BaseCumulativeTransformOutputParser
+from langchain_core.prompts import BasePromptTemplate
 from langchain_core.runnables import Runnable, RunnableSequence
 from langchain_core.runnables.base import RunnableBindingBase
 from pydantic import BaseModel
 
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.extras import loaded
+from langchain_redis_memory.frozen import Frozen
 from langchain_redis_memory.redis.codec.fingerprint import is_configurable_model
 
 QUESTION_KEYS = ("question", "input", "messages")
@@ -26,7 +28,7 @@ HISTORY_KEYS = ("history", "chat_history")
 """What the conversation is called in a dict, in this order."""
 
 
-class ChainShape(NamedTuple):
+class ChainShape(Frozen):
     """The input and the output of a chain.
 
     Args:
@@ -135,6 +137,12 @@ def _fields_of(chain: Runnable[Any, Any]) -> Iterator[str]:
         if isinstance(state, type) and not issubclass(state, BaseModel):
             # A graph's own, as pydantic refuses `typing.TypedDict` before Python 3.12.
             yield from get_type_hints(state)
+            return
+        first = chain.first if isinstance(chain, RunnableSequence) else chain
+        own = getattr(type(first), "get_input_schema", None)
+        if isinstance(first, BasePromptTemplate) and own is BasePromptTemplate.get_input_schema:
+            # To make a class of these names takes milliseconds.
+            yield from (*first.input_variables, *first.optional_variables)
             return
         schema = chain.get_input_schema()
         fields = getattr(schema, "model_fields", {})

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
@@ -36,6 +35,7 @@ from langchain_redis_memory.conversation.turn_steps import (
     TurnRequest,
 )
 from langchain_redis_memory.errors import DurabilityError, RedisMemoryError, ServerError, UnavailableError
+from langchain_redis_memory.frozen import replace
 from langchain_redis_memory.history.outbox import AWAY, Outbox
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.language.classify import Verdict
@@ -47,7 +47,6 @@ from langchain_redis_memory.redis.codec.tokens import count_tokens
 _log = logging.getLogger(__name__)
 
 
-@dataclass
 class TurnFlows:
     """The flows of a turn.
 
@@ -62,14 +61,21 @@ class TurnFlows:
         recent: Remembers the conversations that this process took part in.
     """
 
-    planner: Planner
-    context: TurnContext
-    cache: TurnCache
-    driver: Driver
-    max_messages: int | None
-    recorder: TurnRecorder | None = None
-    outbox: Outbox = field(default_factory=Outbox)
-    recent: RecentConversations = field(default_factory=RecentConversations)
+    def __init__(
+        self,
+        planner: Planner,
+        context: TurnContext,
+        cache: TurnCache,
+        driver: Driver,
+        max_messages: int | None,
+        recorder: TurnRecorder | None = None,
+        outbox: Outbox | None = None,
+        recent: RecentConversations | None = None,
+    ) -> None:
+        self.planner, self.context, self.cache, self.driver = planner, context, cache, driver
+        self.max_messages, self.recorder = max_messages, recorder
+        self.outbox = Outbox() if outbox is None else outbox
+        self.recent = RecentConversations() if recent is None else recent
 
     def turn_flow(
         self,

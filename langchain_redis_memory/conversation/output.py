@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 from uuid import uuid4
 
-from langchain_core.documents import Document
 from langchain_core.messages import (
     AIMessage,
     BaseMessage,
@@ -29,7 +28,7 @@ from pydantic_core import to_json
 from langchain_redis_memory.conversation.chain_shape import ChainShape, is_rebuildable
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.redis.codec.fingerprint import describable
-from langchain_redis_memory.redis.codec.values import digest
+from langchain_redis_memory.redis.codec.values import digest, is_document
 
 _log = logging.getLogger(__name__)
 
@@ -244,7 +243,7 @@ def _as_json(output: Any) -> str:
 
 def _is_langchains(value: Any) -> bool:
     values = value if isinstance(value, list | tuple) else [value]
-    return any(isinstance(item, BaseMessage | Document) for item in values)
+    return any(isinstance(item, BaseMessage) or is_document(item) for item in values)
 
 
 def _last_answer(messages: Sequence[Any]) -> AIMessage:

@@ -8,7 +8,6 @@ opening question that points at something unsaid ("Where was he born?") is share
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ from langchain_redis_memory.conversation.options import AnswerOptions, QuestionO
 from langchain_redis_memory.conversation.select.window import Selector
 from langchain_redis_memory.conversation.turn import Plan
 from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.frozen import replace
 from langchain_redis_memory.language.classify import Classifier, Verdict, points_outside
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.classify.standalone import continued, spoken

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from functools import partial
 from inspect import signature
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 from uuid import uuid4
 
 from langchain_core.callbacks.manager import adispatch_custom_event, dispatch_custom_event
@@ -31,6 +31,7 @@ from langchain_redis_memory.conversation.turn import TurnInput, TurnReport, Turn
 from langchain_redis_memory.conversation.turn_input import read_input
 from langchain_redis_memory.conversation.turn_report import EVENT, event_of
 from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.frozen import Frozen
 from langchain_redis_memory.redis.codec.fingerprint import Description, deciding_settings, describable, describe
 from langchain_redis_memory.redis.key_groups import text_of
 from langchain_redis_memory.run_config import accessor_of, rights_of, users_of
@@ -38,7 +39,7 @@ from langchain_redis_memory.run_config import accessor_of, rights_of, users_of
 _log = logging.getLogger(__name__)
 
 
-class WrapOptions(NamedTuple):
+class WrapOptions(Frozen):
     """How a chain is wrapped; see `ConversationMemory.wrap`."""
 
     scope: str | None
@@ -51,7 +52,7 @@ class WrapOptions(NamedTuple):
     keep_partial: bool
 
 
-class _ChainNow(NamedTuple):
+class _ChainNow(Frozen):
     """A chain with what was read of it at one moment, exchanged as a whole: other threads may be in a turn.
 
     Args:

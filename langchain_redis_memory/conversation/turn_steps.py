@@ -6,7 +6,6 @@ Each step is made from the one before it by one flow of `TurnFlows`; all of them
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from langchain_core.messages import BaseMessage
@@ -24,11 +23,10 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-@dataclass
 class TurnProgress:
     """The progress of a turn, for what has to be done when it fails.
 
-    Args:
+    Attributes:
         planned: The planned turn.
         flight: The lease that the turn may hold.
         spent: What it has cost.
@@ -36,11 +34,12 @@ class TurnProgress:
         interrupted: What is done when the turn is interrupted; None: what is left of it is put away.
     """
 
-    planned: PlannedTurn | None = None
-    flight: Flight | None = None
-    spent: TurnCost = field(default_factory=TurnCost)
-    chunks: Sequence[Any] = ()
-    interrupted: Callable[[BaseException], Flow[None]] | None = None
+    def __init__(self) -> None:
+        self.planned: PlannedTurn | None = None
+        self.flight: Flight | None = None
+        self.spent = TurnCost()
+        self.chunks: Sequence[Any] = ()
+        self.interrupted: Callable[[BaseException], Flow[None]] | None = None
 
 
 class TurnRequest(NamedTuple):

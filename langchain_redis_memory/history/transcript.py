@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import ClassVar, NamedTuple
 
@@ -22,6 +22,7 @@ from langchain_redis_memory.errors import (
     MessageNotFoundError,
     NotAMessageError,
 )
+from langchain_redis_memory.frozen import Frozen
 from langchain_redis_memory.history import session_index
 from langchain_redis_memory.ops import Arg, Command, Op, Reply, merge, pure
 from langchain_redis_memory.redis import user_index
@@ -63,8 +64,7 @@ class WriteResult(NamedTuple):
         return WriteResult(later.stored, *(one + other for one, other in zip(self[1:], later[1:], strict=True)))
 
 
-@dataclass(frozen=True)
-class Transcript:
+class Transcript(Frozen):
     """Builds the ops of one conversation.
 
     Args:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from math import inf
 from typing import Any
 
@@ -21,7 +20,6 @@ from langchain_redis_memory.redis.client.clock import monotonic
 _log = logging.getLogger(__name__)
 
 
-@dataclass(eq=False)
 class Entry:
     """One write that waits.
 
@@ -34,12 +32,17 @@ class Entry:
         refused: Whether the server has refused it, which is logged once.
     """
 
-    transcript: Transcript
-    messages: Sequence[BaseMessage]
-    op: Op[Any]
-    number: int
-    loader: UserCallback | None = None
-    refused: bool = False
+    def __init__(
+        self,
+        transcript: Transcript,
+        messages: Sequence[BaseMessage],
+        op: Op[Any],
+        number: int,
+        loader: UserCallback | None = None,
+        refused: bool = False,
+    ) -> None:
+        self.transcript, self.messages, self.op, self.number = transcript, messages, op, number
+        self.loader, self.refused = loader, refused
 
     @property
     def key(self) -> str:

@@ -8,24 +8,26 @@ also finds questions that mean the same.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field
 from functools import cached_property
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, BaseMessage
 
 from langchain_redis_memory.cache.marks import Marks, marks_of
 from langchain_redis_memory.errors import CorruptDataError, UnserialisableError
+from langchain_redis_memory.frozen import Frozen, replace
 from langchain_redis_memory.ops import Flow, Op
 from langchain_redis_memory.redis.codec.messages import decode_message, encode_message
-from langchain_redis_memory.redis.codec.values import digest, pack, unpack
+from langchain_redis_memory.redis.codec.values import digest, is_document, pack, unpack
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.ttl import milliseconds
 
+if TYPE_CHECKING:
+    from langchain_core.documents import Document
 
-@dataclass(frozen=True)
-class CacheQuestion:
+
+class CacheQuestion(Frozen):
     """Describes a question to an answer cache: its words, and everything else that the answer depends on.
 
     Args:
@@ -129,8 +131,7 @@ def seen_by_model(message: BaseMessage) -> list[Any]:
 _CALLS = ("tool_calls", "invalid_tool_calls")
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(Frozen):
     """Holds an answer of a chain, with what it cost to make and why it may be served again.
 
     Args:
@@ -259,7 +260,7 @@ def _answer(stored: Any, left_ms: int | None) -> Answer | None:
     _, kind, body, output, documents, *made = stored
     if any(type(number) is not int for number in made) or not (output is None or isinstance(output, dict)):
         return None
-    if not isinstance(documents, list) or not all(isinstance(document, Document) for document in documents):
+    if not isinstance(documents, list) or not all(map(is_document, documents)):
         return None
     value = decode_message(body) if kind == "message" else body if kind == "text" else None
     if not isinstance(value, AIMessage | str):

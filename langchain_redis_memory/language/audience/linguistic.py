@@ -12,8 +12,9 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from importlib import resources
-from typing import Any, NamedTuple
+from typing import Any
 
+from langchain_redis_memory.frozen import Frozen
 from langchain_redis_memory.language.audience.signs import signs
 from langchain_redis_memory.language.audience.verdict import (
     MAX_UNSAFE,
@@ -37,7 +38,7 @@ _SPEAKS, _TOLD, _EVIDENCE = 0.4, 0.05, 6
 """From which weight on a sign is evidence, from which probability on it is told, and how much of it."""
 
 
-class AudienceWeights(NamedTuple):
+class AudienceWeights(Frozen):
     """The weights of the four questions, and the thresholds of their probabilities."""
 
     heads: Mapping[str, LogisticModel]

@@ -10,12 +10,12 @@ and protocol), and turns every failure into one of this package's errors, with k
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, Union
 
 from typing_extensions import Self
 
 from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.frozen import replace
 from langchain_redis_memory.ops import Flow, Op
 from langchain_redis_memory.redis.client import drivers
 from langchain_redis_memory.redis.client.background import BackgroundFlows

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from langchain_redis_memory.checks import check_positive, check_whole
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.extras import missing
+from langchain_redis_memory.frozen import Frozen, replace
 from langchain_redis_memory.locks import new_lock
 from langchain_redis_memory.redis.client.bounded_sockets import bounded
 from langchain_redis_memory.redis.client.options import UNBOUNDED, Bounds, Options
@@ -36,7 +37,7 @@ _SCHEMES = (
 TopologyKind = Literal["memory", "single", "cluster", "sentinel"]
 
 
-class Topology(NamedTuple):
+class Topology(Frozen):
     """The place of the data, and how to open a client for it.
 
     Args:
@@ -123,7 +124,7 @@ def topology(url: str, options: Options) -> Topology:
     for name in ("connect_timeout_s", "timeout_s"):
         check_positive(getattr(options, name), name, "number of seconds", ConfigError)
     if scheme == "memory":
-        return _memory(unquote(rest.split("?")[0].strip("/")))._replace(bounds=options.bounds)
+        return replace(_memory(unquote(rest.split("?")[0].strip("/"))), bounds=options.bounds)
     base, _, kind = scheme.partition("+")
     replicas = options.read_from == "prefer_replica"
     if base in _SINGLE and not kind and replicas:
@@ -131,10 +132,10 @@ def topology(url: str, options: Options) -> Topology:
             "read_from='prefer_replica' needs a URL by which replicas are found: redis+cluster:// or redis+sentinel://"
         )
     if base in _SINGLE and not kind:
-        return _single(f"{_SINGLE[base]}://{rest}", options)._replace(bounds=options.bounds)
+        return replace(_single(f"{_SINGLE[base]}://{rest}", options), bounds=options.bounds)
     if base in _SINGLE and base != "unix" and kind in {"cluster", "sentinel"}:
         made = (_cluster if kind == "cluster" else _sentinel)(_SINGLE[base], rest, options)
-        return made._replace(bounds=options.bounds, reads_replicas=replicas)
+        return replace(made, bounds=options.bounds, reads_replicas=replicas)
     raise ConfigError(f"unknown scheme {scheme!r}; known are {_SCHEMES}")
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import is_dataclass
 from enum import Enum
 from operator import is_
 from typing import Any, NamedTuple
@@ -23,6 +23,7 @@ from pydantic import BaseModel, SecretStr
 
 from langchain_redis_memory.errors import UnserialisableError
 from langchain_redis_memory.extras import loaded
+from langchain_redis_memory.frozen import Frozen
 from langchain_redis_memory.redis.codec.data import EXACT as _EXACT
 from langchain_redis_memory.redis.codec.data import LABELS as _LABELS
 from langchain_redis_memory.redis.codec.data import is_exact as _exact
@@ -33,7 +34,7 @@ from langchain_redis_memory.redis.codec.data import read_data, token
 from langchain_redis_memory.redis.codec.values import digest
 
 
-class Description(NamedTuple):
+class Description(Frozen):
     """A description of a chain, by which equal chains are known in every process.
 
     Args:
@@ -54,15 +55,15 @@ class Description(NamedTuple):
     live: tuple[LiveSettings, ...] = ()
 
 
-@dataclass
 class _Findings:
     """The findings about a chain: names of opaque parts, whether a part may have effects, what prompts compute."""
 
-    opaque: dict[str, None] = field(default_factory=dict)
-    acts: bool = False
-    computed: list[Callable[[], Any]] = field(default_factory=list)
-    selectors: set[str] = field(default_factory=set)
-    live: list[LiveSettings] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.opaque: dict[str, None] = {}
+        self.acts = False
+        self.computed: list[Callable[[], Any]] = []
+        self.selectors: set[str] = set()
+        self.live: list[LiveSettings] = []
 
 
 class _SeenSettings(NamedTuple):
