@@ -37,6 +37,8 @@ class Frozen:
     _defaults: ClassVar[Mapping[str, Any]] = {}
     _factories: ClassVar[Mapping[str, Callable[[], Any]]] = {}
     _compared: ClassVar[tuple[str, ...]] = ()
+    _most: ClassVar[int] = 0
+    _checks: ClassVar[bool] = False
     __dataclass_fields__: ClassVar[Any] = _OfDataclass(lambda made: made.__dataclass_fields__)
     __dataclass_params__: ClassVar[Any] = _OfDataclass(lambda made: made.__dataclass_params__)
     __signature__: ClassVar[Any] = _OfDataclass(signature)
@@ -50,19 +52,25 @@ class Frozen:
         cls._defaults = {**cls._defaults, **{name: value for name, value in defaults.items() if value is not MISSING}}
         made = {name: value.default_factory for name, value in written.items()}
         cls._factories = {**cls._factories, **{name: make for name, make in made.items() if make is not MISSING}}
+        cls._most, cls._checks = len(cls.__match_args__), cls.__post_init__ is not Frozen.__post_init__
         apart = {name for name, value in written.items() if not value.compare}
         cls._compared = (*cls._compared, *(name for name in own if name not in apart))
 
     def __init__(self, *given: Any, **named: Any) -> None:
-        own = {**dict(zip(self.__match_args__, given, strict=False)), **named}
-        values = {**self._defaults, **own}
-        for name, make in self._factories.items():
-            if name not in own:
-                values[name] = make()
-        if len(own) < len(given) + len(named) or values.keys() != {*self.__match_args__}:
+        names = self.__match_args__
+        values = {**self._defaults, **named}
+        for name, value in zip(names, given, strict=False):
+            if name in named:
+                self._wrong(*given, **named)
+            values[name] = value
+        for name in self._factories:
+            if name not in values:
+                values[name] = self._factories[name]()
+        if given[self._most :] or values.keys() != {*names}:
             self._wrong(*given, **named)
         self.__dict__.update(values)
-        self.__post_init__()
+        if self._checks:
+            self.__post_init__()
 
     @classmethod
     def _wrong(cls: Any, *given: Any, **named: Any) -> None:
