@@ -50,6 +50,37 @@ class Lexicon:
         return self.relational | self.generic | self.comparative | self.acknowledgement | self.anaphor
 
     @cached_property
+    def vague(self) -> frozenset[str]:
+        """Nouns and adjectives that do not say by themselves of what."""
+        return self.generic | self.relational
+
+    @cached_property
+    def everyday(self) -> frozenset[str]:
+        """Words that do not say where, with what or on what occasion something is."""
+        return self.unspecific | self.calendar | self.person_noun
+
+    @cached_property
+    def pointing(self) -> frozenset[str]:
+        """Words that may point at something outside of the turn."""
+        words = self.person | self.thing | self.demonstrative | self.anaphor
+        return words | {"that", "that's", "there", "one"}
+
+    @cached_property
+    def served(self) -> frozenset[str]:
+        """Words of services, and of those who get them."""
+        return self.offered | self.person_noun
+
+    @cached_property
+    def changing(self) -> frozenset[str]:
+        """Verbs that may ask for a change to what was said."""
+        return self.edit | {"make"}
+
+    @cached_property
+    def of_a_set(self) -> frozenset[str]:
+        """Words that may name a member of a set by its number."""
+        return self.choices - {"one", "ones"}
+
+    @cached_property
     def weak(self) -> frozenset[str]:
         """Words that carry little meaning."""
         return self.light | self.generic

@@ -26,7 +26,7 @@ class LogisticModel(Frozen):
     def log_odds(self, features: Mapping[str, float]) -> float:
         """Returns the log-odds of features; one without a weight counts nothing."""
         weights = self.weights
-        return self.bias + sum(weights.get(name, 0.0) * value for name, value in features.items())
+        return self.bias + sum([weights.get(name, 0.0) * value for name, value in features.items() if value])
 
 
 def probability(log_odds: float, bound: float = 15.0) -> float:

@@ -66,13 +66,15 @@ def _split(start: str, end: str = "", offset: int = 0) -> _Split:
         at = 0
         for found in WORD.finditer(text):
             begins, ends = found.span()
-            if words and text[at:begins] != " " and (mark := _PUNCTUATION.search(text, at, begins)):
+            if text[at:begins] != " " and words and (mark := _PUNCTUATION.search(text, at, begins)):
                 stop[-1] = mark[0]
             at = ends
-            words.append(straight(found[0]))
+            words.append(found[0])
             places.append((first + begins, first + ends))
             stop.append("")
         if words:
             mark = _PUNCTUATION.search(text, at)
             stop[-1] = mark[0] if mark else "." if first or not end else "\n"
+    if not (start.isascii() and end.isascii()):
+        words = [straight(word) for word in words]
     return words, [word.lower() for word in words], places, stop

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 from langchain_redis_memory.language.classify.read_turn import BE, ReadTurn
+from langchain_redis_memory.language.lexicon import Lexicon
 
 _ASKING = frozenset("how when where why can should do does did could will would is who".split())
 """First words of questions whose object may be left out."""
@@ -15,24 +17,42 @@ _WITHIN = frozenset("on in at for from of against near into about between".split
 _SETTING = frozenset("on in at for with from to of against near during into by about between as without than".split())
 """Words that may say where, with what or on what occasion."""
 _TELLER = frozenset("i we my our it he she they there mine i'm i've we're we've it's he's she's the this that".split())
+_ASKERS = frozenset(("i", "we"))
 _POLITE = frozenset("can could would will you please now then also just and only".split())
 
 Span = tuple[int, int]
 """The places of the first and the last word of a sign."""
-_Rule = tuple[str, Callable[[ReadTurn], "Span | None"], str]
-"""A sign's name, the words that show it, and the reason for people, empty where it is no reason."""
+_Rule = tuple[str, Callable[[ReadTurn], "Span | None"], "frozenset[str] | str", str]
+"""A sign's name, the words that show it, what one of a turn's words has to be for it (words, or a list of the lexicon;
+empty where any may be), and the reason for people, empty where it is no reason."""
+_Ready = tuple[str, Callable[[ReadTurn], "Span | None"], "frozenset[str] | None", str]
+"""A rule for one language: the words themselves, none where any may be."""
 
 
 def ellipsis_signs(t: ReadTurn) -> None:
     """Finds the signs of ellipsis in a turn."""
-    _apply(_OPENINGS, t)
+    openings, gaps = _rules(t.language)
+    _apply(openings, t)
     _phrases(t)
-    _apply(_GAPS, t)
+    _apply(gaps, t)
 
 
-def _apply(rules: tuple[_Rule, ...], t: ReadTurn) -> None:
-    for name, rule, why in rules:
-        if span := rule(t):
+@cache
+def _rules(language: Lexicon) -> tuple[list[_Ready], list[_Ready]]:
+    """The rules with the words that each needs in a language, those of openings first."""
+
+    def words(needs: frozenset[str] | str) -> frozenset[str] | None:
+        found: frozenset[str] = getattr(language, needs) if isinstance(needs, str) and needs else frozenset(needs)
+        return found or None
+
+    openings, gaps = ([(name, rule, words(needs), why) for name, rule, needs, why in one] for one in (_OPENINGS, _GAPS))
+    return openings, gaps
+
+
+def _apply(rules: list[_Ready], t: ReadTurn) -> None:
+    inside = t.inside
+    for name, rule, needs, why in rules:
+        if (needs is None or not needs.isdisjoint(inside)) and (span := rule(t)):
             t.sign(name, *span, why=why)
 
 
@@ -51,10 +71,10 @@ def _at_last_sentence(t: ReadTurn) -> int:
 
 def _has_verb(t: ReadTurn) -> bool:
     lists = t.language
+    if not (lists.auxiliary.isdisjoint(t.inside) and lists.imperative.isdisjoint(t.inside)):
+        return True
     return any(
-        word in lists.auxiliary
-        or word in lists.imperative
-        or (len(word) > 4 and word.endswith(("ed", "ing")))
+        (len(word) > 4 and word.endswith(("ed", "ing")))
         or (word in lists.light and place > 0)
         for place, word in enumerate(t.low)
     )
@@ -83,9 +103,9 @@ def _opener(t: ReadTurn) -> Span | None:
 
 def _phrases(t: ReadTurn) -> None:
     """Phrases that continue a conversation, at the start of the turn or near it."""
-    places = (*range(t.start, min(t.last + 1, t.start + 12)), *range(max(t.start + 12, t.sentence), t.last + 1))
-    for phrase in t.language.opening_phrase:
-        for at in places if phrase[0] in t.low else ():
+    inside = t.inside
+    for phrase in [one for one in t.language.opening_phrase if one[0] in inside and inside.issuperset(one)]:
+        for at in (*range(t.start, min(t.last + 1, t.start + 12)), *range(max(t.start + 12, t.sentence), t.last + 1)):
             if tuple(t.low[at : at + len(phrase)]) == phrase:
                 name = "opening_phrase" if at in (t.start, t.sentence) else "phrase"
                 t.sign(name, at, at + len(phrase) - 1, why="continues")
@@ -139,9 +159,7 @@ def _existence(t: ReadTurn) -> Span | None:
 
 def _unset(t: ReadTurn) -> bool:
     """Whether nothing says where, with what or on what occasion: at most one noun, no name, no complement."""
-    lists = t.language
-    vague = lists.unspecific | lists.calendar | lists.person_noun
-    nouns = [place for place in range(t.last + 1) if t.noun[place] and t.low[place] not in vague]
+    nouns = [place for place in t.content if t.noun[place] and t.low[place] not in t.language.everyday]
     filled = nouns and any(word in _SETTING for word in t.low[1 : nouns[-1]])
     return not any(t.name) and not any(t.owned) and len(nouns) < 2 and not filled
 
@@ -150,7 +168,7 @@ def _no_setting(t: ReadTurn) -> Span | None:
     """The asker's own act without its occasion: "can I bring my bicycle?", "which documents do I need?"."""
     at = _at_last_sentence(t)
     low = t.low[at : at + 6]
-    if low[0] not in _ACTING or not {"i", "we"} & set(low):
+    if low[0] not in _ACTING or _ASKERS.isdisjoint(low):
         return None
     method = low[0] == "how" and low[1] in ("do", "can", "to", "would") and "i" in low[:3]
     return None if method or not _unset(t) else (at, t.last)
@@ -184,9 +202,10 @@ def _tells(t: ReadTurn) -> Span | None:
 def _edits(t: ReadTurn) -> Span | None:
     """A change to something unsaid: "can you add a total", "use only two colours"."""
     at = _command(t)
+    if t.low[at] not in t.language.edit or sum(t.noun[at:]) >= 3 or any(t.name[at:]):
+        return None
     filled = any(t.low[place] in _SETTING and any(t.noun[place:]) for place in range(at + 1, t.last + 1))
-    edits = t.low[at] in t.language.edit and sum(t.noun[at:]) < 3 and not filled and not any(t.name[at:])
-    return (at, t.last) if edits else None
+    return None if filled else (at, t.last)
 
 
 def _edits_said(t: ReadTurn) -> Span | None:
@@ -195,7 +214,7 @@ def _edits_said(t: ReadTurn) -> Span | None:
     Its object is definite or a bare name, and nothing says of what it is ("the oil of a Honda").
     """
     at = _command(t)
-    if at == t.last or t.low[at] not in t.language.edit | {"make"}:
+    if at == t.last or t.low[at] not in t.language.changing:
         return None
     if any(t.low[place] in _WITHIN and any(t.noun[place:]) for place in range(at + 2, t.last + 1)):
         return None
@@ -211,24 +230,24 @@ def _command(t: ReadTurn) -> int:
 
 
 _OPENINGS: tuple[_Rule, ...] = (
-    ("acknowledges", _acknowledges, ""),
-    ("acknowledges", _answers, "answers or comments"),
-    ("only_acknowledges", _only_acknowledges, "answers or comments"),
-    ("opener", _opener, "continues"),
+    ("acknowledges", _acknowledges, "opening", ""),
+    ("acknowledges", _answers, "opening", "answers or comments"),
+    ("only_acknowledges", _only_acknowledges, "opening", "answers or comments"),
+    ("opener", _opener, "opener", "continues"),
 )
 _GAPS: tuple[_Rule, ...] = (
-    ("bare_question", _bare_question, "part of a question"),
-    ("fragment", _fragment, "part of a sentence"),
-    ("phrase", _prepositional_phrase, "part of a sentence"),
-    ("statement", _statement, "a statement, not a question"),
-    ("reply", _reply, "may answer what was asked"),
-    ("no_object", _no_object, "lacks its object"),
-    ("no_subject", _no_subject, "lacks its subject"),
-    ("existence", _existence, "where, or of what"),
-    ("no_setting", _no_setting, "where, or with what"),
-    ("no_occasion", _no_occasion, "where, or of what"),
-    ("no_agent", _no_agent, "where, or by what"),
-    ("tells", _tells, "tells something, asks nothing"),
-    ("edits", _edits, "changes something unsaid"),
-    ("edits_said", _edits_said, "changes what was said"),
+    ("bare_question", _bare_question, "wh", "part of a question"),
+    ("fragment", _fragment, "", "part of a sentence"),
+    ("phrase", _prepositional_phrase, "preposition", "part of a sentence"),
+    ("statement", _statement, "", "a statement, not a question"),
+    ("reply", _reply, "", "may answer what was asked"),
+    ("no_object", _no_object, "transitive", "lacks its object"),
+    ("no_subject", _no_subject, frozenset(BE), "lacks its subject"),
+    ("existence", _existence, frozenset(("there", "any")), "where, or of what"),
+    ("no_setting", _no_setting, _ASKERS, "where, or with what"),
+    ("no_occasion", _no_occasion, "served", "where, or of what"),
+    ("no_agent", _no_agent, frozenset(BE), "where, or by what"),
+    ("tells", _tells, _TELLER, "tells something, asks nothing"),
+    ("edits", _edits, "edit", "changes something unsaid"),
+    ("edits_said", _edits_said, "changing", "changes what was said"),
 )

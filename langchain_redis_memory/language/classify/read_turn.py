@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from langchain_redis_memory.language.classify.tokens import HistoryWords
 from langchain_redis_memory.language.lexicon import Lexicon
 from langchain_redis_memory.language.turn_tokens import TurnTokens
@@ -40,42 +42,62 @@ class ReadTurn:
         self.start: int = language.start(low, stop)
         """The place of the first word that is more than an opening ("Ok, um, ...")."""
         self.first = low[self.start]
-        self.function: list[bool] = [word in language.function for word in low]
-        opens = [place == 0 or stop[place - 1] in ENDS for place in range(count)]
-        shouting = sum(word.isupper() and len(word) > 1 for word in words) * 2 > count
-        self.stems: list[str] = [stem(word) for word in low]
-        self.name: list[bool] = [
-            not self.function[place]
-            and (
-                (not shouting and _spelt_as_name(words[place], opens=opens[place]))
-                or words[place][0].isdigit()
-                or (
-                    self.stems[place] in before.names
-                    and low[place] not in language.weak
-                    and low[place] not in language.relational
-                )
-            )
-            for place in range(count)
-        ]
-        self.noun: list[bool] = [
-            not self.function[place]
-            and (self.name[place] or (low[place] not in language.light and low[place] not in language.imperative))
-            for place in range(count)
-        ]
+        self.inside: frozenset[str] = frozenset(low)
+        """What is there, to see at once that a sign is not."""
+        function = language.function
+        self.function: list[bool] = [word in function for word in low]
+        self.content: list[int] = [place for place, plain in enumerate(self.function) if not plain]
+        """The places of all but function words."""
+        self.name: list[bool] = [False] * count
+        self.noun: list[bool] = [False] * count
+        for place in self.content:
+            word = words[place]
+            name = word[0].isdigit() or (not word.islower() and self._spelt_as_name(place))
+            self.name[place] = name = name or (bool(before.names) and self._known_name(place))
+            self.noun[place] = name or (low[place] not in language.light and low[place] not in language.imperative)
         if self.start + 3 < count and " ".join(low[self.start : self.start + 3]) in _DEFINES and not stop[self.start]:
             self.noun[-1] |= not self.function[-1]  # "what is a left join?"
-        self.owned: list[bool] = [word.endswith(("'s", "s'")) and word not in language.function for word in low]
-        self.clause: list[int] = [0] * count
-        for place in range(1, count):
-            joins = low[place] in ("and", "or") and (
-                place + 1 >= count or low[place + 1] not in language.clause_subject
-            )
-            begins = stop[place - 1] or (low[place] in language.clause and not joins)
-            self.clause[place] = self.clause[place - 1] + bool(begins)
-        self.sentence: int = max((place + 1 for place in range(count - 1) if stop[place] in ENDS), default=0)
+        self.owned: list[bool] = [word.endswith(("'s", "s'")) and word not in function for word in low]
+        self.clause: list[int] = [0]
+        self.sentence: int = 0
         """The place of the first word of the last sentence."""
-        self.telling: set[int] = {self.clause[place] for place in range(count) if self.function[place]}
+        for place in range(1, count):
+            if mark := stop[place - 1]:
+                self.sentence = place if mark in ENDS else self.sentence
+            begins = mark or (low[place] in language.clause and not self._joins(place))
+            self.clause.append(self.clause[-1] + bool(begins))
+
+    def _joins(self, place: int) -> bool:
+        """Whether a word joins parts of one clause."""
+        if self.low[place] not in ("and", "or"):
+            return False
+        return place >= self.last or self.low[place + 1] not in self.language.clause_subject
+
+    def _spelt_as_name(self, place: int) -> bool:
+        if self._shouting:
+            return False
+        word = self.words[place]
+        opens = place == 0 or self.stop[place - 1] in ENDS
+        capital = word[0].isupper() and not opens
+        return capital or (opens and word.isupper() and len(word) > 1) or word[1:2].isupper()
+
+    def _known_name(self, place: int) -> bool:
+        word, lists = self.low[place], self.language
+        return self.stems[place] in self.before.names and word not in lists.weak and word not in lists.relational
+
+    @cached_property
+    def _shouting(self) -> bool:
+        return sum(word.isupper() and len(word) > 1 for word in self.words) * 2 > len(self.words)
+
+    @cached_property
+    def stems(self) -> list[str]:
+        """The stem of each word."""
+        return [stem(word) for word in self.low]
+
+    @cached_property
+    def telling(self) -> set[int]:
         """The clauses that say something: a heading has no function word."""
+        return {number for number, plain in zip(self.clause, self.function, strict=True) if plain}
 
     def after(self, place: int) -> str:
         """Returns the word behind a place, "" where a mark or nothing is."""
@@ -88,8 +110,3 @@ class ReadTurn:
     def sign(self, name: str, first: int, last: int | None = None, why: str = "") -> None:
         """Notes a sign at the words from `first` to `last`."""
         self.tokens.sign(name, first, last, why)
-
-
-def _spelt_as_name(word: str, *, opens: bool) -> bool:
-    capital = word[0].isupper() and not opens
-    return capital or (opens and word.isupper() and len(word) > 1) or word[1:2].isupper()

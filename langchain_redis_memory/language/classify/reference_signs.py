@@ -27,8 +27,12 @@ _GOVERNS = frozenset("of in on that who which to ever at from".split())
 def pointers(t: ReadTurn) -> None:
     """Finds pronouns, demonstratives, and anaphors such as "other", "same", "there"."""
     lists = t.language
+    if lists.pointing.isdisjoint(t.inside):
+        return
     expletive = None
     for place, word in enumerate(t.low):
+        if word not in lists.pointing:
+            continue
         following, previous = t.after(place), t.previous(place)
         if word in lists.person:
             _pronoun(t, place)
@@ -78,6 +82,8 @@ def _resolved(t: ReadTurn, place: int, following: str) -> bool:
 def members(t: ReadTurn) -> None:
     """Finds members of a set that the turn does not name: "the last two options", "number 2", "the second"."""
     for place, word in enumerate(t.low):
+        if word != "the" and word not in t.language.of_a_set:
+            continue
         end = _ranked(t, place) if word == "the" else _numbered(t, place)
         if end > place:
             following = t.after(end)
@@ -101,9 +107,9 @@ def _ranked(t: ReadTurn, place: int) -> int:
 
 
 def _numbered(t: ReadTurn, place: int) -> int:
-    """The end of "number 2" that begins here, if it does; "Tesla Model 3" is a name."""
+    """The end of "number 2" that may begin here, if it does; "Tesla Model 3" is a name."""
     following = t.after(place)
-    if t.low[place] not in t.language.choices - {"one", "ones"} or not following:
+    if not following:
         return place
     counts = (following.isdigit() and len(following) < 3) or following in t.language.number
     named = place and t.words[place][0].isupper()
@@ -156,6 +162,8 @@ def _is_place(t: ReadTurn, at: int) -> bool:
 
 def definites(t: ReadTurn) -> None:
     """Finds definite noun phrases: whether the turn itself says which one."""
+    if "the" not in t.inside:
+        return
     place = 0
     while place <= t.last:
         end = place + 1
@@ -186,7 +194,7 @@ def _definite(t: ReadTurn, run: range) -> None:
         long = sum(word not in t.language.generic for word in words) > 1
         name = "definite_filled" if filled else "definite_long" if long else "definite"
         t.sign(name, first - 1, end, why="" if filled else "not introduced")
-        if any(t.stems[at] in t.before.content for at in run):
+        if t.before.content and any(t.stems[at] in t.before.content for at in run):
             t.sign("definite_known", first - 1, end)
 
 

@@ -17,6 +17,9 @@ from langchain_redis_memory.language.classify.tokens import HistoryWords
 from langchain_redis_memory.language.lexicon import Lexicon
 from langchain_redis_memory.language.turn_tokens import TurnTokens
 
+_TWO = frozenset("between than vs versus or".split())
+"""Words of comparisons that say with what."""
+
 
 def signs(tokens: TurnTokens, before: HistoryWords, language: Lexicon) -> TurnTokens:
     """Finds the signs of a turn."""
@@ -28,11 +31,13 @@ def signs(tokens: TurnTokens, before: HistoryWords, language: Lexicon) -> TurnTo
 
 
 def _relational(t: ReadTurn) -> None:
-    unspecific = t.language.generic | t.language.relational
+    relational = t.language.relational
+    if relational.isdisjoint(t.inside):
+        return
+    unspecific = t.language.vague
     for place, word in enumerate(t.low):
-        compound = t.after(place) and not t.function[place + 1]  # its head comes later
-        if word not in t.language.relational or t.name[place] or compound:
-            continue
+        if word not in relational or t.name[place] or (t.after(place) and not t.function[place + 1]):
+            continue  # in the last case its head comes later
         start = place
         while start and not t.stop[start - 1] and not t.function[start - 1]:
             start -= 1
@@ -56,11 +61,11 @@ def _relational(t: ReadTurn) -> None:
 
 
 def _comparison(t: ReadTurn) -> None:
-    auxiliary, why = t.language.auxiliary, "compares with something unsaid"
-    two = ("and" in t.low and any(t.noun)) or not {"between", "than", "vs", "versus", "or"}.isdisjoint(t.low)
+    comparative, comparison, auxiliary = t.language.comparative, t.language.comparison, t.language.auxiliary
+    why = "compares with something unsaid"
     for place, word in enumerate(t.low):
-        following = t.after(place)
-        if word in t.language.comparative:
+        if word in comparative:
+            following = t.after(place)
             if "than" in t.low[place:] or "or" in t.low[place:]:
                 continue
             if not following or (following in t.language.function and following != "about"):
@@ -69,9 +74,10 @@ def _comparison(t: ReadTurn) -> None:
                 t.sign("comparative_noun", place, why=why)
             elif word == "less" or following != "about":
                 t.sign("more", place)
-        elif word in t.language.comparison:
-            if not two:
+        elif word in comparison:
+            following = t.after(place)
+            if not ("and" in t.inside and any(t.noun)) and _TWO.isdisjoint(t.inside):
                 open_ = not following or t.language.standard.isdisjoint(t.low[place + 1 :])
                 t.sign("comparison" if open_ else "comparison_one", place, why=why if open_ else "")
-        elif len(word) > 4 and word.endswith("er") and not following and place and t.low[place - 1] in auxiliary:
+        elif word[-2:] == "er" and len(word) > 4 and not t.after(place) and place and t.low[place - 1] in auxiliary:
             t.sign("comparative", place, why=why)

@@ -17,10 +17,10 @@ from langchain_redis_memory.language.lexicon import Lexicon, lexicon
 from langchain_redis_memory.language.logistic import odds, probability
 from langchain_redis_memory.language.turn_tokens import HEAD, TAIL, read
 
-_ALONE = 0.3
-"""The probability below which a turn without its conversation is taken to stand alone."""
-_POINTS = 0.95
-"""The probability, by its words alone, from which an opening question points at something."""
+_ALONE = odds(0.3)
+"""The log-odds of the probability below which a turn without its conversation is taken to stand alone."""
+_POINTS = odds(0.95)
+"""The log-odds of the probability, by its words alone, from which an opening question points at something."""
 COMMENT = frozenset("only_comment only_acknowledges edits_said".split())
 """Signs of a mere comment on what was said, or a change to it: the turn depends whatever they weigh."""
 
@@ -35,7 +35,7 @@ def _judged(turn: str, language: Lexicon) -> tuple[float, tuple[str, ...]]:
     log_odds = weights("linguistic").log_odds(tokens.features)
     if unread := language.unreadable(tokens) if tokens.words else "no words of its own":
         return log_odds, (unread,)
-    if log_odds < odds(_ALONE) and not COMMENT & tokens.features.keys():
+    if log_odds < _ALONE and not COMMENT & tokens.features.keys():
         return log_odds, ()
     return log_odds, tuple(why for why, _, _ in tokens.evidence) or ("may depend on the conversation",)
 
@@ -65,7 +65,7 @@ def points_outside(opening: str) -> bool:
     Returns:
         Whether its words alone make it all but certain to be dependent; its answer is then not for anybody else.
     """
-    return _judge(opening)[0] >= odds(_POINTS)
+    return _judge(opening)[0] >= _POINTS
 
 
 def stands_alone(message: BaseMessage) -> bool:
