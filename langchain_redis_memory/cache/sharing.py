@@ -214,7 +214,7 @@ def unrepeatable(text: str, audience: AudienceClassifier = classify_audience) ->
 
     Returns "effect", "vary" or "volatile" as a word of statistics; None where the answer may be repeated.
     """
-    words = doubtful_to_repeat(text) if audience is classify_audience else audience(text, opaque=False)
+    words = doubtful_to_repeat(text, LIKELY) if audience is classify_audience else audience(text, opaque=False)
     return None if words is None else next(iter(_clear(words)), None)
 
 

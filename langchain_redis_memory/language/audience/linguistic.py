@@ -25,6 +25,7 @@ from langchain_redis_memory.language.audience.verdict import (
     check_risk,
 )
 from langchain_redis_memory.language.logistic import LogisticModel, probability
+from langchain_redis_memory.language.logistic import odds as log_odds_of
 
 WHOLE = "unsafe"
 """The fifth question, which is asked of a turn to a chain that can know who asks: is it any of the four?"""
@@ -34,6 +35,8 @@ PLAIN_SHIFT = -3.0
 _UNREADABLE = 0.99
 _ASKER = ("own", "aux_i", "me", "i_plain", "lists_filed", "record_ruled")
 """Signs that the asker, or what is filed for them, is spoken of outside of a procedure: most likely it is personal."""
+_NEAR = 1e-6
+"""By how much the same sum may differ by the order of what is added."""
 _SPEAKS, _TOLD, _EVIDENCE = 0.4, 0.05, 6
 """From which weight on a sign is evidence, from which probability on it is told, and how much of it."""
 
@@ -103,14 +106,21 @@ def classify_audience(turn: str, *, opaque: bool = True, max_unsafe: float = MAX
 
 
 @lru_cache(2048)
-def doubtful_to_repeat(turn: str) -> AudienceVerdict | None:
+def doubtful_to_repeat(turn: str, likely: float) -> AudienceVerdict | None:
     """Classifies a turn for a chain that knows nobody, without deciding yet, where its answer may not be served again.
 
-    None where no words speak for an effect, a wish to vary or a change, or it cannot be read, so that nothing is clear.
+    None where no words speak for an effect, a wish to vary or a change, where none of them is `likely`, or where it
+    cannot be read: nothing is clear then.
     """
     model, found = audience_weights(), signs(turn, unreadable=False)
-    spoken = (max(weights[1:4]) for each in found for weights, words in model.of(each) if words)
-    return weigh(found, model, opaque=False) if any(weight > _SPEAKS for weight in spoken) else None
+    present = [model.of(each) for each in found]
+    if not any(words and max(weights[1:4]) > _SPEAKS for each in present for weights, words in each):
+        return None
+    biases = [model.heads[head].bias for head in _ASKED[1:4]]
+    nothing = (0.0,) * len(_ASKED)
+    columns = ([*zip(nothing, *(weights for weights, _ in each), strict=True)][1:4] for each in present)
+    most = max(bias + sum(column) for each in columns for bias, column in zip(biases, each, strict=True))
+    return weigh(found, model, opaque=False) if most > log_odds_of(likely) - _NEAR else None
 
 
 @lru_cache(2048)

@@ -7,6 +7,7 @@ open". A word is common if it occurs in many domains, so that a pattern tells of
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 HEAD, TAIL = 16, 8
@@ -24,6 +25,7 @@ _SHORTEST = 5
 """A word of fewer letters has no ending that tells anything."""
 
 
+@lru_cache(4096)
 def shape(word: str) -> str:
     """Returns what a word counts as that is not common and no name: a number, or its ending."""
     if word[0].isdigit():

@@ -37,6 +37,10 @@ _LEADS = (
     "explain",
     "explain to me",
 )
+_LEADS_BY_FIRST = {
+    first: [(lead, lead.count(" ") + 1) for lead in _LEADS if lead.split()[0] == first]
+    for first in {lead.split()[0] for lead in _LEADS}
+}
 _WISHES = ("would it be possible for you to", "would it be possible to", "is it possible for you to", "would you mind")
 _DOING = frozenset("open start make get brew clean vacuum find give show help check fix tell read write".split())
 
@@ -150,8 +154,7 @@ def start(words: list[str], lists: WordLists) -> tuple[int, bool]:
     filler = lists["filler"]
     while at < len(words) - 1 and words[at] in filler:
         at += 1
-    for lead in _LEADS:
-        size = lead.count(" ") + 1
+    for lead, size in _LEADS_BY_FIRST.get(words[at], ()):
         if (
             words[at + size : at + size + 1]
             and words[at + size] in lists["wh"]
@@ -165,7 +168,7 @@ def start(words: list[str], lists: WordLists) -> tuple[int, bool]:
     ):
         return at + 1, False
     text = " ".join(words[at : at + 7])
-    for wish in _WISHES:
+    for wish in _WISHES if words[at] in ("would", "is") else ():
         if text.startswith(wish) and len(words) > at + wish.count(" ") + 1:
             return at + wish.count(" ") + 1, True
     head = words[at : at + 2]

@@ -53,7 +53,7 @@ class WordLists:
             for sign, groups in found["forms"].items()
         }
         self._starts = frozenset().union(*(form.starts for forms in self._forms.values() for form in forms))
-        self._by_start: dict[str, list[tuple[str, list[_Form]]]] = {}
+        self._by_start: dict[str, list[tuple[str, frozenset[str], list[_Form]]]] = {}
 
     def __getitem__(self, name: str) -> frozenset[str]:
         return self._words[name]
@@ -66,16 +66,19 @@ class WordLists:
         if start not in self._by_start:
             self._by_start[start] = list(self._starting({start, start.partition("+")[0]}))
         inside = frozenset(_RUN.findall(text)) if letters is None else letters
-        for sign, forms in self._by_start[start]:
+        for sign, needed, forms in self._by_start[start]:
+            if needed and needed.isdisjoint(inside):
+                continue
             found = [shown for form in forms if form.may_be(inside) and (shown := form.pattern.search(text))]
             if found:
                 yield sign, min(found, key=re.Match.start)[0]
 
-    def _starting(self, starts: set[str]) -> Iterator[tuple[str, list[_Form]]]:
-        """Lists the forms of sentences that start so."""
+    def _starting(self, starts: set[str]) -> Iterator[tuple[str, frozenset[str], list[_Form]]]:
+        """Lists the forms of sentences that start so, with words one of which each sign needs; none for any sentence."""
         for sign, forms in self._forms.items():
             if mine := [form for form in forms if not form.starts or not form.starts.isdisjoint(starts)]:
-                yield sign, mine
+                every = all(form.needed for form in mine)
+                yield sign, frozenset().union(*(form.needed for form in mine)) if every else frozenset(), mine
 
     @cached_property
     def slots(self) -> dict[str, str]:
@@ -98,12 +101,12 @@ class _Form:
         self.starts: frozenset[str] = frozenset(starts.split())
         needed = needed.strip().lower()
         words = needed[1:].split() if needed.startswith("=") else lists[needed] if needed else ()
-        self._needed = frozenset(_RUN.findall(word)[0] for word in words)
+        self.needed: frozenset[str] = frozenset(_RUN.findall(word)[0] for word in words)
         self._written, self._lists = written, lists
 
     def may_be(self, inside: frozenset[str]) -> bool:
         """Tells whether a sentence may have it, by the letters between whatever else is in it."""
-        return not self._needed or not self._needed.isdisjoint(inside)
+        return not self.needed or not self.needed.isdisjoint(inside)
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:

@@ -74,8 +74,7 @@ def _has_verb(t: ReadTurn) -> bool:
     if not (lists.auxiliary.isdisjoint(t.inside) and lists.imperative.isdisjoint(t.inside)):
         return True
     return any(
-        (len(word) > 4 and word.endswith(("ed", "ing")))
-        or (word in lists.light and place > 0)
+        (len(word) > 4 and word.endswith(("ed", "ing"))) or (word in lists.light and place > 0)
         for place, word in enumerate(t.low)
     )
 
