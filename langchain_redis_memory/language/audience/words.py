@@ -74,7 +74,7 @@ class WordLists:
                 yield sign, min(found, key=re.Match.start)[0]
 
     def _starting(self, starts: set[str]) -> Iterator[tuple[str, frozenset[str], list[_Form]]]:
-        """Lists the forms of sentences that start so, with words one of which each sign needs; none for any sentence."""
+        """Lists the forms of sentences that start so, with words one of which each sign needs (none: any)."""
         for sign, forms in self._forms.items():
             if mine := [form for form in forms if not form.starts or not form.starts.isdisjoint(starts)]:
                 every = all(form.needed for form in mine)
