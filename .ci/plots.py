@@ -67,7 +67,7 @@ def ratios(cell: str) -> tuple[float, float, str] | None:
     found = [float(number) for number in re.findall(r"(\d+(?:\.\d+)?)x", said)]
     if not found:
         return None
-    return min(found), max(found), "lost" if "**" in said else "won" if max(found) <= 1 else "shape"
+    return min(found), max(found), "lost" if "**" in said else "won" if max(found) <= 1 and "≈" not in said else "shape"
 
 
 def across(ratio: float) -> float:
@@ -106,7 +106,7 @@ def speed(tables: Sequence[Mapping[str, Any]]) -> str:
         kind = "even" if tick == 1 else "grid"
         scale.append(f'<line x1="{across(tick):.1f}" x2="{across(tick):.1f}" y1="40" y2="{y - 8:.0f}" class="{kind}"/>')
         scale.append(text(across(tick), 34, f"{tick:g}x", "middle soft"))
-    about = "This package / a peer: left of 1 is in our favour; grey: the peer found less"
+    about = "This package / a peer: left of 1 is in our favour; grey: within the spread, or the peer found less"
     return picture(960, ceil(y), about, [*scale, text(12, 16, about, "soft"), *parts])
 
 

@@ -56,8 +56,13 @@ def counts(told: dict[str, Any]) -> dict[str, Any]:
     """The stored counts of the hot paths as a table of what is the same on every machine."""
     of_build = told["instructions"][0]
     thousands = of_build["thousands"]
+    executed = {path: f"{n:,}" for path, n in thousands.items()}
+    against = {
+        path: ", ".join(f"{thousands[path] / theirs:.2f}x {peer}" for peer, theirs in of.items())
+        for path, of in of_build.get("peers", {}).items()
+    }
     rows = [
-        [path, str(of["trips"]), str(of["commands"]), f"{thousands[path]:,}" if path in thousands else ""]
+        [path, str(of["trips"]), str(of["commands"]), executed.get(path, ""), against.get(path, "")]
         for path, of in told["counts"].items()
     ]
     about = (
@@ -65,14 +70,14 @@ def counts(told: dict[str, Any]) -> dict[str, Any]:
         "Instructions (`--instructions`, by callgrind) are the client's alone, and the same within 1 % on one build of "
         f"Python, here {of_build['build']}."
     )
-    columns = ["", "trips", "commands", "thousand instructions"]
+    columns = ["", "trips", "commands", "thousand instructions", "divided by a peer's"]
     return {**COUNTS, "about": about, "columns": columns, "rows": rows, "notes": []}
 
 
 COUNTS = {"order": 0, "title": "What a call costs", "command": "python -m benchmarks.counts"}
 
 
-SPEED = ("history", "checkpoint", "store", "cache", "limits", "values", "tasks", "start")
+SPEED = ("history", "checkpoint", "store", "cache", "limits", "values", "turn", "tasks", "start")
 """The benchmarks of speed, in the order of the page."""
 
 
@@ -83,8 +88,9 @@ MORE = {"of 1": "recall", "items": "found", "namespaces": "found"}
 def compared(name: str, told: dict[str, Any]) -> dict[str, Any]:
     """What a benchmark of speed wrote, as a table: ours, and ours divided by each peer's; what we lose is bold.
 
-    Trips, and what was found, stand behind the time that they belong to. A peer that found less did other work, so its
-    ratio is told and not counted as lost.
+    What the clock does not tell is marked, and the client's processor time stands in brackets. Trips, and what was
+    found, stand behind the time that they belong to. A peer that found less did other work, so its ratio is told and
+    not counted as lost.
     """
     _, *peers = (one for one, version in told["versions"].items() if version)
     measures: list[list[dict[str, Any]]] = []
@@ -99,7 +105,9 @@ def compared(name: str, told: dict[str, Any]) -> dict[str, Any]:
     for row, *more in measures:
         own, value = next(iter(row["values"].items()))
         spread = f" ± {row['spread']:.0%}" if row.get("spread") else ""
-        said = [f"{_number(value)} {row['unit']}".strip() + spread, *(_beside(each, own) for each in more)]
+        said = [f"{_number(value)} {row['unit']}".strip() + spread]
+        said += [f"CPU {_number(row['cpu'][own])}"] if row.get("cpu") else []
+        said += [_beside(each, own) for each in more]
         cells = ["" if peer == own else _against(row, more, own, peer) for peer in peers]
         rows.append([row["name"], ", ".join(said), *cells])
     names = ", ".join(f"{peer} {told['versions'][peer]}" for peer in peers)
@@ -136,14 +144,32 @@ def _against(row: dict[str, Any], more: list[dict[str, Any]], own: str, peer: st
         return ""
     known = [(each, each["values"][own], each["values"][peer]) for each in more if peer in each["values"]]
     less = any(each["unit"] in MORE and other < 0.9 * value for each, value, other in known)
-    said = []
+    said = _processor(row, own, peer)
     for each, value, other in known:
         if other != value:
             fewer = each["unit"] == "trips" and 0 < other < value and not less
             said.append(f"**{_beside(each, peer)}**" if fewer else _beside(each, peer))
     ratio = row["values"][own] / theirs
-    lost = ratio < 1 if row["unit"] in MORE else ratio > 1 and not less
-    return (f"**{ratio:.2f}x**" if lost else f"{ratio:.2f}x") + (f" ({', '.join(said)})" if said else "")
+    worse = ratio < 1 if row["unit"] in MORE else ratio > 1 and not less
+    shown = _sure(ratio, row.get("ranges", {}).get(peer), worse=worse and not less)
+    return shown + (f" ({', '.join(said)})" if said else "")
+
+
+def _sure(ratio: float, between: list[float] | None, *, worse: bool) -> str:
+    """A ratio: bold where it is lost, with a mark where parts of the run are on both sides of 1."""
+    if between and between[0] <= 1 <= between[1]:
+        return f"{ratio:.2f}x ≈"
+    return f"**{ratio:.2f}x**" if worse else f"{ratio:.2f}x"
+
+
+def _processor(row: dict[str, Any], own: str, peer: str) -> list[str]:
+    """Ours divided by a peer's in the client's processor time: bold if it is lost and the clock does not tell."""
+    used = row.get("cpu", {})
+    if not used.get(peer):
+        return []
+    ratio, between = used[own] / used[peer], row["ranges"].get(peer, [0, 0])
+    undecided = between[0] <= 1 <= between[1]
+    return [f"CPU {_sure(ratio, row['cpu_ranges'].get(peer), worse=undecided and ratio > 1)}"]
 
 
 def lost(tables: list[dict[str, Any]]) -> dict[str, Any]:
@@ -158,7 +184,11 @@ def lost(tables: list[dict[str, Any]]) -> dict[str, Any]:
                 ]
                 if worse:
                     rows.append([told["title"], name, own, "; ".join(worse)])
-    about = "Every row of the tables below in which a peer is better. Below 1 is in our favour."
+    about = (
+        "Every row of the tables below in which a peer is better. Below 1 is in our favour. A run has ten parts in "
+        "which the contenders take turns: a row is lost where ours took longer in all but one of them, by the clock "
+        "or, where the clock does not tell (≈), in the client's processor time."
+    )
     columns = ["", "measure", "this package", "against"]
     return {
         "order": 0,

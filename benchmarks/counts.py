@@ -18,16 +18,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import redis
 from langchain_core.language_models import FakeListChatModel
-from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.outputs import Generation
 from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
-from langgraph.checkpoint.base import empty_checkpoint
 
-from benchmarks import instructions
+from benchmarks import instructions, peers
 from benchmarks.speed.harness import server
 from langchain_redis_memory import (
     Client,
@@ -44,6 +41,9 @@ from langchain_redis_memory import (
 STORED = Path(__file__).with_suffix(".json")
 MORE = {"bytes": 1.10, "calls": 1.10}
 """What may grow by how much before it is a regression."""
+HIT, MISS = "How do refunds work?", "What does chapter {:04} of the manual say?"
+KEPT_OUT = "What time is it now in town {:04}?"
+"""Questions of turns. Which may be cached is the classifier's to say, so a test asks it."""
 Work = Callable[[int], object]
 Counts = dict[str, int]
 
@@ -66,25 +66,15 @@ def paths(client: Client) -> dict[str, Work]:
     def turn(question: str, session: str) -> None:
         chain.invoke({"question": question}, {"configurable": {"session_id": session}})
 
-    def put(n: int) -> None:
-        checkpoint = empty_checkpoint()
-        checkpoint["id"] = f"1f0{n:05x}-0000-6000-8000-000000000000"
-        checkpoint["channel_values"], checkpoint["channel_versions"] = {"n": n}, {"n": f"{n:032}.0"}
-        saver.put(config, checkpoint, {"step": n}, {"n": f"{n:032}.0"})
-
     return {
-        "a turn that misses": lambda n: turn(f"Which colour has the house number {n:04}?", f"s{n:04}"),
-        "a turn that hits": lambda n: turn("How do refunds work?", f"t{n:04}"),
-        "a turn added to a history": lambda n: history.add_messages(
-            [
-                HumanMessage(f"question {n:04}", id=str(UUID(int=2 * n))),
-                AIMessage(f"answer {n:04}", id=str(UUID(int=2 * n + 1))),
-            ]
-        ),
+        "a turn that misses": lambda n: turn(MISS.format(n), f"s{n:04}"),
+        "a turn that is kept out of the cache": lambda n: turn(KEPT_OUT.format(n), f"b{n:04}"),
+        "a turn that hits": lambda n: turn(HIT, f"t{n:04}"),
+        "a turn added to a history": lambda n: history.add_messages(peers.turn(n)),
         "a history read": lambda _: history.messages,
         "an exact cache hit": lambda _: cache.lookup("warm", "model"),
         "an exact cache miss": lambda n: cache.lookup(f"cold {n:04}", "model"),
-        "a checkpoint put": put,
+        "a checkpoint put": peers.put(saver),
         "a checkpoint got": lambda _: saver.get_tuple(config),
         "an item put": lambda n: store.put(("a",), f"k{n:04}", {"x": n}),
         "an item got": lambda _: store.get(("a",), "warm"),
@@ -189,7 +179,9 @@ def count_instructions(stored: dict[str, Any]) -> tuple[dict[str, Any], list[str
         found = instructions.measure(f"redis://127.0.0.1:{port}/0")
     print(f"{found['build']}, {', '.join(found['packages'])}\n{'':28}{'thousand instructions':>24}")
     for name, thousands in found["thousands"].items():
-        print(f"{name:28}{thousands:24,}")
+        against = found["peers"].get(name, {})
+        ratios = (f"{thousands / theirs:.2f}x of {peer} ({theirs:,})" for peer, theirs in against.items())
+        print(f"{name:28}{thousands:24,}  {', '.join(ratios)}")
     before = stored["instructions"]
     return {"instructions": instructions.written(found, before)}, instructions.worse(found, before)
 

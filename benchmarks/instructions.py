@@ -52,7 +52,7 @@ def measure(url: str) -> Counted:
 
     Returns:
         The build of Python, the versions of packages, and for each path thousands of instructions: the fewest of
-        some rounds.
+        some rounds; beside them those of the peers that are installed.
     """
     with tempfile.TemporaryDirectory() as folder:
         command = ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={folder}/out"]
@@ -68,8 +68,16 @@ def measure(url: str) -> Counted:
                 total = re.search(r"^totals: (\d+)$", dump, re.MULTILINE)
                 totals.setdefault(of[1], []).append(int(total[1]) if total else 0)
     empty = min(totals[EMPTY])
-    thousands = {path: round((min(totals[path]) - empty) / OPERATIONS / 1000) for path in PATHS}
-    return {"build": build(), "packages": [f"{name}=={version(name)}" for name in PACKAGES], "thousands": thousands}
+    counted = {name: round((min(some) - empty) / OPERATIONS / 1000) for name, some in totals.items()}
+    return {
+        "build": build(),
+        "packages": [f"{name}=={version(name)}" for name in PACKAGES],
+        "thousands": {path: counted[path] for path in PATHS},
+        "peers": {
+            path: {peer: n for name, n in counted.items() if (peer := name.removeprefix(f"{path}: ")) != name}
+            for path in PATHS
+        },
+    }
 
 
 def worse(found: Counted, stored: list[Counted]) -> list[str] | None:
@@ -112,11 +120,13 @@ def run(url: str) -> None:
     """
     time.monotonic = repeat(time.monotonic()).__next__  # before anybody imports it
     from benchmarks.counts import paths
+    from benchmarks.peers import peers
     from benchmarks.speed.harness import connected
 
     with connected(url, prefix="instructions") as client:
         known = paths(client)
         works = {EMPTY: lambda _: None, **{path: known[path] for path in PATHS}}
+        works |= {f"{path}: {peer}": work for path, of in peers(url).items() for peer, work in of.items()}
         for work in works.values():
             for n in range(WARM_UP):
                 work(n)

@@ -23,7 +23,7 @@ requests = lrm.RedisRateLimiter(client, [lrm.Limit(30, "1m")], scope="requests")
 calls = lrm.RedisRateLimiter(client, [lrm.Limit(4, unit="concurrent")], key="user", reserve=0)
 budget = lrm.TokenBudgetMiddleware(client, per_user=200_000, window_s=86_400)
 cache = lrm.AnswerCacheMiddleware(client, scope="chat-v1")
-middleware: list[Any] = [lrm.MemoryMiddleware(memory), budget, lrm.RateLimitMiddleware(calls), cache]
+middleware = [lrm.MemoryMiddleware(memory), budget, lrm.RateLimitMiddleware(calls), cache]
 saver, store = lrm.RedisSaver(client, owner="user_id"), lrm.RedisStore(client, ttl={"default_ttl": 525_600})
 tools = lrm.memory_tools(store, memory=memory)
 

@@ -10,11 +10,12 @@ yields the default, and the rest of the trip is not disturbed.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Awaitable, Callable, Generator, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Generic, NamedTuple, TypeVar, Union, cast, overload
 
 from langchain_redis_memory.errors import CorruptDataError, RedisMemoryError, ServerError
+from langchain_redis_memory.frozen import Frozen
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -32,8 +33,7 @@ _OF_DAMAGE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticErro
 """What decoders raise on bytes that were not stored by this package."""
 
 
-@dataclass(frozen=True)
-class Script:
+class Script(Frozen):
     """A Lua script.
 
     Args:
@@ -84,9 +84,10 @@ def writes_once(command: Command) -> bool:
     return isinstance(command, Call) and command.script.trip is not None
 
 
-@dataclass(frozen=True)
 class Op(Generic[T]):
-    """The commands of one round trip and the decoder of their replies.
+    """The commands of one round trip and the decoder of their replies: a value, which nobody changes.
+
+    It is not frozen, as setting each field by a call would take longer than all else that a trip does with it.
 
     Args:
         commands: What is sent, in order. Several commands go in one pipeline and are not a transaction;
@@ -99,11 +100,18 @@ class Op(Generic[T]):
             op is merged with or mapped to has to say so anew.
     """
 
-    commands: tuple[Command, ...]
-    decode: Callable[[Sequence[Reply]], T]
-    tolerant: bool = False
-    best_effort: bool = False
-    stale_ok: bool = False
+    __slots__ = ("best_effort", "commands", "decode", "stale_ok", "tolerant")
+
+    def __init__(
+        self,
+        commands: tuple[Command, ...],
+        decode: Callable[[Sequence[Reply]], T],
+        tolerant: bool = False,
+        best_effort: bool = False,
+        stale_ok: bool = False,
+    ) -> None:
+        self.commands, self.decode, self.tolerant = commands, decode, tolerant
+        self.best_effort, self.stale_ok = best_effort, stale_ok
 
     def read(self, replies: Sequence[Reply]) -> T:
         """Decodes the replies, one for each command in order, into the result; the first error reply is raised.
@@ -139,7 +147,7 @@ class Op(Generic[T]):
 
     def may_be_stale(self) -> Op[T]:
         """Returns the same op, which a replica may answer where the client reads from them."""
-        return replace(self, stale_ok=True)
+        return Op(self.commands, self.decode, self.tolerant, self.best_effort, stale_ok=True)
 
     def optional(self, default: U) -> Op[T | U]:
         """Returns the same op, which gives a default where the server answers any command with an error.
@@ -170,14 +178,16 @@ def merge(*ops: Op[Any]) -> Op[Any]:
     If one of them fails the error is raised, but all commands have been sent. A script that the server does not know
     yet runs after the rest, so ops whose order matters are run one after the other.
     """
+    commands: list[Command] = []
     cuts = [0]
     for op in ops:
-        cuts.append(cuts[-1] + len(op.commands))
+        commands += op.commands
+        cuts.append(len(commands))
 
     def read(replies: Sequence[Reply]) -> tuple[Any, ...]:
-        return tuple(op.read(replies[a:b]) for op, a, b in zip(ops, cuts, cuts[1:], strict=False))
+        return tuple([op.read(replies[a:b]) for op, a, b in zip(ops, cuts, cuts[1:], strict=False)])
 
-    return Op(tuple(command for op in ops for command in op.commands), read, tolerant=True)
+    return Op(tuple(commands), read, tolerant=True)
 
 
 def pure(value: T) -> Op[T]:
@@ -241,6 +251,24 @@ class Background(NamedTuple):
     """
 
     flow: Generator[Any, Any, Any]
+
+
+class _Left(threading.local):
+    """What the flows of this thread left to be done as they were closed."""
+
+    def __init__(self) -> None:
+        self.flows: list[Generator[Any, Any, Any]] = []
+
+
+LEFT = _Left()
+
+
+def leave_behind(flow: Generator[Any, Any, Any]) -> None:
+    """Says in a flow that is closed (`GeneratorExit`), as its caller was cancelled, what is still to be done.
+
+    Such a flow asks nothing more itself; its driver runs this one, a sync one in a thread.
+    """
+    LEFT.flows.append(flow)
 
 
 Step = Union[Op[Any], Invoke, Emit, Sleep, Now, OneDeadline, Background]

@@ -32,22 +32,23 @@ def users_of(config: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(user) for user in found if user is not None and user != ""))
 
 
-def owners_of(config: Mapping[str, Any]) -> tuple[str, ...]:
+def owners_of(config: Mapping[str, Any], users: tuple[str, ...] | None = None) -> tuple[str, ...]:
     """Names whose data it is that a run writes: metadata comes from the caller, an authenticated user does not.
 
-    Returns the authenticated user alone where LangGraph's server named one, else all of `users_of`.
+    Returns the authenticated user alone where LangGraph's server named one, else all of `users_of`, which a caller may
+    have found already.
     """
     configurable = config.get("configurable") or {}
     known = _identity(configurable.get("langgraph_auth_user")) or configurable.get("langgraph_auth_user_id")
-    return (str(known),) if known else users_of(config)
+    return (str(known),) if known else users_of(config) if users is None else users
 
 
-def accessor_of(config: Mapping[str, Any]) -> str:
+def accessor_of(config: Mapping[str, Any], users: tuple[str, ...] | None = None) -> str:
     """Names who asks, for a decision on access, and whose memory it is.
 
     Returns the first of `owners_of`, "" for nobody.
     """
-    return next(iter(owners_of(config)), "")
+    return next(iter(owners_of(config, users)), "")
 
 
 def namespace_of(template: Sequence[str], user: str) -> tuple[str, ...]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
+from langchain_core.language_models import FakeListChatModel
 
 from benchmarks import instructions
-from benchmarks.counts import STORED, measure, python, worse
+from benchmarks.counts import HIT, KEPT_OUT, MISS, STORED, measure, python, worse
 from benchmarks.speed import sizes
 from benchmarks.speed.harness import server
+from langchain_redis_memory import ConversationMemory
 
 
 def test_no_hot_path_became_worse(real_url: str) -> None:
@@ -19,6 +21,16 @@ def test_no_hot_path_became_worse(real_url: str) -> None:
     for counts in found.values():
         del counts["calls"]  # depends on the versions of other packages; `python -m benchmarks.counts` compares it
     assert worse(found, stored) == []
+
+
+def test_turns_that_are_counted_hit_miss_and_stay_out_of_the_cache() -> None:
+    said: list[str] = []
+    chat = ConversationMemory("memory://counts", on_turn=lambda report: said.append(report.cache)).wrap(
+        FakeListChatModel(responses=["By mail."]), scope="s"
+    )
+    for at, question in enumerate((HIT, HIT, MISS.format(1), MISS.format(2), KEPT_OUT.format(1))):
+        chat.invoke(question, {"configurable": {"session_id": f"s{at}"}})
+    assert said == ["miss", "hit", "miss", "miss", "bypass"]
 
 
 def test_what_became_worse_is_seen() -> None:

@@ -7,6 +7,7 @@ import re
 import runpy
 from collections.abc import Iterator
 from importlib.util import module_from_spec, spec_from_file_location
+from inspect import signature
 from pathlib import Path
 from types import ModuleType
 from xml.etree.ElementTree import fromstring
@@ -17,6 +18,7 @@ from fastapi.testclient import TestClient
 from langchain_core.globals import get_llm_cache, set_llm_cache
 
 import langchain_redis_memory
+from langchain_redis_memory import LinguisticClassifier, RedisSemanticCache, SemanticAnswerCache
 from tests.support.docstrings import application, examples
 from tests.support.snippets import Snippet, run, snippets
 
@@ -118,6 +120,20 @@ NAMED = {
 def test_files_that_the_documents_name_are_there() -> None:
     assert len(NAMED) > 40
     assert sorted((page, named) for page, named in NAMED if not (ROOT / named).exists()) == []
+
+
+def test_the_tutorials_name_the_risks_that_are_the_defaults() -> None:
+    cache, answers, classifier = (
+        signature(made).parameters[name].default
+        for made, name in (
+            (RedisSemanticCache, "max_error"),
+            (SemanticAnswerCache, "max_error"),
+            (LinguisticClassifier, "max_unsafe"),
+        )
+    )
+    assert f"question pairs: {cache} by default" in TEXTS["docs/tutorials/semantic-cache.md"].read_text("utf-8")
+    told = f"tolerates {classifier} of its classifier (`max_unsafe`) and {answers} of its cache"
+    assert told in TEXTS["docs/tutorials/replay.md"].read_text("utf-8")
 
 
 def test_links_of_the_readmes_lead_somewhere() -> None:

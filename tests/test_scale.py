@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from langchain_core.outputs import Generation
 
-from benchmarks.scale.__main__ import growths, kept, table, told
+from benchmarks.scale import meter as meter_module
+from benchmarks.scale.__main__ import Measured, growths, kept, table, told
 from benchmarks.scale.axes import AXES
 from benchmarks.scale.fit import Growth, Stated, exponent, slope
 from benchmarks.scale.loader import Copier, more_entries
-from benchmarks.scale.meter import metered
+from benchmarks.scale.meter import Meter, metered
 from benchmarks.speed.harness import bytes_of_keys
 from langchain_redis_memory import Client, RedisCache, RedisChatMessageHistory, RedisSessions
 
@@ -105,9 +106,31 @@ def test_a_tiny_run(real_url: str, prefix: str, tmp_path: Path) -> None:
     assert {cost["trips"] for cost in by_name["the last 20 messages"].costs.values()} == {1}
     assert all(cost["server"] > 0 and cost["client"] > 0 for cost in by_name["a turn added"].costs.values())
     assert len(table(found)) == len(found)
-    written = told(found, {messages.name: 1.5}, full=False)
+    runs = {messages.name: Measured("2026-11-30", 1.5)}
+    written = told(found, runs, full=False)
     assert written["title"] == "How costs grow"
     file = tmp_path / "scale.json"
     assert kept(file) == ([], {})
     file.write_text(json.dumps(written))
-    assert kept(file) == (found, {messages.name: 1.5})
+    assert kept(file) == (found, runs)
+
+
+def test_rounds_go_on_until_they_agree(monkeypatch: pytest.MonkeyPatch, real_url: str, prefix: str) -> None:
+    asked: list[float] = []
+
+    def restless(_self: Meter, _work: object) -> tuple[tuple[float, float], float]:
+        asked.append(0)
+        return (1.0 + 2 * (len(asked) % 2), 1.0), 0.001
+
+    def calm(_self: Meter, _work: object) -> tuple[tuple[float, float], float]:
+        asked.append(0)
+        return (2.0, 6.0), 0.001
+
+    with metered(real_url, ports_of(real_url), prefix) as meter:
+        for rounds, spread_above, in_gets in ((meter_module.MOST, 0.3, restless), (meter_module.LEAST, 0.0, calm)):
+            asked.clear()
+            monkeypatch.setattr(Meter, "_in_gets", in_gets)
+            costs = meter.costs(lambda _: None, operations=2)
+            assert len(asked) == rounds
+            assert costs["spread"] >= spread_above
+    assert (costs["server"], costs["client"], costs["spread"], costs["trips"]) == (1.0, 3.0, 0.0, 0.0)

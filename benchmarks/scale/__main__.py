@@ -3,9 +3,9 @@
 python -m benchmarks.scale [--full] [--only WORD] [--most N] [--write FILE]
 
 Of each operation and size: round trips, the server's commands, bytes on the wire, time of the server's and of the
-client's processor in bare GETs (the best of three rounds, so other work on the machine matters little), and the median
-of the wall time beside them. Over the sizes the exponent of each is fitted. The exit code is 1 where a cost that is
-stated to be O(1) or O(log n) grows with more than the fourth root of the size.
+client's processor in bare GETs, which take turns with the calls until their ratio settles, so other work on the
+machine matters little; and the median of the wall time beside them. Over the sizes the exponent of each is fitted. The
+exit code is 1 where a cost that is stated to be O(1) or O(log n) grows with more than the fourth root of the size.
 
 `--full` goes to a million threads, items and answers. The file is written after each axis; with `--only`, the axes
 that it already has and that are not measured again stay in it.
@@ -21,29 +21,39 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from statistics import median
+from typing import Any, NamedTuple
 
 from benchmarks.scale import width
 from benchmarks.scale.axes import AXES, DIMS, Axis
 from benchmarks.scale.fit import BELOW_LINEAR, COUNTED, NOISE, TIMED, Costs, Growth
-from benchmarks.scale.meter import ROUNDS, Meter, metered
+from benchmarks.scale.meter import LEAST, Meter, metered
 from benchmarks.speed.harness import server
 
 ROOMS = (50, 38, 8, 10, 10, 14, 14, 20, 0)
 """Widths of what is printed."""
-Loads = Mapping[str, float]
-"""Axis -> how many processes wanted a processor when it was measured."""
 
 
-def growths(meter: Meter, axis: Axis, sizes: tuple[int, ...], rounds: int = ROUNDS) -> list[Growth]:
+class Measured(NamedTuple):
+    """When an axis was measured, and how many processes wanted a processor then."""
+
+    day: str
+    load: float
+
+
+Runs = Mapping[str, Measured]
+"""Axis -> its run."""
+
+
+def growths(meter: Meter, axis: Axis, sizes: tuple[int, ...], rounds: int = LEAST) -> list[Growth]:
     """Makes one axis grow on an empty server and measures at each size."""
     grown = axis.begin(meter)
     costs: dict[str, dict[int, Costs]] = {operation.name: {} for operation in grown.operations}
     for before, size in zip((0, *sizes), sizes, strict=False):
         grown.grow(before, size)
+        meter.rest([operation.work for operation in grown.operations if operation.stated != "O(n)"])
         for operation in grown.operations:
-            times = 1 if operation.stated == "O(n)" else rounds
-            costs[operation.name][size] = meter.costs(operation.work, rounds=times)
+            costs[operation.name][size] = meter.costs(operation.work, rounds=rounds)
     found = [Growth(axis.name, one.name, one.stated, costs[one.name], axis.most) for one in grown.operations]
     for growth, operation in zip(found, grown.operations, strict=True):
         if growth.broken:
@@ -85,14 +95,17 @@ def table(found: list[Growth]) -> list[list[str]]:
     return rows
 
 
-def told(found: list[Growth], loads: Loads, *, full: bool) -> dict[str, object]:
+def told(found: list[Growth], runs: Runs, *, full: bool) -> dict[str, object]:
     """What the page of benchmarks is generated from."""
+    loads, days = [run.load for run in runs.values()], sorted({run.day for run in runs.values()})
+    spreads = [costs["spread"] for one in found for costs in one.costs.values() if "spread" in costs]
     about = (
-        "Costs of one call at the smallest and the largest size. Times of processors are in those of a bare GET, "
-        "measured before and after. The exponents are those of trips / commands / bytes / the server's / the client's "
-        "time: 0 does not grow, 1 grows with the size. "
-        f"{os.cpu_count()} processors, load averages of {min(loads.values()):.0f} to {max(loads.values()):.0f}."
+        "Costs of one call at the smallest and the largest size. Times of processors are in those of a bare GET: calls "
+        "and GETs take turns in rounds until their ratio settles, and the median counts. The exponents are those of "
+        "trips / commands / bytes / the server's / the client's time: 0 does not grow, 1 grows with the size. "
+        f"{os.cpu_count()} processors, load averages of {min(loads):.0f} to {max(loads):.0f}, {' and '.join(days)}"
     )
+    about += f"; half of the spreads are below {median(spreads):.0%}." if spreads else "."
     names = ["what grows", "operation", "stated", "trips", "commands, in scripts too", "server", "client", "wall"]
     rule = (
         "The command fails where what is stated O(1) or O(log n) has an exponent above 0.25 (0.5 over nodes), what "
@@ -110,7 +123,7 @@ def told(found: list[Growth], loads: Loads, *, full: bool) -> dict[str, object]:
         "columns": [*names, "exponents"],
         "rows": table(found),
         "notes": [] if full else [rule],
-        "load": loads,
+        "runs": {axis: run._asdict() for axis, run in runs.items()},
         "costs": [
             {
                 "axis": one.axis,
@@ -125,9 +138,9 @@ def told(found: list[Growth], loads: Loads, *, full: bool) -> dict[str, object]:
     }
 
 
-def kept(path: Path) -> tuple[list[Growth], dict[str, float]]:
-    """What a file has of axes, each with the load that it was measured under."""
-    known: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {"costs": [], "load": {}}
+def kept(path: Path) -> tuple[list[Growth], dict[str, Measured]]:
+    """What a file has of axes, each with its run."""
+    known: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {"costs": [], "runs": {}}
     growths = [
         Growth(
             one["axis"],
@@ -138,7 +151,7 @@ def kept(path: Path) -> tuple[list[Growth], dict[str, float]]:
         )
         for one in known["costs"]
     ]
-    return growths, known["load"]
+    return growths, {axis: Measured(**run) for axis, run in known["runs"].items()}
 
 
 def main() -> int:
@@ -154,19 +167,19 @@ def main() -> int:
     parser.add_argument("--write", type=Path, metavar="FILE", help="also write the figures as JSON")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    found, loads = kept(options.write) if options.write and options.only else ([], {})
+    found, runs = kept(options.write) if options.write and options.only else ([], {})
     measured_now: list[Growth] = []
     begun = time.monotonic()
     print(f"exponents of {' / '.join((*COUNTED, *TIMED))}")
     for some in measured(options.only, full=options.full, most=options.most):
         measured_now += some
         found = [one for one in found if one.axis != some[0].axis] + some
-        loads[some[0].axis] = round(os.getloadavg()[1], 1)
+        runs[some[0].axis] = Measured(time.strftime("%Y-%m-%d"), round(os.getloadavg()[1], 1))
         for row in table(some):
             print("  ".join(f"{cell:<{room}}" for cell, room in zip(row, ROOMS, strict=True)))
         print(f"{time.monotonic() - begun:.0f} s", flush=True)
         if options.write:
-            text = json.dumps(told(found, loads, full=options.full), indent=1, ensure_ascii=False)
+            text = json.dumps(told(found, runs, full=options.full), indent=1, ensure_ascii=False)
             options.write.write_text(f"{text}\n", "utf-8")
     broken = [f"{one.axis}: {one.operation}: {what}" for one in measured_now for what in one.broken]
     print("\n".join(f"GROWS: {line}" for line in broken) or "nothing grows that is stated not to")

@@ -2,10 +2,11 @@
 
 python -m benchmarks.scale.sizing --data DIR [--share 0.01] [--write FILE]
 
-DIR holds `conversation_turns.jsonl`: the turns of CANARD (aagohary/canard, CC BY-SA 4.0) with their answers. Only
-figures leave this: no text of the data is stored. The share is of a million users with twenty turns a day, kept for 30
-days; a cluster of six nodes is filled with it, and the calculator's bytes stand beside those of the servers. What sixty
-conversations, fifty answers and a profile take is stored by the classes, the rest are copies of their bytes.
+DIR holds `conversation_turns.jsonl`: the turns of CANARD (aagohary/canard, CC BY-SA 4.0) with their answers, and those
+of TREC CAsT (daltonj/treccastweb, MIT), which has none. Only figures leave this: no text of the data is stored. The
+share is of a million users with twenty turns a day, kept for 30 days; a cluster of six nodes is filled with it, and the
+calculator's bytes stand beside those of the servers. What sixty conversations, fifty answers and a profile take is
+stored by the classes, the rest are copies of their bytes.
 """
 
 from __future__ import annotations
@@ -57,6 +58,16 @@ def talks(data: Path) -> list[Talk]:
     return [talk for talk in found.values() if len(talk) >= 4]
 
 
+def cast(data: Path) -> list[list[str]]:
+    """The questions of CAsT's conversations."""
+    found: dict[str, list[str]] = {}
+    for line in (data / "conversation_turns.jsonl").read_text("utf-8").splitlines():
+        turn = json.loads(line)
+        if turn["source"].startswith("cast"):
+            found.setdefault(f"{turn['source']} {turn['conv']}", []).append(turn["question"])
+    return list(found.values())
+
+
 def messages(talk: Talk) -> list[Any]:
     """A conversation as messages; an answer has what LangChain and a provider give it, a question what we give it."""
     return [
@@ -79,12 +90,15 @@ def characters(turns: Talk) -> float:
 
 Fill = Callable[[Client, int], float]
 PREFIXES = count()
+FEW, MANY = (10, 60), (550, 1100)
+"""Numbers between which one more is measured; of answers so many that their index is no packed list any more, and twice
+as many, as its tables double."""
 
 
-def each(port: int, fill: Fill) -> float:
+def each(port: int, fill: Fill, sizes_filled: tuple[int, int] = FEW) -> float:
     """What one more takes: fills with few and with many, and divides by how many more there are."""
     sizes, counts = [], []
-    for many in (10, 60):
+    for many in sizes_filled:
         prefix = f"each{next(PREFIXES)}"
         with connected(f"redis://127.0.0.1:{port}/0", prefix=prefix) as client:
             counts.append(fill(client, many))
@@ -116,6 +130,19 @@ def conversations(turns: list[tuple[str, str]], length: int) -> Fill:
     return fill
 
 
+def questions(asked_for: list[list[str]], length: int) -> Fill:
+    """Conversations of so many questions."""
+
+    def fill(client: Client, many: int) -> float:
+        left = cycle(question for some in asked_for for question in some)
+        for at in range(many):
+            history = RedisChatMessageHistory(f"session-{at:08}", client, user=f"user-{at % 10}")
+            history.add_messages([HumanMessage(question) for question in islice(left, length)])
+        return many
+
+    return fill
+
+
 def answers(turns: list[tuple[str, str]]) -> Fill:
     """Answers of conversations' cache, whose conversations are gone."""
     return lambda client, many: len(asked(client, [answer for _, answer in islice(cycle(turns), many)]))
@@ -130,7 +157,7 @@ def asked(client: Client, texts: list[str]) -> list[str]:
     memory = ConversationMemory(client)
     chat = memory.wrap(FakeListChatModel(responses=texts), scope="s")
     for at in range(len(texts)):
-        chat.invoke(f"What is said in book {at} of its author?", {"configurable": {"session_id": f"extra{at}"}})
+        chat.invoke(f"What does chapter {at} of the manual say?", {"configurable": {"session_id": f"extra{at}"}})
         memory.history(f"extra{at}").clear()
     client.settle()
     found: list[str] = []
@@ -139,6 +166,7 @@ def asked(client: Client, texts: list[str]) -> list[str]:
         page = memory.answers.entries(max(cursor, 0))
         found += [answer.entry for answer in page.answers]
         cursor = page.cursor
+    assert len(found) == len(texts), "the classifier keeps some of the questions out of the cache"
     return found
 
 
@@ -160,17 +188,19 @@ def thread(known: list[Talk]) -> Fill:
     return fill
 
 
-def rows(port: int, known: list[Talk]) -> dict[str, float]:
+def rows(port: int, known: list[Talk], of_cast: list[list[str]]) -> dict[str, float]:
     """Bytes of one more of each, with turns as they are."""
+    one, some = (each(port, questions(of_cast, length)) for length in (1, TURNS_PER_DAY))
     turns = joined(known, 1)
     short, long = (each(port, conversations(turns, length)) for length in (1, TURNS_PER_DAY))
     a_turn = (long - short) / (TURNS_PER_DAY - 1)
     return {
         "message": a_turn / 2,
+        "question of CAsT": (some - one) / (TURNS_PER_DAY - 1),
         "turn": a_turn,
         "conversation, without its turns": short - a_turn,
         "checkpoint": each(port, thread(known)),
-        "answer": each(port, answers(turns)),
+        "answer": each(port, answers(turns), MANY),
     }
 
 
@@ -190,7 +220,7 @@ def lengths(port: int, known: list[Talk]) -> dict[str, list[dict[str, float]]]:
             })  # fmt: skip
         found["answer"].append({
             "characters": text,
-            "measured": each(port, answers(turns)),
+            "measured": each(port, answers(turns), MANY),
             "calculated": _parts(text, 20)["cached answers"],
         })  # fmt: skip
     return found
@@ -198,7 +228,7 @@ def lengths(port: int, known: list[Talk]) -> dict[str, list[dict[str, float]]]:
 
 def _parts(text: float, turns: float) -> dict[str, float]:
     """The calculator's bytes of one of each."""
-    made = size(Load(1, 1, 86_400, characters=text, turns_per_conversation=turns))
+    made = size(Load(10_000, 1, 86_400, characters=text, turns_per_conversation=turns))
     return {part.name: part.each for part in made.parts}
 
 
@@ -332,7 +362,7 @@ def main() -> None:
     every = [pair for talk in known for pair in talk]
     print(f"{len(known)} conversations, {len(every)} turns of {characters(every):.0f} characters")
     with server(query_engine=False) as port:
-        found = {name: round(size) for name, size in rows(port, known).items()}
+        found = {name: round(size) for name, size in rows(port, known, cast(options.data)).items()}
         sized = lengths(port, known)
     print(json.dumps([found, sized], indent=1))
     run = checked(known, options.share)

@@ -48,7 +48,7 @@ def tasks(meter: Meter, sizes: Sequence[int]) -> list[Growth]:
         async def run() -> None:
             await asyncio.gather(*(work(meter.next()) for _ in range(size)))
 
-        return meter.costs(lambda _: loop.run_until_complete(run()), size, 5 if size > 100 else 30)
+        return meter.costs(lambda _: loop.run_until_complete(run()), size)
 
     try:
         found = []
@@ -68,6 +68,7 @@ def nodes(sizes: Sequence[int] = NODES) -> list[Growth]:
     costs: dict[str, dict[int, Costs]] = {}
     for size in sizes:
         with cluster(size) as ports, metered(f"redis+cluster://127.0.0.1:{ports[0]}", ports) as meter:
+            meter.rest()
             saver, cache = RedisSaver(meter.client), RedisCache(meter.client)
             for name, work in {
                 "a turn added": lambda n, meter=meter: RedisChatMessageHistory(f"s{n}", meter.client).add_messages(
@@ -77,7 +78,7 @@ def nodes(sizes: Sequence[int] = NODES) -> list[Growth]:
                 "a checkpoint put": lambda n, saver=saver: saver.put(config(f"t{n}"), checkpoint(n), {"step": n}, {}),
                 "the newest checkpoint": lambda n, saver=saver: saver.get_tuple(config(f"t{n % 10}")),
             }.items():
-                costs.setdefault(name, {})[size] = meter.costs(work, calls=100)
+                costs.setdefault(name, {})[size] = meter.costs(work)
     return [Growth("nodes of a cluster", name, "O(1)", found, SMALL_RANGE) for name, found in costs.items()]
 
 

@@ -12,7 +12,6 @@ import time
 import warnings
 from collections.abc import Callable, Mapping
 from itertools import count
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -26,17 +25,17 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_core.outputs import ChatGeneration, Generation
 
 from benchmarks.speed.harness import (
-    Report,
+    Median,
     ainterleaved,
     bytes_of_keys,
     connected,
-    installed,
     interleaved,
     often,
     server,
     trips,
     used_memory,
 )
+from benchmarks.speed.report import Report, installed
 from langchain_redis_memory import RedisCache, RedisSemanticCache, SearchOptions
 from langchain_redis_memory.vectors.engine import EngineName
 
@@ -208,7 +207,9 @@ def clearing(where: str, caches: dict[str, BaseCache], report: Report, times: in
             started = time.perf_counter()
             caches[name].clear()
             durations.append(1000 * (time.perf_counter() - started))
-    report.add(f"{where}clear {ENTRIES} answers", "ms", {name: median(durations) for name, durations in taken.items()})
+    report.add(
+        f"{where}clear {ENTRIES} answers", "ms", {name: Median.of(durations) for name, durations in taken.items()}
+    )
     report.add(f"{where}clear an empty cache", "trips", {name: trips(caches[name].clear) for name in taken})
 
 

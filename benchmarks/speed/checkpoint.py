@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import logging
 import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from itertools import cycle, islice
-from statistics import fmean
+from functools import partial
+from itertools import count, cycle, islice
 from typing import Annotated, Any, TypedDict, cast
 
 import redis.asyncio
@@ -25,16 +24,18 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph, add_messages
 
 from benchmarks.speed.harness import (
-    Report,
+    PATIENCE_S,
+    Median,
+    ainterleaved,
     bytes_of_keys,
     connected,
     counted_trips,
-    installed,
     interleaved,
     often,
     server,
 )
 from benchmarks.speed.history import prose
+from benchmarks.speed.report import Report, installed
 from langchain_redis_memory import RedisSaver
 
 OURS, MEMORY, PLAIN, OFFICIAL = (
@@ -45,7 +46,8 @@ OURS, MEMORY, PLAIN, OFFICIAL = (
 )
 PATTERNS = {OURS: "lrm:*", PLAIN: "plainredis:*", OFFICIAL: "checkpoint*"}
 TURNS, THREADS = often(50), 2
-LONG, CROWD = often(520), often(50)
+LONG, SHORT, AROUND = often(520), often(50), often(20) // 2
+CROWD, ROUNDS = often(50), often(10)
 NOTES = [
     "A turn is one invoke of a graph of two nodes: the first puts 4 documents of about 420 characters into the state, "
     "the second answers with about 400 characters; the messages accumulate. 50 turns in each of 2 threads, the "
@@ -136,24 +138,22 @@ def turns(make: dict[str, Make], report: Report, port: int) -> dict[str, BaseChe
     graphs = {name: graph(saver) for name, saver in savers.items()}
     for compiled in graphs.values():
         compiled.invoke(question(0), config("warm-up"))
-    taken: dict[str, list[float]] = {name: [] for name in make}
-    names = list(make)
-    gc.collect()
-    for turn in range(TURNS * THREADS):
-        for name in names[turn % len(names) :] + names[: turn % len(names)]:
-            started = time.perf_counter()
-            graphs[name].invoke(question(turn), config(f"thread {turn % THREADS}"))
-            taken[name].append(time.perf_counter() - started)
-    spent = {name: fmean(durations) * 1000 for name, durations in taken.items()}
+    names, asked = list(make), {name: count() for name in make}
+
+    def talk(name: str) -> None:
+        turn = next(asked[name])
+        graphs[name].invoke(question(turn), config(f"thread {turn % THREADS}"))
+
+    spent = interleaved({name: partial(talk, name) for name in names}, TURNS * THREADS, 0, more=False)
     peers = [name for name in (PLAIN,) if name in spent]
     most = min([1.6 * spent[MEMORY], *(0.75 * spent[name] for name in peers)])
     report.add("a turn", "ms", spent, most, "0.75x plainredis, 1.6x memory")
     counts = {}
     for name in names:
-        with counted_trips() as count:
+        with counted_trips() as sent:
             for turn in range(10):
                 graphs[name].invoke(question(turn), config("trips"))
-        counts[name] = count[0] / 10
+        counts[name] = sent[0] / 10
     report.add("a turn", "trips", counts, 9, "9 trips")
 
     here = config("thread 0")
@@ -181,18 +181,19 @@ def growth(make: dict[str, Make], report: Report, port: int) -> None:
 
 
 def own_part(saver: BaseCheckpointSaver[Any]) -> list[float]:
-    """Makes a saver note what it spends in its own methods."""
-    spent = [0.0]
+    """Makes a saver note what it spends in its own methods: seconds of the clock, and of the processor."""
+    spent = [0.0, 0.0]
     lock = threading.Lock()
 
     def timed(method: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
-            started = time.perf_counter()
+            started, worked = time.perf_counter(), time.thread_time()
             try:
                 return method(*args, **kwargs)
             finally:
                 with lock:
                     spent[0] += time.perf_counter() - started
+                    spent[1] += time.thread_time() - worked
 
         return call
 
@@ -203,31 +204,41 @@ def own_part(saver: BaseCheckpointSaver[Any]) -> list[float]:
 
 def long_thread(make: dict[str, Make], report: Report) -> None:
     """The saver's own part of a turn at 50 and at 500 turns."""
-    at_50, at_500, ratios = {}, {}, {}
-    for name in (OURS, MEMORY):
-        saver = make[name]()
-        spent = own_part(saver)
-        compiled = graph(saver)
-        each: list[float] = []
-        for turn in range(LONG):
-            before = spent[0]
+    savers = {name: make[name]() for name in (OURS, MEMORY, PLAIN) if name in make}
+    spent = {name: own_part(saver) for name, saver in savers.items()}
+    graphs = {name: graph(saver) for name, saver in savers.items()}
+    each: dict[str, list[tuple[float, float]]] = {name: [] for name in savers}
+    for turn in range(LONG):
+        for name, compiled in graphs.items():
+            if name == PLAIN and turn >= SHORT + AROUND:
+                continue
+            clock, used = spent[name]
             compiled.invoke(question(turn), config("long"), durability="sync")
-            each.append((spent[0] - before) * 1000)
-        tenth = LONG // 10  # the twenty around the fiftieth turn, and those from the 500th on
-        at_50[name], at_500[name] = fmean(each[tenth - tenth // 4 :][: tenth // 2]), fmean(each[-tenth // 2 :])
-        ratios[name] = at_500[name] / at_50[name]
+            each[name].append((1000 * (spent[name][0] - clock), 1000 * (spent[name][1] - used)))
+
+    def around(turn: int) -> dict[str, Median]:
+        found = {}
+        for name, some in each.items():
+            if part := some[turn - AROUND : turn + AROUND]:
+                clocks, used = zip(*part, strict=True)
+                found[name] = Median.of(clocks)
+                found[name].cpu = Median.of(used)
+        return found
+
+    at_50, at_500 = around(SHORT), around(LONG - AROUND)
     report.add("the saver's own part of a turn, at 50 turns", "ms", at_50)
     report.add("the saver's own part of a turn, at 500 turns", "ms", at_500)
-    report.add("that at 500 turns / at 50", "", ratios, 3, "3")
+    report.add("that at 500 turns / at 50", "", {name: at_500[name] / at_50[name] for name in at_500}, 3, "3")
 
 
 async def crowd(port: int, report: Report) -> None:
-    """50 threads at once, 20 turns each, async."""
+    """50 threads at once, ten turns each, async; the contenders take turns."""
     url = f"redis://127.0.0.1:{port}/0"
     make: dict[str, Make] = {OURS: lambda: RedisSaver(connected(url)), MEMORY: InMemorySaver}
 
     def wide() -> Any:
-        return redis.asyncio.Redis.from_url(url, max_connections=1000)
+        patience: dict[str, Any] = {"socket_timeout": PATIENCE_S, "socket_connect_timeout": PATIENCE_S}
+        return redis.asyncio.Redis.from_url(url, max_connections=1000, **patience)
 
     if installed(PLAIN):
         from langgraph_checkpoint_plainredis import AsyncRedisSaver as Plain
@@ -237,25 +248,31 @@ async def crowd(port: int, report: Report) -> None:
         from langgraph.checkpoint.redis.aio import AsyncRedisSaver as Official
 
         make[OFFICIAL] = lambda: Official(f"{url}?protocol=2&max_connections=1000")
-    rates, lost = {}, {}
+    graphs = {}
     for name, build in make.items():
         saver = build()
         if name == OFFICIAL:
             await cast("Any", saver).asetup()
-        compiled = graph(saver)
+        graphs[name] = graph(saver)
+    threads = [f"crowd {i}" for i in range(CROWD)]
+    asked = dict.fromkeys(make, 0)
 
-        async def talk(thread: str, compiled: Any = compiled) -> int:
-            for turn in range(20):
-                await compiled.ainvoke(question(turn), config(thread))
-            state = await compiled.aget_state(config(thread))
-            return 40 - len(state.values["messages"])
+    async def talk(name: str, thread: str) -> None:
+        await graphs[name].ainvoke(question(asked[name]), config(thread))
 
-        await talk("crowd warm-up")
-        gc.collect()
-        started = time.perf_counter()
-        missing = await asyncio.gather(*(talk(f"crowd {i}") for i in range(CROWD)))
-        rates[name] = (time.perf_counter() - started) * 1000 / (20 * CROWD)
-        lost[name] = float(sum(missing))
+    async def all_talk(name: str) -> None:
+        await asyncio.gather(*(talk(name, thread) for thread in threads))
+        asked[name] += 1
+
+    async def missing(name: str) -> float:
+        states = await asyncio.gather(*(graphs[name].aget_state(config(thread)) for thread in threads))
+        return float(sum(2 * asked[name] - len(state.values["messages"]) for state in states))
+
+    for name in make:
+        await talk(name, "crowd warm-up")
+    taken = await ainterleaved({name: partial(all_talk, name) for name in make}, ROUNDS, 0, more=False)
+    rates = {name: ms / CROWD for name, ms in taken.items()}
+    lost = {name: await missing(name) for name in make}
     best = min((rate for name, rate in rates.items() if name not in (OURS, MEMORY)), default=None)
     report.add("async, 50 threads at once: a turn", "ms", rates, best and best / 2, "0.5x the faster Redis peer")
     report.add("messages lost in it", "", lost, 0, "0")

@@ -1,31 +1,25 @@
-"""What every benchmark needs: a server of its own, a fair clock, a count of round trips, and a table."""
+"""What every benchmark needs: a server of its own, a fair clock, and a count of round trips."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
-import json
 import os
-import platform
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import fmean, median, quantiles
 from typing import Any
 
 import redis
 import redis.asyncio
-from rich.console import Console
-from rich.table import Table
 
 from langchain_redis_memory import Client
 
@@ -123,27 +117,50 @@ QUICK = "BENCHMARKS_QUICK"
 """Set in the environment, each measure is made a twentieth as often: to see that everything runs, not how fast."""
 
 
+UNTIL = "BENCHMARKS_UNTIL"
+"""Set in the environment, no run goes on after that time (in seconds since 1970) because it is restless."""
+PARTS, MOST_PARTS = 10, 30
+"""A run has so many parts; a restless one more, of which those count in which all contenders were quickest."""
+RESTLESS, MORE_S = 0.25, 2.5
+"""The spread from which on a run goes on, and for how long at most."""
+
+
 class Median(float):
-    """A median, with how far the middle half of what was measured lies from it."""
+    """A median, with what is known of how sure it is.
+
+    Attributes:
+        spread: How far the middle half of what was measured lies from it, as a share of it.
+        parts: The median of each part of the run: parts of contenders that took turns compare one by one.
+        cpu: The processor time that this process took for it, from the same calls.
+    """
 
     spread: float = 0.0
+    parts: tuple[float, ...] = ()
+    cpu: Median | None = None
 
     @classmethod
-    def of(cls, measured: Sequence[float], scale: float) -> Median:
-        """The median of what was measured, in another unit."""
+    def of(cls, measured: Sequence[float], scale: float = 1.0, parts: Sequence[float] = ()) -> Median:
+        """The median of what was measured, in another unit; without parts each measure is one."""
         made = cls(median(measured) * scale)
+        made.parts = tuple(part * scale for part in parts or measured)
         if len(measured) > 3:
             low, _, high = quantiles(measured, n=4)
-            made.spread = (high - low) / 2 / median(measured)
+            made.spread = (high - low) / 2 / median(measured) if median(measured) else 0.0
         return made
 
     def __mul__(self, other: float) -> Median:
         made = Median(float(self) * other)
-        made.spread = self.spread
+        made.spread, made.parts = self.spread, tuple(part * other for part in self.parts)
+        made.cpu = None if self.cpu is None else self.cpu * other
         return made
 
     def __truediv__(self, other: float) -> Median:
         return self * (1 / other)
+
+    def __add__(self, other: float) -> Median:
+        made = Median(float(self) + other)
+        made.spread, made.parts = self.spread * float(self) / made, tuple(part + other for part in self.parts)
+        return made
 
 
 def often(times: int) -> int:
@@ -151,25 +168,73 @@ def often(times: int) -> int:
     return max(2, times // 20) if os.environ.get(QUICK) else times
 
 
-def interleaved(works: Mapping[str, Work], times: int, warm_up: int = 5) -> dict[str, float]:
-    """The median duration of each work in milliseconds.
+Part = dict[str, list[tuple[float, float]]]
+"""Of each contender what its calls took by the clock, and of the processor's time, in one part of a run."""
 
-    The works take turns, in an order that rotates, so that what else the machine does hits all of them alike.
+
+def interleaved(works: Mapping[str, Work], times: int, warm_up: int = 5, *, more: bool = True) -> dict[str, Median]:
+    """The median duration of each work in milliseconds, and its processor time.
+
+    The works take turns, in an order that rotates, so that what else the machine does hits all of them alike. Where
+    the spread is wide the run goes on, unless `more` forbids it.
     """
-    names = list(works)
-    taken: dict[str, list[float]] = {name: [] for name in works}
+    taken: list[Part] = []
+    for name, part in _calls(taken, list(works), often(times), warm_up, more=more):
+        worked, started = time.process_time(), time.perf_counter()
+        works[name]()
+        part[name].append((time.perf_counter() - started, time.process_time() - worked))
+    return _medians(taken)
+
+
+async def ainterleaved(
+    works: Mapping[str, AsyncWork], times: int, warm_up: int = 5, *, more: bool = True
+) -> dict[str, Median]:
+    """As `interleaved`, inside one event loop."""
+    taken: list[Part] = []
+    for name, part in _calls(taken, list(works), often(times), warm_up, more=more):
+        worked, started = time.process_time(), time.perf_counter()
+        await works[name]()
+        part[name].append((time.perf_counter() - started, time.process_time() - worked))
+    return _medians(taken)
+
+
+def _calls(taken: list[Part], names: list[str], times: int, warm_up: int, *, more: bool) -> Iterator[tuple[str, Part]]:
+    """The calls of a run one by one, each with the part that it belongs to; parts that are over are in `taken`."""
+    turn = count()
+
+    def turns(many: int) -> Generator[tuple[str, Part], None, Part]:
+        part: Part = {name: [] for name in names}
+        for first in (at % len(names) for at in islice(turn, many)):
+            yield from ((name, part) for name in names[first:] + names[:first])
+        return part
+
     gc.collect()
-    times = often(times)
-    for turn in range(warm_up + times):
-        for name in names[turn % len(names) :] + names[: turn % len(names)]:
-            started = time.perf_counter()
-            works[name]()
-            if turn >= warm_up:
-                taken[name].append(time.perf_counter() - started)
-    return {name: Median.of(durations, 1000) for name, durations in taken.items()}
+    yield from turns(warm_up)
+    parts = min(PARTS, times)
+    for at in range(parts):
+        taken.append((yield from turns(times * (at + 1) // parts - times * at // parts)))
+    left = float(os.environ.get(UNTIL, "inf")) - time.time()
+    more, end = more and not os.environ.get(QUICK), time.monotonic() + min(MORE_S, left)
+    while more and len(taken) < MOST_PARTS and time.monotonic() < end:
+        if max(one.spread for one in _medians(taken).values()) <= RESTLESS:
+            break
+        taken.append((yield from turns(max(1, times // parts))))
 
 
-def processor_time(works: Mapping[str, Work], times: int, rounds: int = 11) -> dict[str, float]:
+def _medians(taken: list[Part]) -> dict[str, Median]:
+    """The medians of a run: of its parts those in which the contenders together were quickest."""
+    clocks = {name: [median(clock for clock, _ in part[name]) for part in taken] for name in taken[0]}
+    slow = [sum(some[at] / median(some) for some in clocks.values()) for at in range(len(taken))]
+    quick = sorted(range(len(taken)), key=slow.__getitem__)[:PARTS]
+    found = {}
+    for name, some in clocks.items():
+        measured = [clock for at in quick for clock, _ in taken[at][name]]
+        found[name] = Median.of(measured, 1000, [some[at] for at in quick])
+        found[name].cpu = Median.of([fmean(used for _, used in taken[at][name]) for at in quick], 1000)
+    return found
+
+
+def processor_time(works: Mapping[str, Work], times: int, rounds: int = PARTS + 1) -> dict[str, Median]:
     """The processor time that each work takes in this process, in microseconds: the median of rounds.
 
     What else the machine does weighs less here than on a clock, and what the server does not at all.
@@ -184,21 +249,6 @@ def processor_time(works: Mapping[str, Work], times: int, rounds: int = 11) -> d
             if turn:
                 taken[name].append((time.process_time() - started) / times)
     return {name: Median.of(seconds, 1e6) for name, seconds in taken.items()}
-
-
-async def ainterleaved(works: Mapping[str, AsyncWork], times: int, warm_up: int = 5) -> dict[str, float]:
-    """As `interleaved`, inside one event loop."""
-    names = list(works)
-    taken: dict[str, list[float]] = {name: [] for name in works}
-    gc.collect()
-    times = often(times)
-    for turn in range(warm_up + times):
-        for name in names[turn % len(names) :] + names[: turn % len(names)]:
-            started = time.perf_counter()
-            await works[name]()
-            if turn >= warm_up:
-                taken[name].append(time.perf_counter() - started)
-    return {name: Median.of(durations, 1000) for name, durations in taken.items()}
 
 
 @contextmanager
@@ -242,137 +292,3 @@ async def atrips(work: AsyncWork) -> int:
 async def at_once(works: Sequence[AsyncWork]) -> None:
     """Runs all of them at once."""
     await asyncio.gather(*(work() for work in works))
-
-
-# --- a table ------------------------------------------------------------------------------------------------------
-
-
-def installed(package: str) -> str | None:
-    """The version of an installed package."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
-MORE = ("of 1", "items", "namespaces")
-"""Units of which more is better."""
-
-
-@dataclass
-class Row:
-    """One measure: a value for each contender, and what we want of ours.
-
-    Args:
-        name: What was measured.
-        unit: Its unit.
-        values: By contender; ours is the first.
-        most: The most that ours may be, None for no target.
-        target: That target in words.
-    """
-
-    name: str
-    unit: str
-    values: dict[str, float]
-    most: float | None = None
-    target: str = ""
-
-    def ratio(self, peer: str) -> float | None:
-        """Ours divided by a peer's."""
-        ours, theirs = next(iter(self.values.values())), self.values.get(peer)
-        return ours / theirs if theirs else None
-
-    @property
-    def spread(self) -> float:
-        """How far the middle half of ours lies from its median, as a share of it; 0 for what does not vary."""
-        return round(getattr(next(iter(self.values.values())), "spread", 0.0), 3)
-
-    @property
-    def verdict(self) -> str:
-        """Whether the target is met; what we lose to is named in any case."""
-        ours = next(iter(self.values.values()))
-        better = (lambda value: ours < value) if self.unit in MORE else (lambda value: ours > value)
-        worse = [peer for peer, value in list(self.values.items())[1:] if better(value)]
-        met = "" if self.most is None else "met" if ours <= self.most else "MISSED"
-        return "; ".join(part for part in (met, f"we lose to {', '.join(worse)}" if worse else "") if part)
-
-
-@dataclass
-class Report:
-    """The rows of one benchmark.
-
-    Args:
-        title: Its title.
-        versions: Contender -> version, None where it is not installed; ours is the first.
-        notes: What a reader must know to judge the numbers.
-        floors: Contenders without a server, which show what is there to gain and are not called peers.
-    """
-
-    title: str
-    versions: dict[str, str | None]
-    notes: list[str]
-    floors: tuple[str, ...] = ()
-    rows: list[Row] = field(default_factory=list)
-
-    def add(
-        self, name: str, unit: str, values: Mapping[str, float], most: float | None = None, target: str = ""
-    ) -> None:
-        """Adds a measure."""
-        self.rows.append(Row(name, unit, dict(values), most, target))
-
-    def show(self) -> None:
-        """Prints the table."""
-        _, *peers = self.versions
-        table = Table(title=self.title, title_justify="left")
-        table.add_column("measure")
-        table.add_column("unit")
-        for name in self.versions:
-            table.add_column(name, justify="right", overflow="fold")
-        for peer in peers:
-            table.add_column(f"/ {peer}", justify="right")
-        table.add_column("target for ours")
-        table.add_column("verdict")
-        for row in self.rows:
-            ratios = [row.ratio(peer) for peer in peers]
-            table.add_row(
-                row.name,
-                row.unit,
-                *(_number(row.values.get(name)) for name in self.versions),
-                *("" if ratio is None else f"{ratio:.2f}x" for ratio in ratios),
-                row.target,
-                row.verdict,
-            )
-        wide = None if sys.stdout.isatty() else 220
-        console = Console(width=wide, highlight=False)
-        console.print(table)
-        console.print("; ".join(f"{name} {number or 'not installed'}" for name, number in self.versions.items()))
-        console.print(f"{self.machine()}. A ratio below 1 is in our favour.")
-        for note in self.notes:
-            console.print(f"* {note}")
-
-    def write(self, path: str) -> None:
-        """Writes the numbers as JSON, of which the page of benchmarks is generated."""
-        told = {
-            "title": self.title,
-            "machine": self.machine(),
-            "versions": self.versions,
-            "rows": [{**asdict(row), "verdict": row.verdict, "spread": row.spread} for row in self.rows],
-            "notes": self.notes,
-            "floors": self.floors,
-        }
-        Path(path).write_text(json.dumps(told, indent=2) + "\n", "utf-8")
-
-    @staticmethod
-    def machine() -> str:
-        """What it ran on."""
-        return (
-            f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}, "
-            f"redis-py {redis.__version__}, hiredis {installed('hiredis') or 'not installed'}, "
-            f"load average {os.getloadavg()[1]:.1f}"
-        )
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.0f}" if float(value).is_integer() or value >= 100 else f"{value:.3f}"

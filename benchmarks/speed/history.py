@@ -20,17 +20,16 @@ from langchain_core.chat_history import BaseChatMessageHistory
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from benchmarks.speed.harness import (
-    Report,
     ainterleaved,
     at_once,
     atrips,
     bytes_of_keys,
-    installed,
     interleaved,
     server,
     trips,
     used_memory,
 )
+from benchmarks.speed.report import Report, installed
 from langchain_redis_memory import RedisChatMessageHistory
 
 OURS, OFFICIAL, COMMUNITY = "langchain-redis-memory", "langchain-redis", "langchain-community"
@@ -156,7 +155,7 @@ def writing(make: dict[str, Make], report: Report) -> None:
     """A turn, with a lifetime and without, in conversations of up to 50 turns and at the end of a long one."""
     for ttl, what in ((TTL_S, "with TTL"), (None, "without TTL")):
         histories = {name: cycle([make[name](f"turn {what} {i}", ttl) for i in range(10)]) for name in make}
-        source = {name: turns(560) for name in make}
+        source = {name: turns(1600) for name in make}
         add = {name: lambda h=histories[name], s=source[name]: next(h).add_messages(next(s)) for name in make}
         taken = interleaved(add, 450, 50)
         sent = {name: trips(add[name]) for name in make}
@@ -169,7 +168,7 @@ def writing(make: dict[str, Make], report: Report) -> None:
     long = {name: make[name]("long", TTL_S) for name in make}
     for each in long.values():
         each.add_messages(conversation(2000))
-    source = {name: turns(120) for name in make}
+    source = {name: turns(400) for name in make}
     add = {name: lambda h=long[name], s=source[name]: h.add_messages(next(s)) for name in make}
     report.add("a turn after 2000 messages, with TTL", "ms", interleaved(add, 100))
 
@@ -190,7 +189,7 @@ def reading(make: dict[str, Make], peers: list[str], report: Report) -> None:
 
 async def asynchronous(make: dict[str, Make], report: Report) -> None:
     """The same with await, one at a time and twenty at once."""
-    source = turns(5000)
+    source = turns(12_000)
     history = {name: make[name]("async", TTL_S) for name in make}
     add = {name: lambda h=history[name]: h.aadd_messages(next(source)) for name in make}
     report.add("async: a turn of two messages", "ms", await ainterleaved(add, 300, 20))
@@ -214,7 +213,7 @@ async def asynchronous(make: dict[str, Make], report: Report) -> None:
 
 def requests(make: dict[str, Make], report: Report) -> None:
     """A history object for each request, as a web handler makes it."""
-    source = turns(500)
+    source = turns(1000)
     build = {name: lambda name=name: make[name]("request", TTL_S) for name in make}
     report.add("constructing a history", "ms", interleaved(build, 60))
     report.add("constructing a history", "trips", {name: trips(build[name]) for name in make})

@@ -15,16 +15,8 @@ from typing import Any
 
 import redis
 
-from benchmarks.speed.harness import (
-    Report,
-    ainterleaved,
-    connected,
-    installed,
-    interleaved,
-    processor_time,
-    server,
-    trips,
-)
+from benchmarks.speed.harness import ainterleaved, connected, interleaved, processor_time, server, trips
+from benchmarks.speed.report import Report, installed
 from langchain_redis_memory import Limit, RedisRateLimiter
 
 OURS, LIMITS, PYRATE, THROTTLED = "langchain-redis-memory", "limits", "pyrate-limiter", "throttled-py"

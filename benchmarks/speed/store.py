@@ -20,17 +20,8 @@ import numpy as np
 from langgraph.store.base import BaseStore, GetOp, ListNamespacesOp, MatchCondition, PutOp, SearchOp
 from langgraph.store.memory import InMemoryStore
 
-from benchmarks.speed.harness import (
-    Report,
-    ainterleaved,
-    bytes_of_keys,
-    connected,
-    installed,
-    interleaved,
-    often,
-    server,
-    trips,
-)
+from benchmarks.speed.harness import ainterleaved, bytes_of_keys, connected, interleaved, often, server, trips
+from benchmarks.speed.report import Report, installed
 from langchain_redis_memory import RedisStore
 from langchain_redis_memory.vectors.engine import EngineName
 

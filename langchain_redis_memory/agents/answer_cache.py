@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest
+from langchain.agents.middleware import AgentMiddleware, ModelRequest
 from langchain.agents.middleware.types import ModelResponse
 from langchain.agents.structured_output import AutoStrategy, ProviderStrategy
 from langchain_core.embeddings import Embeddings
@@ -22,7 +22,7 @@ from langchain_redis_memory.cache.answers.exact import ExactAnswerCache
 from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
 from langchain_redis_memory.cache.replay import ReplayModel
 from langchain_redis_memory.cache.sharing import Share, check_share
-from langchain_redis_memory.checks import check_word
+from langchain_redis_memory.checks import check_several, check_word
 from langchain_redis_memory.conversation.options import AnswerOptions, QuestionOptions
 from langchain_redis_memory.conversation.planner import Planner
 from langchain_redis_memory.conversation.turn import as_served
@@ -36,7 +36,7 @@ EVENT = "langchain_redis_memory.cache"
 """The key of what a look-up writes to an agent's stream in the mode `custom`."""
 
 
-class AnswerCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, Any]):
+class AnswerCacheMiddleware(ClientOwner, AgentMiddleware[Any, Any, Any]):
     """Serves final answers of an agent's model from a cache, only where the law of sharing allows it.
 
     A model call is looked up when the user has just spoken, or when all tools that ran since are of `pure_tools`, whose
@@ -113,7 +113,7 @@ class AnswerCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
             self._client,
             TurnCache(cache or ExactAnswerCache(ttl_s)),
             Planner(classifier or LinguisticClassifier(), WholeThread(), True, questions, answers),
-            frozenset(pure_tools),
+            frozenset(check_several(pure_tools, "pure_tools")),
             scope,
             share,
             tenant,

@@ -10,7 +10,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Sequence, Set
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -35,11 +35,12 @@ from langchain_redis_memory.conversation.planner import Planner
 from langchain_redis_memory.conversation.policy import Rule
 from langchain_redis_memory.conversation.tool_watch import note_cache
 from langchain_redis_memory.conversation.turn import Plan, cost, words_of
-from langchain_redis_memory.conversation.turn_cache import NOTHING, Flight, TurnCache, leave
+from langchain_redis_memory.conversation.turn_cache import Flight, TurnCache, TurnLookup, leave
 from langchain_redis_memory.conversation.turn_record import count_saved
+from langchain_redis_memory.frozen import replace
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
-from langchain_redis_memory.ops import Background, Flow, Now, Op, ask, merge, pure
+from langchain_redis_memory.ops import Background, Flow, Now, Op, ask, leave_behind, merge, pure
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.codec.fingerprint import deciding_settings, describable
 from langchain_redis_memory.run_config import rights_of
@@ -146,7 +147,7 @@ class AnswerFlows:
         answer, flight = yield from self.find_flow(asked, self.lease_ms)
         decision = decision._replace(candidates=logged(asked.notes.get(CANDIDATES, [])))
         if answer is None or not isinstance(answer.value, AIMessage):
-            why = WHY if was_off(asked) else "there is no answer to it"
+            why = WHY if was_off(asked) else asked.unanswered
             return looked._replace(why=why, decision=decision._replace(outcome="miss", why=why), flight=flight)
         hit = decision._replace(outcome="hit", kind=answer.kind, why=answer.why, entry=answer.entry)
         yield from self._note_flow(asked, hit._replace(tokens=answer.tokens), answer, flight)
@@ -236,10 +237,16 @@ class AnswerFlows:
 
     def find_flow(self, asked: CacheQuestion, lease_ms: int) -> Flow[tuple[Answer | None, Flight | None]]:
         """Looks for an answer, and waits so long for one that an equal call is just asking for."""
-        found = NOTHING
-        with suppress(CacheUnavailable):
-            found = yield from self._best_effort(asked)(ask(self.cache.lookup(asked, lease_ms)))
-        return (yield from self.cache.find_flow(asked, found, lease_ms)), found.flight
+        look, flight = self.cache.lookup(asked, lease_ms)
+        found = TurnLookup(flight=flight)  # without a reply it may have the lead all the same
+        try:
+            with suppress(CacheUnavailable):
+                found = yield from self._best_effort(asked)(ask(look))
+            return (yield from self.cache.find_flow(asked, found, lease_ms)), found.flight
+        except GeneratorExit:
+            if (given_back := leave(found.flight)).commands:
+                leave_behind(ask(given_back))
+            raise
 
     # --- storing ------------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest
+from langchain.agents.middleware import AgentMiddleware, ModelRequest
 from langchain.agents.middleware.types import ModelResponse
 from langchain_core.messages import AIMessage, BaseMessage
 from langgraph.config import get_config
@@ -19,7 +19,7 @@ from langchain_redis_memory.cache.stats import Prices
 from langchain_redis_memory.checks import check_number, check_type, check_whole, check_word
 from langchain_redis_memory.errors import ConfigError, RateLimitedError
 from langchain_redis_memory.limits.lease import LimitLease
-from langchain_redis_memory.limits.limit import Limit, LimitDecision
+from langchain_redis_memory.limits.limit import Limit
 from langchain_redis_memory.limits.rate_limiter import RedisRateLimiter
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.key_groups import Id
@@ -30,7 +30,7 @@ EVENT = "langchain_redis_memory.budget"
 _ZERO = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
 
 
-class RateLimitMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
+class RateLimitMiddleware(AgentMiddleware[Any, Any, Any]):
     """Limits an agent's model calls by a `RedisRateLimiter`, tokens by what each call really used.
 
     Every model call of a turn counts, those of a tool loop as well; an answer from `AnswerCacheMiddleware` uses no
@@ -94,8 +94,22 @@ class _Budget(NamedTuple):
     limiter: RedisRateLimiter
     key: Callable[[], Id]
 
+    def reserve(self) -> LimitLease:
+        """Takes what a call may cost, or all that is left; raises `RateLimitedError`: nothing is."""
+        try:
+            return self.limiter.reserve(self.key(), timeout_s=0)
+        except RateLimitedError as error:
+            return self.limiter.reserve(self.key(), _left(error), timeout_s=0)
 
-class TokenBudgetMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, Any]):
+    async def areserve(self) -> LimitLease:
+        """Takes what a call may cost, or all that is left; see `reserve`."""
+        try:
+            return await self.limiter.areserve(self.key(), timeout_s=0)
+        except RateLimitedError as error:
+            return await self.limiter.areserve(self.key(), _left(error), timeout_s=0)
+
+
+class TokenBudgetMiddleware(ClientOwner, AgentMiddleware[Any, Any, Any]):
     """Ends, asks or fails when a turn, a thread or a user has used up its tokens.
 
     A call goes as long as something is left, and may overdraw its budget; what it overdraws is paid by later calls. A
@@ -130,7 +144,8 @@ class TokenBudgetMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
         ```
 
     **Keys:** `rate` of each budget.
-    **Trips:** none to construct. A model call: for the thread's and the user's budget 1 before it and 1 after it each.
+    **Trips:** none to construct. A model call: for the thread's and the user's budget 1 before it and 1 after it each;
+        2 before it where less is left than `reserve`.
     """
 
     def __init__(
@@ -193,48 +208,51 @@ class TokenBudgetMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
             RateLimitedError: A budget is used up (`exit_behavior="error"`).
 
         **Keys:** `rate` of each budget.
-        **Trips:** for the thread's and the user's budget 1 before the call and 1 after it each.
+        **Trips:** for the thread's and the user's budget 1 before the call and 1 after it each; 2 before it where
+            less is left than `reserve`.
         """
         if (over := self._turn_over(request)) and (ended := self._ended(request, over, None)) is not None:
             return ended
-        leases, watch = list[LimitLease](), ModelWatch()
+        leases, watch = dict[str, LimitLease](), ModelWatch()
         try:
             for budget in self._budgets:
                 try:
-                    leases.append(budget.limiter.reserve(budget.key(), timeout_s=0))
+                    leases[budget.name] = budget.reserve()
                 except RateLimitedError as error:
                     if (ended := self._ended(request, budget.name, error)) is not None:
                         return ended
             with watching(watch):
                 response = handler(request)
-            for lease in leases:
-                lease.settle(self._used(response))
+            used = self._used(response)
+            for lease in leases.values():
+                lease.settle(used)
         finally:
-            for lease in leases:  # of a call that failed; what is settled stays so
+            for lease in leases.values():  # of a call that failed; what is settled stays so
                 lease.settle() if watch.streamed else lease.refund()
-        self._tell(request, [lease.decision for lease in leases])
+        self._tell(request, leases, used)
         return response
 
     async def awrap_model_call(self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Any]) -> Any:
         """Makes a model call if every budget has something left; see `wrap_model_call`."""
         if (over := self._turn_over(request)) and (ended := self._ended(request, over, None)) is not None:
             return ended
-        leases, watch = list[LimitLease](), ModelWatch()
+        leases, watch = dict[str, LimitLease](), ModelWatch()
         try:
             for budget in self._budgets:
                 try:
-                    leases.append(await budget.limiter.areserve(budget.key(), timeout_s=0))
+                    leases[budget.name] = await budget.areserve()
                 except RateLimitedError as error:
                     if (ended := self._ended(request, budget.name, error)) is not None:
                         return ended
             with watching(watch):
                 response = await handler(request)
-            for lease in leases:
-                await lease.asettle(self._used(response))
+            used = self._used(response)
+            for lease in leases.values():
+                await lease.asettle(used)
         finally:
-            for lease in leases:
+            for lease in leases.values():
                 await (lease.asettle() if watch.streamed else lease.arefund())
-        self._tell(request, [lease.decision for lease in leases])
+        self._tell(request, leases, used)
         return response
 
     def personal_keys(self, user: Id, sessions: Sequence[str] = ()) -> tuple[str, ...]:
@@ -275,11 +293,25 @@ class TokenBudgetMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
             return None
         return AIMessage(msg, response_metadata={"token_budget": budget})
 
-    def _tell(self, request: ModelRequest[Any], decisions: Sequence[LimitDecision]) -> None:
-        for budget, decision in zip(self._budgets, decisions, strict=False):
-            used = 1 - min((state.share for state in decision.states), default=1.0)
-            if used >= self._warn_at:
-                request.runtime.stream_writer({EVENT: {"budget": budget.name, "used": used}})
+    def _tell(
+        self, request: ModelRequest[Any], leases: Mapping[str, LimitLease], used: Mapping[str, Any] | None
+    ) -> None:
+        for name, lease in leases.items():
+            state, reserved = lease.decision.tightest, lease.costs["tokens"]
+            if state is None:  # the server is away
+                continue
+            spent = state.used - reserved + (reserved if used is None else used["total_tokens"])
+            if spent >= self._warn_at * state.limit.most:
+                share = min(1.0, spent / state.limit.most)
+                request.runtime.stream_writer({EVENT: {"budget": name, "used": share}})
+
+
+def _left(error: RateLimitedError) -> int:
+    """How much is left of the budget that refused; raises the refusal where nothing is."""
+    state = None if error.decision is None else error.decision.tightest
+    if state is None or state.remaining < 1:
+        raise error
+    return int(state.remaining)
 
 
 def _thread() -> Id:

@@ -57,7 +57,7 @@ class MemoryState(AgentState[Any]):
     remembered: NotRequired[Annotated[RecalledMemory, PrivateStateAttr]]
 
 
-class MemoryMiddleware(AgentMiddleware[MemoryState, Any, Any]):
+class MemoryMiddleware(AgentMiddleware[Any, Any, Any]):
     """Shows an agent's model a part of its thread, what a question recalls, and what is known of the user.
 
     The thread itself keeps everything. What the model is shown is decided as in `ConversationMemory`: by the type of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_args
 
-from langchain.agents.middleware import AgentMiddleware, AgentState
+from langchain.agents.middleware import AgentMiddleware
 from langchain_core.messages import ToolMessage
 from langgraph.errors import GraphBubbleUp
 from langgraph.prebuilt.tool_node import ToolCallRequest
@@ -13,14 +13,14 @@ from typing_extensions import Unpack
 
 from langchain_redis_memory.agents.tool_flows import ToolFlows, ToolLookup, ToolScope
 from langchain_redis_memory.cache.single_flight import SingleFlight
-from langchain_redis_memory.checks import check_word
+from langchain_redis_memory.checks import check_several, check_type, check_word
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.key_groups import Id, check_id, text_of
 from langchain_redis_memory.redis.ttl import milliseconds
 
 
-class ToolCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, Any]):
+class ToolCacheMiddleware(ClientOwner, AgentMiddleware[Any, Any, Any]):
     """Serves results of an agent's tools from a cache: of tools that are named here, or that declare it themselves.
 
     A key holds the tool, its schema and code, its arguments, the asker, his rights and the run's settings. An error is
@@ -74,6 +74,8 @@ class ToolCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, Any
         self._client = connect(client, owner=type(self), **server)
         self._client.keys(tenant)
         check_word(scope, "scope", get_args(ToolScope), ConfigError)
+        if tools is not None:
+            check_type(tools, Mapping, "tools", "a dict from names to seconds, as {'search': 3600}", ConfigError)
         if not tools and hinted_s is None:
             msg = "name the tools whose results may be served again: tools={'search': 3600}, or hinted_s=..."
             raise ConfigError(msg)
@@ -82,7 +84,7 @@ class ToolCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, Any
             {tool: milliseconds(seconds, f"the lifetime of {tool!r}") for tool, seconds in (tools or {}).items()},
             milliseconds(hinted_s, "hinted_s"),
             scope,
-            frozenset(ignore_args),
+            frozenset(check_several(ignore_args, "ignore_args")),
             SingleFlight(milliseconds(single_flight_s, "single_flight_s")),
             milliseconds(stale_if_error_s, "stale_if_error_s"),
             tenant,

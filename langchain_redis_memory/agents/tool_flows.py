@@ -107,7 +107,8 @@ class ToolFlows:
         if not self.flights:
             return item
         look = read.map(lambda stored: None if stored is None or self._is_stale(stored) else stored)
-        stored = yield from self.flights.join_flow(entries.lease(name), look)
+        joining = self.flights.join_flow(entries.lease(name), look)
+        stored = yield from self.flights.cancellable_flow(joining, lambda: entries.lease(name))
         return item if stored is None else stored
 
     def _is_stale(self, item: Item) -> bool:

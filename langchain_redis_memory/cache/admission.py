@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
@@ -17,6 +16,7 @@ from langchain_core.outputs import ChatGeneration, Generation
 from langchain_redis_memory.cache.provider_tools import provider_tools
 from langchain_redis_memory.checks import check_bounds
 from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.frozen import Frozen
 
 _ENDINGS = ("finish_reason", "stop_reason", "stopReason", "done_reason", "status")
 """Where providers say why an answer ended."""
@@ -43,10 +43,11 @@ _ERROR = (
     r"(?:\bright now|\bat (?:the moment(?! (?:of|that|when))|this time)"
     r"|[.,;!]? ?(?:please )?try (?:it |this )?again)\b)"
 )
+_OF_ERRORS = "error exception traceback 4 5 gateway unavailable many limit timed wrong now moment time again".split()
+"""Of these one is in every text that `_ERROR` finds, so that it is compiled for the first text that has one."""
 
 
-@dataclass(frozen=True)
-class AdmissionPolicy:
+class AdmissionPolicy(Frozen):
     """Decides whether an answer may be cached.
 
     Args:
@@ -106,9 +107,16 @@ class AdmissionPolicy:
             return "truncated"
         if self.max_bytes is not None and _size(text, message) > self.max_bytes:
             return "oversize"
-        if self.errors and not calls and re.search(self.errors, text[:300], re.IGNORECASE):
+        if not calls and self._is_error(text[:300]):
             return "error"
         return None
+
+    def _is_error(self, text: str) -> bool:
+        if self.errors is _ERROR and text.isascii():
+            low = text.lower()
+            if not any(word in low for word in _OF_ERRORS):
+                return False
+        return bool(self.errors and re.search(self.errors, text, re.IGNORECASE))
 
 
 def _whole(ending: Any) -> bool:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from typing import Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from langchain_redis_memory.cache.stats import Count, Tally
 from langchain_redis_memory.errors import AuthenticationError, RedisMemoryError, UnavailableError
 from langchain_redis_memory.ops import Flow, Now, Op, Reply, merge
+from langchain_redis_memory.redis.client.clock import monotonic
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -85,8 +86,7 @@ class BestEffort:
         counts, sent = self.tally.take(began) if self.tally.due(began, write=write) else _NONE, False
         try:
             if counts:
-                both = merge(_settled(op), self.tally.sends(counts))
-                result, sent = yield Op(both.commands, both.decode, tolerant=True, best_effort=True)
+                result, sent = yield self._with_counts(op, counts)
             else:
                 result = yield _settled(op)
         except UnavailableError as error:
@@ -102,6 +102,15 @@ class BestEffort:
         if isinstance(result, RedisMemoryError):
             raise self._refused(result) from result
         return cast("T", result)
+
+    def _with_counts(self, op: Op[T], counts: Counter[Count]) -> Op[tuple[T | RedisMemoryError, bool]]:
+        both = merge(_settled(op), self.tally.sends(counts))
+        return Op(both.commands, both.decode, tolerant=True, best_effort=True)
+
+    def write(self, op: Op[Any], model: str, began: float) -> QuickWrite:
+        """Prepares a write that needs no flow, with the counts that wait; the circuit breaker must be closed."""
+        counts = self.tally.take(began) if op.commands else _NONE
+        return QuickWrite(self, self._with_counts(op, counts), counts, model, began)
 
     def noted(self, error: RedisMemoryError, began: float, ended: float) -> CacheUnavailable:
         """Notes what an op failed with that was run without a flow, and gives the error to raise."""
@@ -126,6 +135,42 @@ class BestEffort:
         level = logging.ERROR if isinstance(error, AuthenticationError) else logging.WARNING
         _log.log(level, "%s is bypassed: %s", self._what, error)
         return CacheUnavailable(f"{self._what} was refused")
+
+
+class QuickWrite:
+    """A write of one op, which is run inside of a `with`: there an absent server is no error, and is counted.
+
+    Args:
+        best_effort: Whose it is.
+        op: What is run.
+        counts: What it sends along; it waits again if that fails.
+        model: The model that an answer is dropped of.
+        began: When it began.
+    """
+
+    def __init__(self, best_effort: BestEffort, op: Op[Any], counts: Counter[Count], model: str, began: float) -> None:
+        self.op: Op[Any] = op
+        self._best_effort, self._counts, self._model, self._began = best_effort, counts, model, began
+        self._sent = False
+
+    def done(self, reply: tuple[Any, bool]) -> None:
+        """Notes what the op gave; raises what the server refused it with."""
+        result, self._sent = reply
+        if isinstance(result, RedisMemoryError):
+            raise result
+
+    def __enter__(self) -> QuickWrite:
+        return self
+
+    def __exit__(self, _type: Any, error: BaseException | None, _traceback: Any) -> bool:
+        tally = self._best_effort.tally
+        if not self._sent:  # also where the caller was cancelled
+            tally.put_back(self._counts)
+        if not isinstance(error, RedisMemoryError):
+            return False
+        self._best_effort.noted(error, self._began, monotonic())
+        tally.add("dropped", model=self._model)
+        return True
 
 
 def _settled(op: Op[T]) -> Op[T | RedisMemoryError]:

@@ -8,7 +8,7 @@ the cache's key (messages and model description) as LangChain builds it: what `i
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
-from typing import Any
+from typing import Any, overload
 
 from langchain_core.caches import BaseCache
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -19,6 +19,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.outputs.chat_generation import merge_chat_generation_chunks
 from langchain_core.runnables import Runnable, RunnableParallel, RunnableSequence
 from langchain_core.runnables.base import RunnableBindingBase
+from langchain_core.runnables.utils import Output
 
 from langchain_redis_memory.cache.replay import chunks_of
 from langchain_redis_memory.checks import check_type
@@ -27,6 +28,10 @@ from langchain_redis_memory.errors import ConfigError
 _SAME = ("callbacks", "tags", "metadata", "disable_streaming", "output_version", "profile", "custom_get_token_ids")
 
 
+@overload
+def cached_model(model: BaseChatModel, cache: BaseCache) -> BaseChatModel: ...
+@overload
+def cached_model(model: Runnable[Any, Output], cache: BaseCache) -> Runnable[Any, Output]: ...
 def cached_model(model: Runnable[Any, Any], cache: BaseCache) -> Runnable[Any, Any]:
     """Wraps a chat model so that every way to call it asks the cache first, streaming included.
 

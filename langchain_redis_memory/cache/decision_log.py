@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from math import inf
 from typing import Any, NamedTuple
 
 from langchain_redis_memory.cache.marks import NO_MARKS, AnswerFilter, Marks, marks_from
 from langchain_redis_memory.errors import CorruptDataError, DecryptionError, InvalidInputError
+from langchain_redis_memory.frozen import Frozen
 from langchain_redis_memory.ops import Op, Reply, merge, pure
 from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.codec.values import pack, unpack
@@ -169,8 +169,7 @@ def decoded(data: bytes, line: str) -> Decision | None:
         return None
 
 
-@dataclass(frozen=True)
-class DecisionLog:
+class DecisionLog(Frozen):
     """Configures what is logged of the turns that ask a cache, and for how long.
 
     Args:
@@ -252,8 +251,10 @@ class PendingLines:
 
         An op of one trip, of none where nothing waits.
         """
-        by_key: dict[Key, list[Decision]] = {}
         send, self._due = now or self._due, False
+        if not self._waiting:
+            return pure(None)
+        by_key: dict[Key, list[Decision]] = {}
         while send and self._waiting:
             try:
                 key, make = self._waiting.popleft()

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from langchain_redis_memory.cache.admission import AdmissionPolicy
 from langchain_redis_memory.cache.decision_log import DEFAULT_LOG, DecisionLog
 from langchain_redis_memory.cache.stats import Prices
 from langchain_redis_memory.checks import check_method, check_number
 from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.frozen import Frozen
 
 
-@dataclass(frozen=True)
-class EntryOptions:
+class EntryOptions(Frozen):
     """Configures which answers `RedisCache` and `RedisSemanticCache` keep, and what they count and log of them.
 
     Args:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from langchain_core.caches import RETURN_VAL_TYPE
 
 from langchain_redis_memory.cache import decision_log, generations
-from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
+from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable, QuickWrite
 from langchain_redis_memory.cache.decision_log import VERY_SAME, Decision
 from langchain_redis_memory.cache.entry_options import EntryOptions
 from langchain_redis_memory.cache.llm_flows import LLMCacheFlows, QuickLookup
@@ -26,7 +26,7 @@ from langchain_redis_memory.checks import check_text
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError, RedisMemoryError
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.lazy_pattern import lazy_pattern
-from langchain_redis_memory.ops import Emit, Flow, Now, Op, ask, merge
+from langchain_redis_memory.ops import Emit, Flow, Now, Op, ask, merge, pure
 from langchain_redis_memory.redis import expiring_hash
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.client.clock import monotonic
@@ -115,6 +115,15 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
         look = self.entries.look(query.name)
         return QuickLookup(Op(look.commands, look.decode, best_effort=True), served, failed)
 
+    def quick_update(self, prompt: str, llm_string: str, answer: RETURN_VAL_TYPE) -> QuickWrite | None:
+        """Stores an answer by one op and nothing else, which most updates need no more than."""
+        if self._off or self._flights or self._stale_ms or not self.client.breaker.closed:
+            return None
+        began, query = monotonic(), self.query(prompt, llm_string)
+        entry = self.admitted(query, prompt, answer)
+        put = pure(None) if entry is None else self.entries.put([entry])
+        return self.best_effort.write(put, query.model, began)
+
     def lookup_flow(self, prompt: str, llm_string: str, seen: _Found | None = None) -> Flow[RETURN_VAL_TYPE | None]:
         """Looks up an answer, and counts."""
         began: float = yield Now()
@@ -154,9 +163,12 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
             return None
         read = self.entries.get_one(query.name)
         if item is None:
-            return (yield from self._flights.join_flow(self.lease(query), read)) if self._flights else None
+            if not self._flights:
+                return None
+            return (yield from self._leading_flow(query, self._flights.join_flow(self.lease(query), read)))
         if self._is_stale(item):
-            return (yield from self._flights.refresh_flow(self.lease(query), item, read, self._is_stale))
+            refreshing = self._flights.refresh_flow(self.lease(query), item, read, self._is_stale)
+            return (yield from self._leading_flow(query, refreshing))
         return item
 
     def _adopt_flow(

@@ -88,11 +88,19 @@ class LLMCache(LoggedCache, Switchable, ClientOwner, BaseCache):
         **Trips:** 1, and one more for the leader of a single flight or a refresh (`single_flight_s`, `stale_s`), and
             where entries are evicted because of `max_entries`; none for a prompt that bypasses the cache.
         """
-        self._client.drive(self._flows.update_flow(prompt, llm_string, return_val))
+        if (quick := self._flows.quick_update(prompt, llm_string, return_val)) is None:
+            self._client.drive(self._flows.update_flow(prompt, llm_string, return_val))
+        else:
+            with quick:
+                quick.done(self._client.run(quick.op))
 
     async def aupdate(self, prompt: str, llm_string: str, return_val: RETURN_VAL_TYPE) -> None:
         """Stores an answer, if it may be cached; see `update`."""
-        await self._client.adrive(self._flows.update_flow(prompt, llm_string, return_val))
+        if (quick := self._flows.quick_update(prompt, llm_string, return_val)) is None:
+            await self._client.adrive(self._flows.update_flow(prompt, llm_string, return_val))
+        else:
+            with quick:
+                quick.done(await self._client.arun(quick.op))
 
     def clear(self, **kwargs: Any) -> None:
         """Deletes every answer of the tenant, or some.

@@ -19,7 +19,7 @@ from langchain_core.caches import RETURN_VAL_TYPE
 
 from langchain_redis_memory.cache import generations, prompts
 from langchain_redis_memory.cache.admission import AdmissionPolicy
-from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
+from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable, QuickWrite
 from langchain_redis_memory.cache.decision_log import DecisionLog
 from langchain_redis_memory.cache.entry_options import EntryOptions
 from langchain_redis_memory.cache.logged_flows import LoggedFlows
@@ -57,6 +57,7 @@ class QuickLookup(NamedTuple):
     failed: Callable[[RedisMemoryError], None]
 
 
+T = TypeVar("T")
 QueryT = TypeVar("QueryT", bound=Query)
 EntryT = TypeVar("EntryT")
 
@@ -96,6 +97,10 @@ class LLMCacheFlows(LoggedFlows, Generic[QueryT, EntryT]):
 
     def quick(self, prompt: str, llm_string: str) -> QuickLookup | None:
         """Looks an answer up by one op and nothing else; None where there is more to do, as `lookup_flow` does it."""
+        return None
+
+    def quick_update(self, prompt: str, llm_string: str, answer: RETURN_VAL_TYPE) -> QuickWrite | None:
+        """Stores an answer by one op and nothing else; None where there is more to do, as `update_flow` does it."""
         return None
 
     @abstractmethod
@@ -165,22 +170,30 @@ class LLMCacheFlows(LoggedFlows, Generic[QueryT, EntryT]):
         query = yield from self.query_flow(prompt, llm_string, after_lookup=True)
         if query is None:
             return
-        tally, refusal, entry = self.tally, self.refusal(prompt, answer), None
-        if refusal is None:
-            try:
-                entry = self.entry(query, prompt, answer)
-            except InvalidInputError as error:
-                _log.warning("an answer is not cached: %s", error)
-                refusal = "unserialisable"
-        if entry is None:
-            tally.add(f"refused_{refusal}", model=query.model)
-        else:
-            tally.add("updates", model=query.model)
+        if (entry := self.admitted(query, prompt, answer)) is not None:
             try:
                 yield from self.best_effort(self.store_flow([entry]), write=True)
             except CacheUnavailable:
-                tally.add("dropped", model=query.model)
+                self.tally.add("dropped", model=query.model)
         yield from self._leave_flow(query)  # in a trip of its own: a script that the server does not know runs last
+
+    def _leading_flow(self, query: QueryT, flow: Flow[T]) -> Flow[T]:
+        """Runs a flow that may take the lead, which a caller who is cancelled gives up."""
+        return self._flights.cancellable_flow(flow, lambda: self.lease(query))
+
+    def admitted(self, query: QueryT, prompt: str, answer: RETURN_VAL_TYPE) -> EntryT | None:
+        """Builds the entry of an answer that may be cached, and counts; None for another one."""
+        tally, refusal = self.tally, self.refusal(prompt, answer)
+        if refusal is None:
+            try:
+                entry = self.entry(query, prompt, answer)
+                tally.add("updates", model=query.model)
+                return entry
+            except InvalidInputError as error:
+                _log.warning("an answer is not cached: %s", error)
+                refusal = "unserialisable"
+        tally.add(f"refused_{refusal}", model=query.model)
+        return None
 
     def _leave_flow(self, query: QueryT) -> Flow[None]:
         """Gives the lease back, if this thread or task has it."""

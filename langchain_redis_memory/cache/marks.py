@@ -7,10 +7,10 @@ answers "is it this one?" and gives away nothing. Marks are no part of any key t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
+from langchain_redis_memory.frozen import Frozen
 from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 from langchain_redis_memory.redis.key_groups import mark_of
 
@@ -47,8 +47,13 @@ def marks_of(question: Any, session: str, scope: str) -> Marks:
     The question is a text or the parts of a message. The scope is its name, a colon and a digest; behind a slash, what
     it calls the question.
     """
+    return Marks(mark_of(_plain(question)), mark_of(session), *_marks_of_scope(scope))
+
+
+@lru_cache(maxsize=256)
+def _marks_of_scope(scope: str) -> tuple[bytes, bytes]:
     whole = _CALLED.sub("", scope)
-    return Marks(mark_of(_plain(question)), mark_of(session), mark_of(whole), mark_of(whole.rpartition(":")[0]))
+    return mark_of(whole), mark_of(whole.rpartition(":")[0])
 
 
 _CALLED = lazy_pattern(r"(?<=:[0-9a-f]{40})/[^/:]*$")
@@ -60,8 +65,7 @@ def marks_from(stored: bytes) -> Marks:
     return Marks(*parts) if len(stored) == 4 * _BYTES else NO_MARKS
 
 
-@dataclass(frozen=True)
-class AnswerFilter:
+class AnswerFilter(Frozen):
     """Which answers are meant: those that fit all that is given, every one for nothing.
 
     Args:

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from typing import Any, Literal, NamedTuple, Protocol, get_args
 
 from langchain_redis_memory.checks import check_word
 from langchain_redis_memory.errors import ConfigError
-from langchain_redis_memory.language.audience.linguistic import classify_audience
+from langchain_redis_memory.frozen import Frozen
+from langchain_redis_memory.language.audience.linguistic import classify_audience, doubtful_to_repeat
 from langchain_redis_memory.language.audience.verdict import Audience, AudienceVerdict
 from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 from langchain_redis_memory.language.need.politeness import without_politeness
@@ -69,8 +69,7 @@ class Asker(NamedTuple):
         return f"session:{[self.session, *self.users]}"
 
 
-@dataclass(frozen=True)
-class Lifetimes:
+class Lifetimes(Frozen):
     """Bounds how long answers may be served that do not stay true, by their audience.
 
     Nothing tells a cache that a user's order was cancelled, by him or elsewhere: by default such answers are not kept.
@@ -126,12 +125,12 @@ class SharingRule(NamedTuple):
         if self.barred:
             return self.barred
         if self.words.effect:
-            return "asks for something to be done"
+            return "may ask for something to be done"
         if self.words.vary:
             return "asks for something other than what was said"
         if self.words.volatile and not self.lifetimes.volatile_s:
-            return "its answer changes by itself"
-        return "its answer is the asker's own" if self._own and not self.lifetimes.user_s else ""
+            return "its answer may change by itself"
+        return "its answer may be the asker's own" if self._own and not self.lifetimes.user_s else ""
 
     @property
     def _own(self) -> bool:
@@ -215,7 +214,8 @@ def unrepeatable(text: str, audience: AudienceClassifier = classify_audience) ->
 
     Returns "effect", "vary" or "volatile" as a word of statistics; None where the answer may be repeated.
     """
-    return next(iter(_clear(audience(text, opaque=False))), None)
+    words = doubtful_to_repeat(text) if audience is classify_audience else audience(text, opaque=False)
+    return None if words is None else next(iter(_clear(words)), None)
 
 
 def asks_for_anybody(text: str, audience: AudienceClassifier = classify_audience) -> bool:

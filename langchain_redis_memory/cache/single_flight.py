@@ -16,7 +16,7 @@ from random import random
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from langchain_redis_memory.cache.best_effort import CacheUnavailable
-from langchain_redis_memory.ops import Flow, Invoke, Now, Op, Sleep, ask, merge, pure
+from langchain_redis_memory.ops import Flow, Invoke, Now, Op, Sleep, ask, leave_behind, merge, pure
 from langchain_redis_memory.redis import lease
 
 T = TypeVar("T")
@@ -58,12 +58,14 @@ class SingleFlight:
         # Who leads first and then finds nothing can be sure: a leader stores its result before it gives the lease back.
         step, now, pause = merge(lease.acquire(key, token, self._ttl_ms), look), began, _FIRST_PAUSE_S
         while True:
+            # Known before the server has it: who is cancelled meanwhile, or gets no reply, gives it back.
+            _mine.set({**mine, key: _Lease(token, now + self._ttl_ms / 1000)})
             leads, found = yield from ask(step)
             if leads:
-                _mine.set({**mine, key: _Lease(token, now + self._ttl_ms / 1000)})
                 if found is not None:
                     yield from self.leave_flow(key)
                 return found
+            _mine.set({other: held for other, held in mine.items() if other != key})
             now = yield Now()
             left = began + _LEASES * self._ttl_ms / 1000 - now
             if found is not None or left <= 0 or any(held > key for held in mine):
@@ -106,17 +108,27 @@ class SingleFlight:
         now: float = yield Now()
         mine, ttl_ms = _held(now), self._ttl_ms or _REFRESH_MS
         token = mine[key].token if key in mine else lease.new_token()
+        _mine.set({**mine, key: _Lease(token, now + ttl_ms / 1000)})
         try:
             leads, found = yield from ask(merge(lease.acquire(key, token, ttl_ms), look))
         except CacheUnavailable:  # what was stale before the server went away may be served
             return old
         if not leads:
+            _mine.set({other: held for other, held in mine.items() if other != key})
             return old if found is None else found
-        _mine.set({**mine, key: _Lease(token, now + ttl_ms / 1000)})
         if found is None or is_stale(found):
             return None
         yield from self.leave_flow(key)
         return found
+
+    def cancellable_flow(self, flow: Flow[T], key: Callable[[], str]) -> Flow[T]:
+        """Runs a flow that may take the lead; where its caller is cancelled the lease is given back."""
+        try:
+            return (yield from flow)
+        except GeneratorExit:
+            if (given_back := self.leave(key())).commands:
+                leave_behind(ask(given_back))
+            raise
 
     def leave_flow(self, key: str) -> Flow[None]:
         """Gives the lease back; one that cannot be given back now expires.

@@ -142,17 +142,20 @@ class Tally:
         if not counts:
             return pure(True)
         own: Op[bool] = pure(True)
-        adopted: list[Op[Any]] = []
+        besides: list[Op[Any]] = []
         by_key: dict[str, list[Arg]] = {}
         for count, n in counts.items():
             by_key.setdefault(count.key, []).extend((count.spelled(), n))
         for key, args in by_key.items():
             call = script("cache/tally_add")((key or self._key,), KEEP_HOURS, *args)
             if key:
-                adopted.append(Op((call,), lambda _replies: None).optional(None))
+                besides.append(Op((call,), lambda _replies: None).optional(None))
             else:
                 own = Op((call,), lambda _replies: True).optional(False)
-        return merge(own, self.lines.sends(now=False), merge(*adopted)).map(lambda done: done[0])
+        lines = self.lines.sends(now=False)
+        if not besides and not lines.commands:
+            return own
+        return merge(own, lines, *besides).map(lambda done: done[0])
 
     def reads(self, prices: Prices | None = None) -> Op[Stats]:
         """Reads what has been counted."""

@@ -32,7 +32,7 @@ Cache = Annotated[
 ]
 Chain = Annotated[
     str,
-    typer.Option(metavar="MODULE:NAME", help="The chain that the memory wraps, or the cache's model."),
+    typer.Option(metavar="MODULE:NAME", help="What memory.wrap returned, or the cache's model."),
 ]
 
 
@@ -73,7 +73,7 @@ def explain(
 ) -> None:
     """What a cache would do with a question, and why; nothing is counted and no model is asked.
 
-    Example: langchain-redis-memory explain "Is it treatable?" --cache app:memory --chain app:chain --session s1
+    Example: langchain-redis-memory explain "Is it treatable?" --cache app:memory --chain app:chat --session s1
     """
     with plain_errors():
         asked: Any = _desk(loaded(cache, "--cache", redis), "explain", tenant)
@@ -104,7 +104,7 @@ def warm(
 ) -> None:
     """Store answers before anybody asks: from a file, or by asking what was missed most often.
 
-    Example: langchain-redis-memory warm faq.jsonl --cache app:memory --chain app:chain
+    Example: langchain-redis-memory warm faq.jsonl --cache app:memory --chain app:chat
     """
     with plain_errors():
         if (file is None) is not bool(misses) or not cache or not chain:

@@ -44,7 +44,7 @@ def _model(name: str | None, embeddings: Any) -> Any:
 
 def _chain(
     url: str, model: str | None, reports: list[TurnReport], *, quiet: bool
-) -> tuple[ConversationMemory, RememberingRunnable]:
+) -> tuple[ConversationMemory, RememberingRunnable[Any]]:
     """The retrieval chain of `chat`: documentation strings, local embeddings, a memory around a model."""
     from langchain_redis_memory.conversation.memory import ConversationMemory
     from langchain_redis_memory.redis.client.client import Client
@@ -148,7 +148,7 @@ def chat(
                 _converse(assistant, said, session, reports)
 
 
-def _converse(assistant: RememberingRunnable, said: str, session: str, reports: list[TurnReport]) -> None:
+def _converse(assistant: RememberingRunnable[Any], said: str, session: str, reports: list[TurnReport]) -> None:
     try:
         for chunk in assistant.stream(said, config={"configurable": {"session_id": session}}):
             console.print(escape(str(chunk.text)), end="")

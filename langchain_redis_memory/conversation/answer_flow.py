@@ -51,7 +51,7 @@ def answer_flow(
         spent.first_chunk_s = began - started + raw.first_s
     value = chain.value(raw)
     output = chain.output(value)
-    tokens = cost(value, [*turn.incoming.lead, *plan.shown, question], documents)
+    tokens = cost(value, [*turn.incoming.lead, question], documents, planned.shown_tokens)
     if isinstance(value, BaseMessage) and value.id in {message.id for message in planned.history}:
         # A model that repeats an id (LangChain's own cache does) would overwrite an earlier message.
         again = value.model_copy(update={"id": str(uuid4())})

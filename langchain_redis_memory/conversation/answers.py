@@ -44,7 +44,7 @@ class MemoryAnswers(TurnDesk):
         *,
         tenant: str,
         log: DecisionLog | None,
-        wrap: Callable[[Runnable[Any, Any]], RememberingRunnable],
+        wrap: Callable[[Runnable[Any, Any]], RememberingRunnable[Any]],
         transcript: Callable[[TurnInput], Transcript],
     ) -> None:
         super().__init__(client, turns.cache.cache, tenant=tenant, log=log)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -17,7 +17,9 @@ from langchain_redis_memory.conversation.chain_shape import QUESTION_KEYS, Chain
 from langchain_redis_memory.conversation.output import OutputForm, Raw
 from langchain_redis_memory.conversation.tool_watch import ToolWatch, watched
 from langchain_redis_memory.conversation.turn import ModelInput, TurnReport, words_of
+from langchain_redis_memory.frozen import Frozen
 from langchain_redis_memory.ops import Invoke, StreamResult
+from langchain_redis_memory.redis.codec.messages import copied
 
 if TYPE_CHECKING:
     from langchain_core.documents import Document
@@ -30,7 +32,7 @@ _log = logging.getLogger(__name__)
 _GROUNDED = "Answer the question from the context below. If the context does not hold the answer, say so.\n\nContext:\n"
 
 
-class WrappedChain(NamedTuple):
+class WrappedChain(Frozen):
     """A chain as it was wrapped.
 
     Args:
@@ -147,7 +149,7 @@ class Call:
             return self._messages(shown)
         fields = {
             self._key: words_of(shown.question),
-            "history": [*self._said.lead, *shown.memory],
+            shape.history_key: [*self._said.lead, *shown.memory],
             "context": _joined(shown.documents),
             "documents": list(map(_own, shown.documents)),
         }
@@ -159,7 +161,7 @@ class Call:
     def _messages(self, shown: ModelInput) -> list[BaseMessage]:
         adds_documents = shown.documents and "context" not in self._outer.shape.fields
         grounded = [SystemMessage(_GROUNDED + _joined(shown.documents))] if adds_documents else []
-        return [*self._said.lead, *grounded, *shown.memory, shown.question.model_copy()]
+        return [*self._said.lead, *grounded, *shown.memory, copied(shown.question)]
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
@@ -226,7 +228,7 @@ class Call:
 
 def _labelled(message: AIMessage, report: TurnReport) -> AIMessage:
     metadata = {**message.response_metadata, "cache": {"hit": False, "kind": report.cache, "why": report.why}}
-    return message.model_copy(update={"response_metadata": metadata})
+    return copied(message, response_metadata=metadata)
 
 
 def _is_text(part: Any) -> bool:

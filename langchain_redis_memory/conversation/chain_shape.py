@@ -7,23 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import is_dataclass
-from typing import Any, Literal, NamedTuple, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_type_hints
 
 from langchain_core.language_models import BaseLanguageModel
 from langchain_core.output_parsers.transform import BaseCumulativeTransformOutputParser
+from langchain_core.prompts import BasePromptTemplate
 from langchain_core.runnables import Runnable, RunnableSequence
 from langchain_core.runnables.base import RunnableBindingBase
 from pydantic import BaseModel
 
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.extras import loaded
+from langchain_redis_memory.frozen import Frozen
 from langchain_redis_memory.redis.codec.fingerprint import is_configurable_model
 
 QUESTION_KEYS = ("question", "input", "messages")
 """Where a question is looked for in a dict, in this order, where the caller named no key."""
 
+HISTORY_KEYS = ("history", "chat_history")
+"""What the conversation is called in a dict, in this order."""
 
-class ChainShape(NamedTuple):
+
+class ChainShape(Frozen):
     """The input and the output of a chain.
 
     Args:
@@ -46,11 +51,16 @@ class ChainShape(NamedTuple):
     patches: bool = False
     types: tuple[type, ...] = ()
 
+    @property
+    def history_key(self) -> str:
+        """The name under which it gets the conversation: LangChain's `chat_history` where it asks for that."""
+        return next((key for key in HISTORY_KEYS if key in self.fields), HISTORY_KEYS[0])
+
 
 def shape_of(chain: Runnable[Any, Any], input_key: str | None = None) -> ChainShape:
     """Reads what a chain takes and gives; where the caller says `messages` for the question, it takes a state.
 
-    Raises `ConfigError`: it is a graph that keeps its conversations itself.
+    Raises `ConfigError`: it is a graph that keeps its conversations itself, or takes nothing but text.
     """
     first, last, whole = _core(chain, "first"), _core(chain, "last"), _core(chain, None)
     if _is_graph(first) and getattr(first, "checkpointer", None):
@@ -66,6 +76,11 @@ def shape_of(chain: Runnable[Any, Any], input_key: str | None = None) -> ChainSh
         takes = "messages"
     elif input_key == "messages" or ("messages" in fields and not fields.intersection({*QUESTION_KEYS[:2], input_key})):
         takes = "state"
+    elif _input_of(chain) in (str, "str"):  # a name where the annotations of a function are not evaluated
+        raise ConfigError(
+            "the chain takes text, but is given a dict of the question, the conversation and what was found: wrap what "
+            "stands behind its first step (prompt | model), and give a retriever as retriever="
+        )
     return ChainShape(
         takes,
         key,
@@ -123,12 +138,26 @@ def _fields_of(chain: Runnable[Any, Any]) -> Iterator[str]:
             # A graph's own, as pydantic refuses `typing.TypedDict` before Python 3.12.
             yield from get_type_hints(state)
             return
+        first = chain.first if isinstance(chain, RunnableSequence) else chain
+        own = getattr(type(first), "get_input_schema", None)
+        if isinstance(first, BasePromptTemplate) and own is BasePromptTemplate.get_input_schema:
+            # To make a class of these names takes milliseconds.
+            yield from (*first.input_variables, *first.optional_variables)
+            return
         schema = chain.get_input_schema()
         fields = getattr(schema, "model_fields", {})
         # A graph's state is a class of its own, a TypedDict as a rule, as the root of a model.
         yield from get_type_hints(fields["root"].annotation) if set(fields) == {"root"} else fields
     except (TypeError, ValueError, RuntimeError, NameError, AttributeError):
         return
+
+
+def _input_of(chain: Runnable[Any, Any]) -> Any:
+    """The type that a chain says it takes; None for one that cannot say."""
+    try:
+        return chain.InputType
+    except (TypeError, ValueError, NameError, AttributeError):
+        return None
 
 
 def _types_of(last: Any) -> Iterator[Any]:

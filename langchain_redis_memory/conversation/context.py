@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
 from langchain_core.messages import BaseMessage, HumanMessage
-from langchain_core.messages.utils import count_tokens_approximately
 
 from langchain_redis_memory.checks import check_type
 from langchain_redis_memory.errors import ConfigError, ServerError
@@ -23,6 +21,7 @@ from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.history.turns import exchanges
 from langchain_redis_memory.language.turn_state import PastTurn, TurnState
 from langchain_redis_memory.ops import Background, Flow, Op, Reply, pure
+from langchain_redis_memory.redis.codec.tokens import count_tokens
 
 if TYPE_CHECKING:  # what keeps states, summaries and copies is loaded by who keeps them
     from langchain_core.documents import Document
@@ -59,32 +58,39 @@ class StoredContext(NamedTuple):
 
         The summary tells of older messages where there are more turns than the loaded history holds.
         """
-        held = sum(isinstance(message, HumanMessage) for message in history)
-        known = TurnState(
-            summary=self.summary.text if self.summary else "",
-            truncated=self.summary is not None and self.turns > held,
-            elsewhere=self.elsewhere,
-        )
+        summary, truncated = "", False
+        if self.summary is not None:
+            summary = self.summary.text
+            truncated = self.turns > sum(isinstance(message, HumanMessage) for message in history)
         if (state := self.state) is None or not state.turns:
-            return known
-        return replace(
-            known,
-            turns=state.turns,
-            topic=state.topic,
-            entities=tuple(entity.name for entity in state.entities),
-            last_query=state.search.query if state.search else None,
-            language=state.language,
-            fields=state.fields,
+            return TurnState(summary=summary, truncated=truncated, elsewhere=self.elsewhere)
+        return TurnState(
+            state.turns,
+            state.topic,
+            tuple([entity.name for entity in state.entities]),
+            state.search.query if state.search else None,
+            state.language,
+            summary,
+            truncated,
+            state.fields,
+            self.elsewhere,
         )
 
-    def after(self, delta: StateDelta | None) -> StoredContext:
-        """Returns what is stored after a turn if no other process writes meanwhile."""
-        state = self.state
-        if state is not None and delta:
-            from langchain_redis_memory.state.model import apply_delta
+    def tells_as(self, other: StoredContext, history: Sequence[BaseMessage]) -> bool:
+        """Returns whether classifier, selector and contextualiser are told the same as by another one."""
+        if self.summary is None and other.summary is None and self.elsewhere == other.elsewhere:
+            return self.state == other.state
+        return self.turn_state(history) == other.turn_state(history)
 
-            state = apply_delta(state, delta)
-        return self._replace(state=state, turns=self.turns + 1 if self.turns else 0)
+    def changed_by(self, delta: StateDelta) -> ConversationState | None:
+        """Returns the state after a turn that contributes a delta; None where there is no state."""
+        from langchain_redis_memory.state.model import apply_delta
+
+        return None if self.state is None else apply_delta(self.state, delta)
+
+    def after(self, changed: ConversationState | None) -> StoredContext:
+        """Returns what is stored after a turn, which may have changed the state, if nobody else writes meanwhile."""
+        return self._replace(state=changed or self.state, turns=self.turns + 1 if self.turns else 0)
 
 
 class TurnContext:
@@ -164,8 +170,14 @@ class TurnContext:
         search = Search(plan.query, tuple(map(_name, documents))) if plan.rule.search and documents else None
         return delta_of(text, str(said[-1].text), plan.verdict, search)
 
-    def write(self, transcript: Transcript, known: StoredContext, delta: StateDelta | None) -> Op[None]:
-        """Stores what a turn contributes to the state, None for nothing.
+    def write(
+        self,
+        transcript: Transcript,
+        known: StoredContext,
+        delta: StateDelta | None,
+        changed: ConversationState | None,
+    ) -> Op[None]:
+        """Stores what a turn contributes to the state, None for nothing, and the state that was `changed` by it.
 
         An op of one trip. A server that refuses it is logged; the turn is stored all the same.
         """
@@ -173,7 +185,8 @@ class TurnContext:
             return pure(None)
         from langchain_redis_memory.state import state_record
 
-        return _logged(state_record.add_deltas(transcript.keys, known.state, [delta], transcript.ttl_ms), transcript)
+        keys, ttl_ms = transcript.keys, transcript.ttl_ms
+        return _logged(state_record.add_deltas(keys, known.state, [delta], ttl_ms, changed=changed), transcript)
 
     def write_late(self, transcript: Transcript, messages: list[BaseMessage]) -> Op[None]:
         """Stores what turns contribute to the state that waited in the outbox."""
@@ -194,7 +207,7 @@ class TurnContext:
             yield from self._write_behind.write_flow(transcript, said)
         if self.rolling is None or not stored:
             return
-        tokens = known.tokens + count_tokens_approximately(said)
+        tokens = known.tokens + count_tokens(said)
         if self.rolling.due(known.summary, known.turns + 1, tokens):
             flow = self.rolling.follow_flow(transcript, transcript.ttl_ms)
             if self.rolling.background:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
@@ -36,18 +35,18 @@ from langchain_redis_memory.conversation.turn_steps import (
     TurnRequest,
 )
 from langchain_redis_memory.errors import DurabilityError, RedisMemoryError, ServerError, UnavailableError
+from langchain_redis_memory.frozen import replace
 from langchain_redis_memory.history.outbox import AWAY, Outbox
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.language.turn_state import PastTurn
-from langchain_redis_memory.ops import Background, Flow, Invoke, Now, Op, ask, merge, pure
+from langchain_redis_memory.ops import Background, Flow, Invoke, Now, Op, ask, leave_behind, merge, pure
 from langchain_redis_memory.redis.codec.fingerprint import describable
-from langchain_redis_memory.redis.codec.messages import encode_message
+from langchain_redis_memory.redis.codec.tokens import count_tokens
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass
 class TurnFlows:
     """The flows of a turn.
 
@@ -62,14 +61,21 @@ class TurnFlows:
         recent: Remembers the conversations that this process took part in.
     """
 
-    planner: Planner
-    context: TurnContext
-    cache: TurnCache
-    driver: Driver
-    max_messages: int | None
-    recorder: TurnRecorder | None = None
-    outbox: Outbox = field(default_factory=Outbox)
-    recent: RecentConversations = field(default_factory=RecentConversations)
+    def __init__(
+        self,
+        planner: Planner,
+        context: TurnContext,
+        cache: TurnCache,
+        driver: Driver,
+        max_messages: int | None,
+        recorder: TurnRecorder | None = None,
+        outbox: Outbox | None = None,
+        recent: RecentConversations | None = None,
+    ) -> None:
+        self.planner, self.context, self.cache, self.driver = planner, context, cache, driver
+        self.max_messages, self.recorder = max_messages, recorder
+        self.outbox = Outbox() if outbox is None else outbox
+        self.recent = RecentConversations() if recent is None else recent
 
     def turn_flow(
         self,
@@ -98,6 +104,10 @@ class TurnFlows:
         except Exception as error:
             yield from lost_flow(error)
             raise
+        except GeneratorExit:  # cancelled, which a guarded step has seen to already
+            if (given_back := leave(turn.progress.flight)).commands:
+                leave_behind(ask(given_back))
+            raise
         ended: float = yield Now()
         report = report_of(turn, done, ended - started)
         yield from tell_flow(on_turn, report)
@@ -108,7 +118,8 @@ class TurnFlows:
 
     def _request(self, transcript: Transcript, incoming: TurnInput, chain: Chain) -> TurnRequest:
         question = incoming.question
-        encode_message(question)  # what could not be stored is refused before anybody is asked
+        said = with_id(question)
+        encoded = transcript.pairs([said])  # what could not be stored is refused before anybody is asked
         asked = CacheQuestion(
             transcript.space,
             incoming.agent,
@@ -118,11 +129,12 @@ class TurnFlows:
             also_given(incoming),
             session=str(incoming.session_id),
         )
-        return TurnRequest(incoming, chain, transcript, words_of(question), asked, TurnProgress())
+        return TurnRequest(incoming, chain, transcript, words_of(question), asked, said, encoded, TurnProgress())
 
     def _steps_flow(self, turn: TurnRequest, started: float) -> Flow[StoredTurn]:
         loaded = yield from self.load_flow(turn)
-        turn.progress.flight = loaded.found.flight
+        if loaded.reachable:  # if not, it may have the lead all the same
+            turn.progress.flight = loaded.found.flight
         planned = yield from self.plan_flow(turn, loaded)
         turn.progress.planned = planned
         answered = yield from self.answer_flow(turn, planned, started)
@@ -144,6 +156,7 @@ class TurnFlows:
                     turn.transcript, planned.context, done.messages, stored=done.stored
                 )
             elif (given_back := leave(progress.flight)).commands:
+                progress.flight = None
                 yield from ask(given_back)
         except RedisMemoryError as error:
             _log.warning("what was left of a turn that broke off is not stored: %s", error)
@@ -161,12 +174,12 @@ class TurnFlows:
             plan = yield from self.planner.plan(turn.text, seen.messages, turn.asked, seen.context, turn.chain.sharing)
         alone = self.planner.opening(turn.asked, turn.chain.sharing)
         looked_up = alone if plan is None else plan.reads
-        lookup = self.cache.lookup(looked_up, turn.chain.single_flight_ms)
+        lookup, turn.progress.flight = self.cache.lookup(looked_up, turn.chain.single_flight_ms)
         loaded = yield from self._read_flow(turn.transcript, lookup, seen or NOTHING_SEEN)
         unchanged = (
             seen is not None
             and loaded.history == seen.messages
-            and loaded.context.turn_state(loaded.history) == seen.context.turn_state(seen.messages)
+            and loaded.context.tells_as(seen.context, seen.messages)
         )
         return loaded._replace(looked_up=looked_up, plan=plan if unchanged else None)
 
@@ -213,7 +226,8 @@ class TurnFlows:
         answer = None if plan.reads is None else (yield from self._cached_flow(turn, plan.reads, loaded))
         if was_off(turn.asked):
             plan = plan._replace(asked=None)
-        return PlannedTurn(history, context, loaded.reachable, plan, answer, self.cache.cache is not None)
+        tokens = count_tokens(plan.shown) if plan.shown else 0
+        return PlannedTurn(history, context, loaded.reachable, plan, tokens, answer, self.cache.cache is not None)
 
     def _read_all_flow(
         self, transcript: Transcript, newest: list[BaseMessage], verdict: Verdict
@@ -240,13 +254,14 @@ class TurnFlows:
     def _cached_flow(self, turn: TurnRequest, asked: CacheQuestion, loaded: LoadedTurn) -> Flow[Answer | None]:
         """Returns the cached answer: of the first trip if its key was right, else by one more; then by other ways."""
         lookup, lease_ms = loaded.found, turn.chain.single_flight_ms
-        if loaded.looked_up is None or asked.key() != loaded.looked_up.key():
+        if loaded.looked_up is None or not asked.is_named_as(loaded.looked_up):
             try:
-                lookup = yield from ask(self.cache.lookup(asked, lease_ms, lookup.flight))
+                look, turn.progress.flight = self.cache.lookup(asked, lease_ms, lookup.flight)
+                lookup = yield from ask(look)
+                turn.progress.flight = lookup.flight
             except UnavailableError as error:
                 _log.warning("the cache is bypassed: %s", error)
                 lookup = NOTHING
-            turn.progress.flight = lookup.flight
         return (yield from self.cache.find_flow(asked, lookup, lease_ms))
 
     # --- answer -------------------------------------------------------------------------------------------------------
@@ -276,17 +291,15 @@ class TurnFlows:
         """
         transcript, value = turn.transcript, answered.value
         cached = yield from self._cache_write_flow(turn, planned, answered)
-        messages = [
-            with_id(turn.incoming.question),
-            with_id(value if isinstance(value, BaseMessage) else AIMessage(value)),
-        ]
+        messages = [turn.said, with_id(value if isinstance(value, BaseMessage) else AIMessage(value))]
         delta = self.context.delta(planned.context, planned.plan, turn.text, messages, answered.documents)
-        state = self.context.write(transcript, planned.context, delta)
+        changed = None if delta is None else planned.context.changed_by(delta)
+        state = self.context.write(transcript, planned.context, delta, changed)
         record = pure(None)
         if self.recorder is not None:
             record = yield from self.recorder.write_flow(turn, planned, answered, cached=bool(cached.commands))
         # It refuses what cannot be stored, so that never waits either. The lead is given up once the answer is there.
-        added = transcript.add(messages)
+        added = transcript.write([*turn.encoded, *transcript.pairs(messages[1:])])
         given_up = leave(turn.progress.flight)
         write = merge(added, cached, state, merge(record, given_up))
         turn.progress.flight = None
@@ -295,7 +308,7 @@ class TurnFlows:
             late = self.context.write_late(transcript, messages) if delta is None else state
             self.outbox.put(transcript, messages, merge(added, late, given_up), self.context.loader)
         reach = min(self.planner.reach, self.max_messages or self.planner.reach)
-        self.recent.put(transcript, [*planned.history, *messages], reach, planned.context.after(delta))
+        self.recent.put(transcript, [*planned.history, *messages], reach, planned.context.after(changed))
         return StoredTurn(planned, answered, messages, stored)
 
     def _cache_write_flow(self, turn: TurnRequest, planned: PlannedTurn, answered: AnsweredTurn) -> Flow[Op[Any]]:

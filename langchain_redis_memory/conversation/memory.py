@@ -14,7 +14,7 @@ from langchain_redis_memory.cache.answers.answer_cache import AnswerCache
 from langchain_redis_memory.cache.answers.exact import ExactAnswerCache
 from langchain_redis_memory.cache.answers.records import ManagedAnswerCache
 from langchain_redis_memory.cache.sharing import AudienceClassifier, Grounding, Share, check_share
-from langchain_redis_memory.checks import check_whole
+from langchain_redis_memory.checks import check_method, check_several, check_whole
 from langchain_redis_memory.conversation.context import TurnContext
 from langchain_redis_memory.conversation.flows import TurnFlows
 from langchain_redis_memory.conversation.options import AnswerOptions, HistoryOptions, QuestionOptions
@@ -40,6 +40,7 @@ from langchain_redis_memory.redis.ttl import FromSettings, lifetime, millisecond
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
     from langchain_core.runnables import Runnable
+    from langchain_core.runnables.utils import Output
     from typing_extensions import Unpack
 
     from langchain_redis_memory.conversation.answers import MemoryAnswers
@@ -81,7 +82,7 @@ class ConversationMemory(Conversations):
         **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
-        ConfigError: The URL or the policy cannot work.
+        ConfigError: The URL or the policy cannot work, or one of the others cannot do what it is for.
         InvalidInputError: A number is not positive.
 
     Example:
@@ -126,6 +127,8 @@ class ConversationMemory(Conversations):
         answer_ttl_s = lifetime(answer_ttl_s, connected.settings.answer_ttl_s)
         questions, answers = questions or QuestionOptions(), answers or AnswerOptions()
         history = history or HistoryOptions()
+        if on_turn is not None:
+            check_method(on_turn, "__call__", "on_turn", ConfigError)
         super().__init__(connected, ttl_s, history, tenant, learn)
         milliseconds(answer_ttl_s, "answer_ttl_s")
         kept: AnswerCache | None = None if isinstance(cache, bool) else cache
@@ -150,13 +153,14 @@ class ConversationMemory(Conversations):
         self._outbox: Outbox = Outbox.shared(self.client) if outbox is None else outbox.attach(self.client)
         turns = TurnCache(kept)
         self._flows = TurnFlows(planner, context, turns, self.client, history.max_messages, recorder, self._outbox)
+        self.client.outboxes.remember(self._flows.recent)
         self._ttl_ms = milliseconds(ttl_s)
         self.on_turn = on_turn
         self.audience: AudienceClassifier = questions.audience
 
     def wrap(
         self,
-        chain: Runnable[Any, Any],
+        chain: Runnable[Any, Output],
         retriever: Runnable[str, Any] | Callable[[str], Any] | None = None,
         *,
         scope: str | None = None,
@@ -167,13 +171,14 @@ class ConversationMemory(Conversations):
         pure_tools: Sequence[str] = (),
         single_flight_s: float | None = 30.0,
         keep_partial: bool = False,
-    ) -> RememberingRunnable:
+    ) -> RememberingRunnable[Output]:
         """Wraps a chain or a model in this memory.
 
         Args:
             chain: A chat model, which gets messages; a LangGraph graph, an agent of `create_agent` or any runnable on a
                 state with `messages`, which gets those (and gives its answer as the last of them); or any other
-                runnable, which gets a dict with `input_key`, `history` (messages), `context` (text) and `documents`.
+                runnable, which gets a dict with `input_key`, `history` (messages; `chat_history` where its schema asks
+                for that), `context` (text) and `documents`.
             retriever: A LangChain retriever, or any runnable or function from a query to documents.
             scope: Names the chain and its documents, and is added to all that LangChain can describe of them; equal
                 chains of equal names share answers. Without a name, a chain with parts that cannot be described (a
@@ -206,8 +211,8 @@ class ConversationMemory(Conversations):
             `agent` and a `tenant`.
 
         Raises:
-            ConfigError: The chain is no runnable, or a graph with a checkpointer of its own; or an option has no such
-                value.
+            ConfigError: The chain is no runnable, takes nothing but text, or is a graph with a checkpointer of its own;
+                or an option has no such value.
             InvalidInputError: A number is not positive.
         """
         check_share(share, grounding)
@@ -220,7 +225,7 @@ class ConversationMemory(Conversations):
             output_key,
             share,
             grounding,
-            frozenset(pure_tools),
+            frozenset(check_several(pure_tools, "pure_tools")),
             milliseconds(single_flight_s, "single_flight_s"),
             keep_partial,
         )

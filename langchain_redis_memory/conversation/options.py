@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from langchain_redis_memory.cache.decision_log import DEFAULT_LOG, DecisionLog
@@ -14,6 +14,7 @@ from langchain_redis_memory.cache.sharing import NOT_KEPT, AudienceClassifier, L
 from langchain_redis_memory.checks import check_bounds, check_method, check_type
 from langchain_redis_memory.conversation.policy import Policy, check_policy
 from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.frozen import Frozen
 from langchain_redis_memory.language.audience.linguistic import classify_audience
 
 if TYPE_CHECKING:
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser
 
 
-@dataclass(frozen=True)
-class QuestionOptions:
+class QuestionOptions(Frozen):
     """Configures how questions are understood, besides by the classifier.
 
     Args:
@@ -48,8 +48,7 @@ class QuestionOptions:
         check_method(self.audience, "__call__", "audience", ConfigError)
 
 
-@dataclass(frozen=True)
-class AnswerOptions:
+class AnswerOptions(Frozen):
     """Configures which answers are kept and shared, and what is noted of it.
 
     Args:
@@ -73,8 +72,7 @@ class AnswerOptions:
             check_type(self.log, DecisionLog, "log", "a DecisionLog or None", ConfigError)
 
 
-@dataclass(frozen=True)
-class HistoryOptions:
+class HistoryOptions(Frozen):
     """Configures how a memory's conversations are kept; see `RedisChatMessageHistory`.
 
     Args:

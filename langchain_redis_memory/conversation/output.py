@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 from uuid import uuid4
 
-from langchain_core.documents import Document
 from langchain_core.messages import (
     AIMessage,
     BaseMessage,
@@ -21,6 +20,7 @@ from langchain_core.messages import (
     ToolMessage,
     message_chunk_to_message,
 )
+from langchain_core.messages.base import TextAccessor
 from langchain_core.runnables.utils import AddableDict, add
 from pydantic import TypeAdapter
 from pydantic_core import to_json
@@ -28,7 +28,7 @@ from pydantic_core import to_json
 from langchain_redis_memory.conversation.chain_shape import ChainShape, is_rebuildable
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.redis.codec.fingerprint import describable
-from langchain_redis_memory.redis.codec.values import digest
+from langchain_redis_memory.redis.codec.values import digest, is_document
 
 _log = logging.getLogger(__name__)
 
@@ -211,6 +211,8 @@ def _unchunked(value: Any) -> Any:
     """What streaming leaves behind, as whole messages and plain containers."""
     if isinstance(value, BaseMessageChunk):
         return message_chunk_to_message(value)
+    if isinstance(value, TextAccessor):  # the text of a message, as LangChain's parser gives it
+        return str(value)
     if type(value) is dict or type(value) is AddableDict:
         return {name: _unchunked(item) for name, item in value.items()}
     return [_unchunked(item) for item in value] if type(value) is list else value
@@ -241,7 +243,7 @@ def _as_json(output: Any) -> str:
 
 def _is_langchains(value: Any) -> bool:
     values = value if isinstance(value, list | tuple) else [value]
-    return any(isinstance(item, BaseMessage | Document) for item in values)
+    return any(isinstance(item, BaseMessage) or is_document(item) for item in values)
 
 
 def _last_answer(messages: Sequence[Any]) -> AIMessage:

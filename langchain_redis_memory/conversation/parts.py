@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from langchain_redis_memory.checks import check_type
 from langchain_redis_memory.conversation.options import HistoryOptions
+from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.history.read_through import as_callback, check_scope
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.client.connect import ClientOwner
@@ -30,7 +32,7 @@ class Conversations(ClientOwner):
         learn: Whether profiles of users are learned, or by which extractor.
 
     Raises:
-        ConfigError: The loader or the writer cannot be called.
+        ConfigError: The loader or the writer cannot be called, or the options are something else.
         InvalidIdError: The tenant is not acceptable.
     """
 
@@ -42,6 +44,7 @@ class Conversations(ClientOwner):
         tenant: str,
         learn: bool | Extractor,
     ) -> None:
+        check_type(history, HistoryOptions, "history", "HistoryOptions(...)", ConfigError)
         self._client = client
         self._client.keys(tenant)
         self._ttl_s = ttl_s

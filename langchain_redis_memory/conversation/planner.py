@@ -8,7 +8,6 @@ opening question that points at something unsaid ("Where was he born?") is share
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -16,10 +15,13 @@ from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.cache.answers.answer_cache import CacheQuestion
 from langchain_redis_memory.cache.sharing import SharingRule, instructs
+from langchain_redis_memory.checks import check_method, check_type
 from langchain_redis_memory.conversation.context import StoredContext
 from langchain_redis_memory.conversation.options import AnswerOptions, QuestionOptions
 from langchain_redis_memory.conversation.select.window import Selector
 from langchain_redis_memory.conversation.turn import Plan
+from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.frozen import replace
 from langchain_redis_memory.language.classify import Classifier, Verdict, points_outside
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.classify.standalone import continued, spoken
@@ -41,6 +43,9 @@ class Planner:
         cached: Whether there is a cache of answers.
         questions: How questions are understood.
         answers: Which answers are kept and shared.
+
+    Raises:
+        ConfigError: One of them cannot do what it is for.
     """
 
     def __init__(
@@ -51,6 +56,10 @@ class Planner:
         questions: QuestionOptions,
         answers: AnswerOptions,
     ) -> None:
+        check_method(classifier, "classify", "classifier", ConfigError)
+        check_method(selector, "reach", "selector", ConfigError)
+        check_type(questions, QuestionOptions, "questions", "QuestionOptions(...)", ConfigError)
+        check_type(answers, AnswerOptions, "answers", "AnswerOptions(...)", ConfigError)
         self.classifier: Classifier = classifier
         self.selector: Selector = selector
         self.cached: bool = cached
@@ -82,7 +91,7 @@ class Planner:
         if not self.opens_with_cache:
             return None
         audience = sharing._replace(lifetimes=self.answers.lifetimes).audience_key(dependent=False)
-        return None if audience is None else replace(asked, audience=audience)
+        return None if audience is None else asked.asked_for(audience)
 
     def wants_all(self, plan: Plan) -> bool:
         """Returns whether a plan needs the whole conversation."""
@@ -131,7 +140,7 @@ class Planner:
             shares = False
         else:
             bounds = (sharing.lifetime_s(), rule.answer_ttl_s)
-            asked = replace(asked, audience=audience, ttl_s=min(filter(None, bounds), default=None))
+            asked = asked.asked_for(audience, min(filter(None, bounds), default=None))
         if shares and alone and any(map(instructs, spoken(history))):
             verdict = replace(verdict, reasons=(*verdict.reasons, "the user said how to answer from then on"))
             shares = False

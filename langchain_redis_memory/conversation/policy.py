@@ -9,17 +9,16 @@ recalls the conversation never meets the cache.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from langchain_redis_memory.checks import check_whole
 from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.frozen import Frozen
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.redis.ttl import milliseconds
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(Frozen):
     """Says what a turn of one question type does: whether it searches, uses the cache, and how much it is shown.
 
     Args:

@@ -7,14 +7,16 @@ ago is dropped.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
+from math import inf
 from typing import NamedTuple
 
 from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.conversation.context import StoredContext
 from langchain_redis_memory.history.transcript import Transcript
+from langchain_redis_memory.locks import new_lock
+from langchain_redis_memory.redis.client.clock import monotonic
 
 
 class RecentConversation(NamedTuple):
@@ -22,6 +24,8 @@ class RecentConversation(NamedTuple):
 
     messages: list[BaseMessage]
     context: StoredContext
+    until: float = inf
+    """When its lifetime ends, in the process's monotonic time."""
 
 
 NOTHING_SEEN = RecentConversation([], StoredContext())
@@ -33,17 +37,24 @@ class RecentConversations:
     def __init__(self, most: int = 512) -> None:
         self._most = most
         self._known: dict[str, RecentConversation] = {}
-        self._lock = threading.Lock()
+        self._lock = new_lock()
 
     def get(self, transcript: Transcript) -> RecentConversation | None:
-        """Returns a conversation, None where this process had no turn of it or has dropped it."""
-        return self._known.get(transcript.keys.messages)
+        """Returns a conversation, None where this process had no turn of it in its lifetime, or has dropped it."""
+        known = self._known.get(transcript.keys.messages)
+        return None if known is None or known.until <= monotonic() else known
+
+    def forget(self, key: str) -> None:
+        """Forgets a conversation, by the key of its messages: it was deleted, or one of its messages was."""
+        with self._lock:
+            self._known.pop(key, None)
 
     def put(self, transcript: Transcript, messages: Sequence[BaseMessage], reach: int, context: StoredContext) -> None:
         """Remembers a conversation by its newest messages, a turn's `reach` of them, and what else is stored."""
         key = transcript.keys.messages
+        until = monotonic() + transcript.ttl_ms / 1000 if transcript.ttl_ms else inf
         with self._lock:
             self._known.pop(key, None)
-            self._known[key] = RecentConversation(list(messages[-reach:]) if reach else [], context)
+            self._known[key] = RecentConversation(list(messages[-reach:]) if reach else [], context, until)
             while len(self._known) > self._most:
                 del self._known[next(iter(self._known))]

@@ -11,15 +11,17 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from functools import partial
-from typing import Any, NamedTuple, cast
+from inspect import signature
+from typing import Any, cast
 from uuid import uuid4
 
 from langchain_core.callbacks.manager import adispatch_custom_event, dispatch_custom_event
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.base import coerce_to_runnable
-from langchain_core.runnables.utils import ConfigurableFieldSpec, add
+from langchain_core.runnables.utils import ConfigurableFieldSpec, Output, add
 
 from langchain_redis_memory.cache.sharing import Asker, AudienceClassifier, Grounding, Share, SharingRule
+from langchain_redis_memory.checks import check_type
 from langchain_redis_memory.conversation.call import Call, WrappedChain
 from langchain_redis_memory.conversation.chain_shape import shape_of
 from langchain_redis_memory.conversation.chain_threads import keeps_conversations
@@ -29,6 +31,7 @@ from langchain_redis_memory.conversation.turn import TurnInput, TurnReport, Turn
 from langchain_redis_memory.conversation.turn_input import read_input
 from langchain_redis_memory.conversation.turn_report import EVENT, event_of
 from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.frozen import Frozen
 from langchain_redis_memory.redis.codec.fingerprint import Description, deciding_settings, describable, describe
 from langchain_redis_memory.redis.key_groups import text_of
 from langchain_redis_memory.run_config import accessor_of, rights_of, users_of
@@ -36,7 +39,7 @@ from langchain_redis_memory.run_config import accessor_of, rights_of, users_of
 _log = logging.getLogger(__name__)
 
 
-class WrapOptions(NamedTuple):
+class WrapOptions(Frozen):
     """How a chain is wrapped; see `ConversationMemory.wrap`."""
 
     scope: str | None
@@ -49,7 +52,7 @@ class WrapOptions(NamedTuple):
     keep_partial: bool
 
 
-class _ChainNow(NamedTuple):
+class _ChainNow(Frozen):
     """A chain with what was read of it at one moment, exchanged as a whole: other threads may be in a turn.
 
     Args:
@@ -65,7 +68,7 @@ class _ChainNow(NamedTuple):
     wrapped: WrappedChain
 
 
-class RememberingRunnable(Runnable[Any, Any]):
+class RememberingRunnable(Runnable[Any, Output]):
     """Runs a chain or a model with a conversation's memory and cache. Made by `ConversationMemory.wrap`.
 
     Each turn leaves the custom event `langchain_redis_memory.turn` in the run tree.
@@ -78,7 +81,7 @@ class RememberingRunnable(Runnable[Any, Any]):
     def __init__(
         self,
         memory: TurnRunner,
-        chain: Runnable[Any, Any],
+        chain: Runnable[Any, Output],
         retriever: Runnable[str, Any] | Callable[[str], Any] | None,
         options: WrapOptions,
         audience: AudienceClassifier,
@@ -87,6 +90,9 @@ class RememberingRunnable(Runnable[Any, Any]):
             raise ConfigError(
                 f"wrap takes a runnable (a model, a chain), got {type(chain).__name__}; for a function, RunnableLambda"
             )
+        if retriever is not None:
+            wanted = "a retriever or a function (of a vector store, its as_retriever())"
+            check_type(retriever, (Runnable, Callable), "retriever", wanted, ConfigError)  # type: ignore[arg-type]
         self.memory = memory
         self.chain = chain
         self.retriever: Runnable[Any, Any] | None = (
@@ -101,6 +107,7 @@ class RememberingRunnable(Runnable[Any, Any]):
         self._shape = shape_of(chain, options.input_key)
         self._warned: set[str] = set()
         self._now = self._read_chain(f"private:{uuid4()}")
+        self._turn, self._aturn = _with_signature(self._invoke), _with_signature(self._ainvoke)
 
     @property
     def scope(self) -> str:
@@ -171,7 +178,7 @@ class RememberingRunnable(Runnable[Any, Any]):
         ]
         return [*mine, *(spec for spec in self.chain.config_specs if spec.id not in {m.id for m in mine})]
 
-    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
         """Answers a question and stores the turn.
 
         Args:
@@ -191,13 +198,13 @@ class RememberingRunnable(Runnable[Any, Any]):
         **Keys:** those of `ConversationMemory`.
         **Trips:** at most 3.
         """
-        return self._call_with_config(cast("Any", self._invoke), input, config, **kwargs)
+        return self._call_with_config(self._turn, input, config, **kwargs)
 
-    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
         """Answers a question and stores the turn; see `invoke`."""
-        return await self._acall_with_config(cast("Any", self._ainvoke), input, config, **kwargs)
+        return await self._acall_with_config(self._aturn, input, config, **kwargs)
 
-    def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:
+    def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Output]:
         """Answers a question in chunks and stores the turn after the last one; see `invoke`.
 
         A served answer is one chunk, of the kind that the chain streams. A LangGraph graph streams in the modes that
@@ -208,7 +215,7 @@ class RememberingRunnable(Runnable[Any, Any]):
         """
         yield from self.transform(iter([input]), config, **kwargs)
 
-    async def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Any]:
+    async def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Output]:
         """Answers a question in chunks and stores the turn after the last one; see `stream`."""
 
         async def one() -> AsyncIterator[Any]:
@@ -219,7 +226,7 @@ class RememberingRunnable(Runnable[Any, Any]):
             async for chunk in chunks:
                 yield chunk
 
-    def transform(self, input: Iterator[Any], config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:
+    def transform(self, input: Iterator[Any], config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Output]:
         """Answers a question that comes in chunks; see `stream`.
 
         **Keys:** those of `ConversationMemory`.
@@ -229,7 +236,7 @@ class RememberingRunnable(Runnable[Any, Any]):
 
     async def atransform(
         self, input: AsyncIterator[Any], config: RunnableConfig | None = None, **kwargs: Any
-    ) -> AsyncIterator[Any]:
+    ) -> AsyncIterator[Output]:
         """Answers a question that comes in chunks; see `transform`."""
         made = self._atransform_stream_with_config(input, cast("Any", self._atransform), config, **kwargs)
         async with aclosing(cast("AsyncGenerator[Any, None]", made)) as chunks:
@@ -290,13 +297,14 @@ class RememberingRunnable(Runnable[Any, Any]):
         computed = [part() for part in now.described.computed]
         parts = [said.given, kwargs, settings, rights, *([computed] * bool(computed))]
         deciding = parts if any(parts) else None
-        private = not describable(deciding)
+        private = deciding is not None and not describable(deciding)
         note_cache(config)
         session_id = text_of(named, "session_id")
         config = self._entered(
             config, str(configurable.get("tenant", "")), str(configurable.get("agent", "")), session_id
         )
-        asker = Asker(users_of(config), session_id)
+        users = users_of(config)
+        asker = Asker(users, session_id)
         judge = partial(self._audience, opaque=now.acts)
         barred = "it is given what no key can hold" if private else self._barred
         sharing = SharingRule(asker, judge(words_of(said.question)), now.acts, self._share, judge, barred=barred)
@@ -307,7 +315,7 @@ class RememberingRunnable(Runnable[Any, Any]):
             question=said.question,
             lead=said.lead,
             given=None if private else deciding,
-            user=accessor_of(config),
+            user=accessor_of(config, users),
             run_id=str(getattr(config.get("callbacks"), "parent_run_id", None) or ""),
         )
         return incoming, Call(now.wrapped, said, config, kwargs, sharing, private=private)
@@ -323,6 +331,13 @@ class RememberingRunnable(Runnable[Any, Any]):
                 ".with_config(configurable={'agent': ...})"
             )
         return cast("RunnableConfig", {**config, "configurable": {**configurable, _BEGUN: (*begun, turn)}})
+
+
+def _with_signature(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns a method with its signature read, as LangChain asks for it twice in every call."""
+    made: Any = partial(method)
+    made.__signature__ = signature(method)
+    return cast("Callable[..., Any]", made)
 
 
 def _is_heard(config: RunnableConfig) -> bool:

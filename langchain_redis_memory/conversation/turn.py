@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from uuid import uuid4
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
-from langchain_core.messages.utils import count_tokens_approximately
 
 from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion
 from langchain_redis_memory.cache.sharing import Grounding, SharingRule
 from langchain_redis_memory.conversation.policy import Rule
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.ops import Flow, Invoke
+from langchain_redis_memory.redis.codec.messages import copied
+from langchain_redis_memory.redis.codec.tokens import count_tokens
 
 if TYPE_CHECKING:
     from langchain_core.documents import Document
@@ -231,18 +232,21 @@ def as_served(answer: Answer) -> str | BaseMessage:
     about = {"hit": True, "kind": answer.kind, "why": answer.why, "entry": answer.entry, "age_s": answer.age_s}
     saved = {"tokens": answer.tokens, "seconds": answer.seconds}
     metadata = {**value.response_metadata, "cache": {**about, "saved": saved}}
-    return value.model_copy(update={"id": str(uuid4()), "usage_metadata": None, "response_metadata": metadata})
+    return copied(value, id=str(uuid4()), usage_metadata=None, response_metadata=metadata)
 
 
 def with_id(message: BaseMessage) -> BaseMessage:
     """Returns the message with an id, so that storing it twice does no harm."""
-    return message if message.id else message.model_copy(update={"id": str(uuid4())})
+    return message if message.id else copied(message, id=str(uuid4()))
 
 
-def cost(value: str | BaseMessage, prompt: Sequence[BaseMessage], documents: Sequence[Document]) -> int:
-    """Tokens of an answer: what the model reported, else an estimate."""
+def cost(
+    value: str | BaseMessage, prompt: Sequence[BaseMessage], documents: Sequence[Document], shown_tokens: int = 0
+) -> int:
+    """Tokens of an answer: what the model reported, else an estimate, to which what it was shown is added."""
     usage = getattr(value, "usage_metadata", None)
     if usage:
         return int(usage["total_tokens"])
     read = [*prompt, *(HumanMessage(document.page_content) for document in documents)]
-    return count_tokens_approximately([*read, value if isinstance(value, BaseMessage) else AIMessage(value)])
+    read.append(value if isinstance(value, BaseMessage) else AIMessage(value))
+    return shown_tokens + count_tokens(read)

@@ -16,7 +16,7 @@ from langchain_redis_memory.cache.admission import worth_keeping
 from langchain_redis_memory.cache.answers import switch
 from langchain_redis_memory.cache.answers.answer_cache import Answer, AnswerCache, CacheQuestion, SearchableAnswerCache
 from langchain_redis_memory.cache.single_flight import SingleFlight
-from langchain_redis_memory.errors import UnavailableError
+from langchain_redis_memory.errors import ConfigError, UnavailableError
 from langchain_redis_memory.ops import Flow, Op, merge, pure
 from langchain_redis_memory.redis import lease
 
@@ -42,9 +42,14 @@ NOTHING = TurnLookup()
 
 
 class TurnCache:
-    """The answer cache as a turn uses it; None for none."""
+    """The answer cache as a turn uses it; None for none. Raises `ConfigError`: it is no cache of answers."""
 
     def __init__(self, cache: AnswerCache | None) -> None:
+        if cache is not None and not callable(getattr(cache, "store", None)):
+            raise ConfigError(
+                f"cache must be a cache of answers, as SemanticAnswerCache(...) or RagCache(...).responses, not "
+                f"{type(cache).__name__}; a cache of LangChain goes to set_llm_cache"
+            )
         self.cache = cache
 
     @cached_property
@@ -60,19 +65,23 @@ class TurnCache:
         """Looks up the answer to the very same question, unless the cache is switched off."""
         return switch.watched(cache.lookup(asked), asked, self._switch)
 
-    def lookup(self, asked: CacheQuestion | None, lease_ms: int, held: Flight | None = None) -> Op[TurnLookup]:
+    def lookup(
+        self, asked: CacheQuestion | None, lease_ms: int, held: Flight | None = None
+    ) -> tuple[Op[TurnLookup], Flight | None]:
         """Looks up the answer to the very same question, and asks for the lead in answering it.
 
-        The lease of another question that is `held` is given back. An op of one trip, of none for no question.
+        The lease of another question that is `held` is given back. Returns an op of one trip, of none for no question,
+        and what is to be given back where its reply does not come.
         """
         if self.cache is None or asked is None:
-            return pure(NOTHING)
+            return pure(NOTHING), held
         look = self.look(self.cache, asked).optional(None)
         if not lease_ms or not look.commands:
-            return look.map(TurnLookup)
-        key, token = asked.space.lease("turn", asked.entry, asked.agent), lease.new_token()
-        taken = lease.acquire(key, token, lease_ms).optional(None)
-        return merge(taken, look, leave(held)).map(lambda read: TurnLookup(read[1], Flight(key, token, read[0])))
+            return look.map(TurnLookup), held
+        flight = Flight(asked.space.lease("turn", asked.entry, asked.agent), lease.new_token(), None)
+        taken = lease.acquire(flight.key, flight.token, lease_ms).optional(None)
+        whole = merge(taken, look, leave(held))
+        return whole.map(lambda read: TurnLookup(read[1], flight._replace(leads=read[0]))), flight
 
     def find_flow(self, asked: CacheQuestion, lookup: TurnLookup, lease_ms: int) -> Flow[Answer | None]:
         """Goes on where the very same question has no answer yet: searches by meaning, and waits for who leads.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeVar, cast
 
 from langchain_redis_memory.ops import Flow, Op
@@ -11,11 +10,10 @@ from langchain_redis_memory.redis.client.clock import monotonic
 T = TypeVar("T")
 
 
-@dataclass
 class TurnCost:
     """The cost of a turn so far.
 
-    Args:
+    Attributes:
         trips: Round trips to the server.
         redis_s: Seconds that they took.
         retrieval_s: Seconds that the retriever took.
@@ -23,11 +21,10 @@ class TurnCost:
         first_chunk_s: Seconds from the start of the turn to the first chunk; None where nothing was streamed.
     """
 
-    trips: int = 0
-    redis_s: float = 0.0
-    retrieval_s: float = 0.0
-    model_s: float = 0.0
-    first_chunk_s: float | None = None
+    def __init__(self) -> None:
+        self.trips = 0
+        self.redis_s = self.retrieval_s = self.model_s = 0.0
+        self.first_chunk_s: float | None = None
 
 
 def measured_flow(flow: Flow[T], spent: TurnCost) -> Flow[T]:

@@ -6,8 +6,6 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from langchain_core.messages.utils import count_tokens_approximately
-
 from langchain_redis_memory.conversation.turn import TurnReport
 from langchain_redis_memory.conversation.turn_record import why_bypassed
 from langchain_redis_memory.conversation.turn_steps import PlannedTurn, StoredTurn, TurnRequest
@@ -39,7 +37,7 @@ def report_of(
         cache=outcome if answered is None else answered.outcome,
         value=None if answered is None else answered.value,
         memory=shown,
-        memory_tokens=count_tokens_approximately(shown) if shown else 0,
+        memory_tokens=0 if planned is None else planned.shown_tokens,
         query=None if answered is None else answered.query,
         documents=() if answered is None else answered.documents,
         tokens=0 if answered is None else answered.tokens,
@@ -85,8 +83,8 @@ def why_not(turn: TurnRequest, planned: PlannedTurn) -> str:
     outcome = outcome_of(planned)
     if outcome == "off":
         return "there is no cache" if not planned.cached else "the server is away"
-    if outcome == "miss":
-        return "there is no answer to it"
+    if planned.plan.reads is not None:
+        return planned.plan.reads.unanswered
     return why_bypassed(turn, planned.plan)
 
 

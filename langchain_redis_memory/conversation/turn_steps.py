@@ -6,7 +6,6 @@ Each step is made from the one before it by one flow of `TurnFlows`; all of them
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from langchain_core.messages import BaseMessage
@@ -17,18 +16,17 @@ from langchain_redis_memory.conversation.turn import Chain, ModelInput, Plan, Tu
 from langchain_redis_memory.conversation.turn_cache import NOTHING, Flight, TurnLookup
 from langchain_redis_memory.conversation.turn_cost import TurnCost
 from langchain_redis_memory.history.transcript import Transcript
-from langchain_redis_memory.ops import Flow
+from langchain_redis_memory.ops import Arg, Flow
 
 if TYPE_CHECKING:
     from langchain_core.documents import Document
     from typing_extensions import Self
 
 
-@dataclass
 class TurnProgress:
     """The progress of a turn, for what has to be done when it fails.
 
-    Args:
+    Attributes:
         planned: The planned turn.
         flight: The lease that the turn may hold.
         spent: What it has cost.
@@ -36,11 +34,12 @@ class TurnProgress:
         interrupted: What is done when the turn is interrupted; None: what is left of it is put away.
     """
 
-    planned: PlannedTurn | None = None
-    flight: Flight | None = None
-    spent: TurnCost = field(default_factory=TurnCost)
-    chunks: Sequence[Any] = ()
-    interrupted: Callable[[BaseException], Flow[None]] | None = None
+    def __init__(self) -> None:
+        self.planned: PlannedTurn | None = None
+        self.flight: Flight | None = None
+        self.spent = TurnCost()
+        self.chunks: Sequence[Any] = ()
+        self.interrupted: Callable[[BaseException], Flow[None]] | None = None
 
 
 class TurnRequest(NamedTuple):
@@ -52,6 +51,8 @@ class TurnRequest(NamedTuple):
         transcript: The conversation.
         text: The user's words.
         asked: How the cache sees the question by itself; for everybody, until a plan says for whom.
+        said: The question as it is stored, with an id.
+        encoded: The same, as `Transcript.pairs` gives it.
         progress: How far the turn has come.
     """
 
@@ -60,6 +61,8 @@ class TurnRequest(NamedTuple):
     transcript: Transcript
     text: str
     asked: CacheQuestion
+    said: BaseMessage
+    encoded: list[Arg]
     progress: TurnProgress
 
 
@@ -91,6 +94,7 @@ class PlannedTurn(NamedTuple):
         context: What else is stored of the conversation.
         reachable: Whether the server could be reached.
         plan: What is done with the question.
+        shown_tokens: Approximate tokens of what the model is shown of the conversation.
         answer: A cached answer that may be served; None to ask the model.
         cached: Whether there is a cache at all.
     """
@@ -99,6 +103,7 @@ class PlannedTurn(NamedTuple):
     context: StoredContext
     reachable: bool
     plan: Plan
+    shown_tokens: int
     answer: Answer | None = None
     cached: bool = True
 

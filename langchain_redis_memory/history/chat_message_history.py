@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 from langchain_core.chat_history import BaseChatMessageHistory
 from langchain_core.messages import BaseMessage
-from langchain_core.messages.utils import count_tokens_approximately
 from typing_extensions import Unpack
 
 from langchain_redis_memory.checks import check_bounds
@@ -24,6 +23,7 @@ from langchain_redis_memory.history.turns import Turn
 from langchain_redis_memory.peers.adoption import AdoptFrom, AdoptLike
 from langchain_redis_memory.redis.client.connect import ClientLike, ServerOptions, connect
 from langchain_redis_memory.redis.codec.messages import TokenCounter
+from langchain_redis_memory.redis.codec.tokens import count_tokens
 from langchain_redis_memory.redis.key_groups import Id, text_of
 from langchain_redis_memory.redis.ttl import FromSettings, Lifetime, lifetime, milliseconds
 
@@ -88,7 +88,7 @@ class RedisChatMessageHistory(ConversationLifetime, BaseChatMessageHistory):
         max_tokens: int | None = None,
         tenant: Id = "",
         agent: Id = "",
-        token_counter: TokenCounter = count_tokens_approximately,
+        token_counter: TokenCounter = count_tokens,
         touch_on_read: bool = False,
         loader: LoaderLike | UserCallback | None = None,
         writer: WriterLike | UserCallback | None = None,
@@ -306,11 +306,11 @@ class RedisChatMessageHistory(ConversationLifetime, BaseChatMessageHistory):
         **Keys:** `messages`, `ids`, `meta`; `sessions`, `expiries`.
         **Trips:** 1.
         """
-        self._client.drive(self._flows.edit_flow(message_id, message))
+        self._client.drive(self._flows.edit_flow(message_id, message, self._client.outboxes))
 
     async def aedit(self, message_id: str, message: BaseMessage) -> None:
         """Replaces a stored message; see `edit`."""
-        await self._client.adrive(self._flows.edit_flow(message_id, message))
+        await self._client.adrive(self._flows.edit_flow(message_id, message, self._client.outboxes))
 
     def delete(self, message_ids: Sequence[str]) -> int:
         """Removes messages by id.
@@ -327,11 +327,11 @@ class RedisChatMessageHistory(ConversationLifetime, BaseChatMessageHistory):
         **Keys:** `messages`, `ids`, `meta`; `sessions`, `expiries`.
         **Trips:** 1, 0 for no ids.
         """
-        return self._client.drive(self._flows.delete_flow(message_ids))
+        return self._client.drive(self._flows.delete_flow(message_ids, self._client.outboxes))
 
     async def adelete(self, message_ids: Sequence[str]) -> int:
         """Removes messages by id; see `delete`."""
-        return await self._client.adrive(self._flows.delete_flow(message_ids))
+        return await self._client.adrive(self._flows.delete_flow(message_ids, self._client.outboxes))
 
     def add_turn(self, user: str, assistant: str) -> WriteResult:
         """Stores one turn given as plain text.

@@ -94,11 +94,18 @@ class HistoryFlows:
             yield from self.outbox.store_flow(self.transcript)
         return (yield from change_flow(build, self.transcript, self.loader))
 
+    def _forgetting_flow(self, changing: Flow[T], outboxes: Outboxes) -> Flow[T]:
+        """Changes what is stored, and forgets what this process remembers of the conversation."""
+        try:
+            return (yield from changing)
+        finally:
+            outboxes.forget([self._key])
+
     def messages_flow(self) -> Flow[list[BaseMessage]]:
         """Reads all messages."""
         stored = yield from self._read_flow(self.transcript.read(), lambda messages: messages)
         if self.outbox is not None and not self.outbox.messages(self.transcript):
-            self.outbox.seen.put(self._key, stored)
+            self.outbox.seen.put(self.transcript, stored)
         return stored
 
     def _add_flow(self, messages: Sequence[BaseMessage]) -> Flow[WriteResult]:
@@ -125,7 +132,7 @@ class HistoryFlows:
             _log.warning("messages are kept in this process until they can be stored: %s", error)
             self.outbox.put(self.transcript, said, write, self.loader)
             return WriteResult(0, 0, 0, 0, 0)
-        self.outbox.seen.add(self._key, said)
+        self.outbox.seen.add(self.transcript, said)
         return stored
 
     def add_flow(self, messages: Sequence[BaseMessage]) -> Flow[WriteResult]:
@@ -171,14 +178,15 @@ class HistoryFlows:
         """Counts the messages."""
         return self._read_flow(self.transcript.length(), len)
 
-    def edit_flow(self, message_id: str, message: BaseMessage) -> Flow[None]:
+    def edit_flow(self, message_id: str, message: BaseMessage, outboxes: Outboxes) -> Flow[None]:
         """Replaces a message under its id."""
-        return self._change_flow(lambda: self.transcript.edit(message_id, message))
+        changing = self._change_flow(lambda: self.transcript.edit(message_id, message))
+        return self._forgetting_flow(changing, outboxes)
 
-    def delete_flow(self, message_ids: Sequence[str]) -> Flow[int]:
+    def delete_flow(self, message_ids: Sequence[str], outboxes: Outboxes) -> Flow[int]:
         """Removes messages by id."""
         ids = [message_ids] if isinstance(message_ids, str) else message_ids
-        return self._change_flow(lambda: self.transcript.remove(ids))
+        return self._forgetting_flow(self._change_flow(lambda: self.transcript.remove(ids)), outboxes)
 
     def add_turn_flow(self, user: str, assistant: str) -> Flow[WriteResult]:
         """Stores a turn given as text."""
@@ -194,8 +202,6 @@ class HistoryFlows:
         if isinstance(self.loader, AdoptingLoader):
             yield from self.loader.forget_flow(self.transcript.session_id)
         yield from deleting_flow(outboxes, [self._key], self.transcript.clear())
-        if self.outbox is not None:
-            self.outbox.seen.put(self._key, [])
 
     def extend_ttl_flow(self, ttl_s: Lifetime) -> Flow[bool]:
         """Sets the lifetime from now."""

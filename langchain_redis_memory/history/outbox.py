@@ -196,7 +196,7 @@ class Outbox:
     def _stored(self, entries: Sequence[Entry]) -> None:
         """Forgets writes that are stored, and remembers their messages as the newest ones there."""
         for entry in entries:
-            self.seen.add(entry.key, entry.messages)
+            self.seen.add(entry.transcript, entry.messages)
         self._done(entries)
 
     def _done(self, entries: Sequence[Entry]) -> None:
@@ -377,7 +377,7 @@ class Outbox:
 
 
 def deleting_flow(outboxes: Outboxes, keys: Sequence[str], delete: Op[T]) -> Flow[T]:
-    """Deletes conversations, and what waits of them: it was said before.
+    """Deletes conversations, what waits of them (it was said before), and what this process remembers of them.
 
     A flow of one trip that gives what `delete` gives. Where it fails, what waits goes on waiting.
     """
@@ -390,4 +390,5 @@ def deleting_flow(outboxes: Outboxes, keys: Sequence[str], delete: Op[T]) -> Flo
         raise
     for outbox, entries in taken:
         outbox.drop(entries)
+    outboxes.forget(keys)
     return done

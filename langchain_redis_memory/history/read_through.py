@@ -17,7 +17,7 @@ from langchain_core.runnables.config import run_in_executor
 from langchain_redis_memory.checks import check_type
 from langchain_redis_memory.errors import ConfigError, NotAMessageError
 from langchain_redis_memory.history.transcript import Transcript, WriteResult
-from langchain_redis_memory.ops import Flow, Invoke, Op, Sleep, ask, merge
+from langchain_redis_memory.ops import Flow, Invoke, Op, Sleep, ask, leave_behind, merge
 from langchain_redis_memory.redis import lease
 
 T = TypeVar("T")
@@ -146,6 +146,14 @@ def load_flow(transcript: Transcript, loader: UserCallback) -> Flow[None]:
     """
     key = transcript.space.lease("load", transcript.session_id, transcript.agent)
     token = lease.new_token()
+    try:
+        yield from _load_flow(transcript, loader, key, token)
+    except GeneratorExit:
+        leave_behind(ask(lease.release(key, token)))
+        raise
+
+
+def _load_flow(transcript: Transcript, loader: UserCallback, key: str, token: str) -> Flow[None]:
     waited, attempt = 0.0, 0
     while waited < WAIT_S:
         held, there = yield from ask(merge(lease.acquire(key, token, LEASE_MS), transcript.exists()))
@@ -169,9 +177,9 @@ def load_flow(transcript: Transcript, loader: UserCallback) -> Flow[None]:
 
 def _with_ids(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
     """Gives each message without an id one from its position."""
-    named = []
+    named, wanted = [], "LangChain messages (convert_to_messages() makes them)"
     for position, message in enumerate(messages):
-        check_type(message, BaseMessage, "what the loader gives", "LangChain messages", NotAMessageError)
+        check_type(message, BaseMessage, "what the loader gives", wanted, NotAMessageError)
         named.append(message if message.id else message.model_copy(update={"id": f"loaded-{position}"}))
     return named
 

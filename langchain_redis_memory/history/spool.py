@@ -14,7 +14,6 @@ import struct
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +22,7 @@ from zlib import crc32
 from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.errors import ConfigError, CorruptDataError
+from langchain_redis_memory.frozen import replace
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.ops import Arg, Call, Op
 from langchain_redis_memory.redis.codec.messages import decode_messages

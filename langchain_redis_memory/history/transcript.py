@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import ClassVar, NamedTuple
 
 from langchain_core.messages import BaseMessage, RemoveMessage
-from langchain_core.messages.utils import count_tokens_approximately
 
 from langchain_redis_memory.errors import (
     EVICTED,
@@ -23,10 +22,12 @@ from langchain_redis_memory.errors import (
     MessageNotFoundError,
     NotAMessageError,
 )
+from langchain_redis_memory.frozen import Frozen
 from langchain_redis_memory.history import session_index
 from langchain_redis_memory.ops import Arg, Command, Op, Reply, merge, pure
 from langchain_redis_memory.redis import user_index
 from langchain_redis_memory.redis.codec.messages import TokenCounter, decode_messages, encode_message, identity
+from langchain_redis_memory.redis.codec.tokens import count_tokens
 from langchain_redis_memory.redis.key_groups import SessionKeys
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.scripts import script
@@ -63,8 +64,7 @@ class WriteResult(NamedTuple):
         return WriteResult(later.stored, *(one + other for one, other in zip(self[1:], later[1:], strict=True)))
 
 
-@dataclass(frozen=True)
-class Transcript:
+class Transcript(Frozen):
     """Builds the ops of one conversation.
 
     Args:
@@ -89,7 +89,7 @@ class Transcript:
     ttl_ms: int = 604_800_000
     max_messages: int = 0
     max_tokens: int = 0
-    counter: TokenCounter = count_tokens_approximately
+    counter: TokenCounter = count_tokens
     touch_on_read: bool = False
     user: str = field(default="", compare=False)
 
@@ -117,16 +117,12 @@ class Transcript:
             if isinstance(message, RemoveMessage):
                 everything = message.id == REMOVE_ALL_MESSAGES
                 pairs += [b"" if everything else identity(_needed(message.id)), b""]
-            elif isinstance(message, BaseMessage):
-                pairs += [
-                    identity(message.id) if message.id else os.urandom(9),
-                    encode_message(message, self.counter, self.keys.messages),
-                ]
-            else:
-                raise NotAMessageError(f"expected LangChain messages, got {type(message).__name__}")
-            if isinstance(pairs[-1], bytes) and len(pairs[-1]) > MOST_BYTES:
+                continue
+            record = encode_message(message, self.counter, self.keys.messages)
+            if len(record) > MOST_BYTES:
                 msg = f"a {message.type} message takes more than {MOST_BYTES >> 20} MiB: store it elsewhere and name it"
                 raise InvalidInputError(msg)
+            pairs += [identity(message.id) if message.id else os.urandom(9), record]
         return pairs
 
     @staticmethod
@@ -135,6 +131,8 @@ class Transcript:
 
         Returns parts, in order: at least one.
         """
+        if len(pairs) <= 2 * SLICE_MESSAGES and sum(len(one) for one in pairs if isinstance(one, bytes)) <= SLICE_BYTES:
+            return [pairs]
         parts, size = [list[Arg]()], 0
         for identity_, record in zip(pairs[::2], pairs[1::2], strict=True):
             bytes_ = len(record) if isinstance(record, bytes) else 0

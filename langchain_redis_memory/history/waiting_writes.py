@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from langchain_core.messages import BaseMessage, RemoveMessage
@@ -13,12 +13,13 @@ from langchain_core.messages import BaseMessage, RemoveMessage
 from langchain_redis_memory.errors import ServerError
 from langchain_redis_memory.history.read_through import UserCallback, change_flow
 from langchain_redis_memory.history.transcript import REMOVE_ALL_MESSAGES, Transcript
+from langchain_redis_memory.locks import new_lock
 from langchain_redis_memory.ops import Call, Flow, Op, Reply, pure
+from langchain_redis_memory.redis.client.clock import monotonic
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(eq=False)
 class Entry:
     """One write that waits.
 
@@ -31,12 +32,17 @@ class Entry:
         refused: Whether the server has refused it, which is logged once.
     """
 
-    transcript: Transcript
-    messages: Sequence[BaseMessage]
-    op: Op[Any]
-    number: int
-    loader: UserCallback | None = None
-    refused: bool = False
+    def __init__(
+        self,
+        transcript: Transcript,
+        messages: Sequence[BaseMessage],
+        op: Op[Any],
+        number: int,
+        loader: UserCallback | None = None,
+        refused: bool = False,
+    ) -> None:
+        self.transcript, self.messages, self.op, self.number = transcript, messages, op, number
+        self.loader, self.refused = loader, refused
 
     @property
     def key(self) -> str:
@@ -152,25 +158,33 @@ class SeenMessages:
 
     def __init__(self, most: int = 512, messages: int = 200) -> None:
         self._most, self._messages = most, messages
-        self._known: dict[str, list[BaseMessage]] = {}
-        self._lock = threading.Lock()
+        self._known: dict[str, tuple[float, list[BaseMessage]]] = {}
+        self._lock = new_lock()
 
     def get(self, key: str) -> list[BaseMessage]:
-        """Returns the messages of a conversation, oldest first."""
-        return self._known.get(key, [])
+        """Returns the messages of a conversation, oldest first; none where its lifetime is over."""
+        until, messages = self._known.get(key, (0.0, []))
+        return messages if until > monotonic() else []
 
-    def put(self, key: str, messages: Sequence[BaseMessage]) -> None:
-        """Remembers a conversation as it was read; none for one that was deleted."""
+    def put(self, transcript: Transcript, messages: Sequence[BaseMessage]) -> None:
+        """Remembers a conversation as it was read."""
+        key = transcript.keys.messages
+        until = monotonic() + transcript.ttl_ms / 1000 if transcript.ttl_ms else inf
         with self._lock:
             self._known.pop(key, None)
             if messages:
-                self._known[key] = list(messages[-self._messages :])
+                self._known[key] = until, list(messages[-self._messages :])
             if len(self._known) > self._most:
                 del self._known[next(iter(self._known))]
 
-    def add(self, key: str, messages: Sequence[BaseMessage]) -> None:
+    def forget(self, key: str) -> None:
+        """Forgets a conversation: it was deleted, or one of its messages was."""
+        with self._lock:
+            self._known.pop(key, None)
+
+    def add(self, transcript: Transcript, messages: Sequence[BaseMessage]) -> None:
         """Remembers messages that were added."""
-        self.put(key, added(self.get(key), messages))
+        self.put(transcript, added(self.get(transcript.keys.messages), messages))
 
 
 def added(known: Sequence[BaseMessage], messages: Sequence[BaseMessage]) -> list[BaseMessage]:

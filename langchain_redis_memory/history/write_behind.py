@@ -7,13 +7,13 @@ and within a bound, and goes out together with the conversation's next messages.
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Sequence
 
 from langchain_core.messages import BaseMessage, RemoveMessage
 
 from langchain_redis_memory.history.read_through import UserCallback
 from langchain_redis_memory.history.transcript import Transcript
+from langchain_redis_memory.locks import new_lock
 from langchain_redis_memory.ops import Flow
 
 _log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ class _Queue:
     def __init__(self, most: int) -> None:
         self._most = most
         self._waiting: dict[str, tuple[Transcript, list[BaseMessage]]] = {}
-        self._lock = threading.Lock()
+        self._lock = new_lock()
 
     def __len__(self) -> int:
         return sum(len(messages) for _, messages in list(self._waiting.values()))

@@ -7,12 +7,12 @@ a cut) belongs to the rooms that use the model.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import exp, log
 
+from langchain_redis_memory.frozen import Frozen
 
-@dataclass(frozen=True)
-class LogisticModel:
+
+class LogisticModel(Frozen):
     """A logistic model over named features.
 
     Args:

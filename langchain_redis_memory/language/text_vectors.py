@@ -6,7 +6,6 @@ bounded LRU for each embedding object; what is not in it is embedded in one call
 
 from __future__ import annotations
 
-import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.extras import np, npt, require_numpy
+from langchain_redis_memory.locks import new_lock
 from langchain_redis_memory.ops import Flow, Invoke
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class _Memo:
     def __init__(self) -> None:
         self._most = 0
         self._rows: OrderedDict[str, Vector] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = new_lock()
 
     def __len__(self) -> int:
         return len(self._rows)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import lru_cache
 
 from langchain_redis_memory.language.english import straight
@@ -24,20 +23,19 @@ beyond a word."""
 _PUNCTUATION = lazy_pattern(r"[?!.;:,\n\u2014()\"\u201c\u201d]")
 
 
-@dataclass
 class TurnTokens:
     """A turn's words with their places, and the signs found among them."""
 
-    text: str
-    words: list[str]
-    low: list[str]
-    places: list[tuple[int, int]]
-    stop: list[str]
-    """The punctuation behind each word, empty where there is none."""
-    features: dict[str, float] = field(default_factory=dict)
-    evidence: list[tuple[str, int, int]] = field(default_factory=list)
-    at: dict[str, int] = field(default_factory=dict)
-    """The place of the last word that showed a sign, by the sign's name."""
+    def __init__(
+        self, text: str, words: list[str], low: list[str], places: list[tuple[int, int]], stop: list[str]
+    ) -> None:
+        self.text, self.words, self.low, self.places = text, words, low, places
+        self.stop = stop
+        """The punctuation behind each word, empty where there is none."""
+        self.features: dict[str, float] = {}
+        self.evidence: list[tuple[str, int, int]] = []
+        self.at: dict[str, int] = {}
+        """The place of the last word that showed a sign, by the sign's name."""
 
     def sign(self, name: str, first: int, last: int | None = None, why: str = "") -> None:
         """Notes a sign at the words from `first` to `last`."""
@@ -67,11 +65,12 @@ def _split(start: str, end: str = "", offset: int = 0) -> _Split:
     for first, text in ((0, start), (offset, end)) if end else ((0, start),):
         at = 0
         for found in WORD.finditer(text):
-            if words and (mark := _PUNCTUATION.search(text, at, found.start())):
+            begins, ends = found.span()
+            if words and text[at:begins] != " " and (mark := _PUNCTUATION.search(text, at, begins)):
                 stop[-1] = mark[0]
-            at = found.end()
+            at = ends
             words.append(straight(found[0]))
-            places.append((first + found.start(), first + at))
+            places.append((first + begins, first + ends))
             stop.append("")
         if words:
             mark = _PUNCTUATION.search(text, at)

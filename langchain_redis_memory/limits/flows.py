@@ -304,7 +304,8 @@ def refused(taken: Reservation) -> RedisMemoryError:
     decision = taken.decision
     if decision.down:
         return taken.error or UnavailableError("the server of the limits is away")
-    when = f"try again in {decision.retry_after_s:.3g} s" if not decision.ahead else "try again when others are done"
+    seconds = f"{decision.retry_after_s:{'.3g' if decision.retry_after_s < 100 else '.0f'}}"
+    when = f"try again in {seconds} s" if not decision.ahead else "try again when others are done"
     return RateLimitedError(f"the limit of {decision.limit} is used up; {when}", decision.retry_after_s, decision)
 
 

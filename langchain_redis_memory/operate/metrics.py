@@ -9,7 +9,6 @@ No metric has a label of a user or a session: their number has no bound.
 
 from __future__ import annotations
 
-import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from langchain_redis_memory.cache.stats import Row, Stats
 from langchain_redis_memory.conversation.turn import TurnReport
 from langchain_redis_memory.extras import missing
+from langchain_redis_memory.locks import new_lock
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.client.health import Health
 from langchain_redis_memory.redis.client.trips import Trip
@@ -65,7 +65,7 @@ class RedisStatsCollector:
             msg = "metrics need prometheus-client"
             raise missing(msg, "prometheus")
         self._client, self._caches = client, dict(caches or {})
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._seen: dict[str, dict[tuple[Any, ...], int]] = {}
         self._counts: dict[str, defaultdict[Labels, float]] = {name: defaultdict(float) for name in _NAMES}
         self._trips: Counter[Labels] = Counter()

@@ -21,7 +21,7 @@ SERVER_S_OF_A_TURN = 0.0009
 DENSE_TURNS = 64
 """Turns up to which a conversation's index is a packed list: two messages each, at Redis' own bound of 128."""
 DENSE_INDEX = 128
-"""Conversations up to which their own index is a packed list."""
+"""Conversations, or cached answers, up to which their own index is a packed list."""
 BUSY = 0.5
 """How busy a node may be at the peak."""
 FULL = 0.6
@@ -140,7 +140,7 @@ def size(load: Load) -> Sizing:
     conversations = kept / load.turns_per_conversation
     parts.append(Part("conversations", conversations, 450 if conversations <= DENSE_INDEX else 600))
     stored = turns * load.cacheable * (1 - load.hit_rate) * load.answers_ttl_s / DAY_S
-    parts.append(Part("cached answers", stored, 330 + 0.58 * text))
+    parts.append(Part("cached answers", stored, (330 if stored <= DENSE_INDEX else 430) + 0.69 * text))
     if load.semantic:
         parts.append(Part("vectors of cached answers", stored, 1_600 + 0.3 * text))
     if load.threads:

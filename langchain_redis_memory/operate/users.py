@@ -7,7 +7,7 @@ are deleted through the desks of the caches that keep them. What is kept of an a
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import aclosing, closing
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +49,7 @@ class RedisUsers(ClientOwner):
     Raises:
         InvalidIdError: The tenant is not acceptable.
         ConfigError: The URL cannot work.
+        InvalidInputError: One of the sources is none.
 
     Example:
         ```python
@@ -80,8 +81,14 @@ class RedisUsers(ClientOwner):
     ) -> None:
         self._client = connect(client, owner=type(self), **server)
         self._space = self._client.keys(tenant)
+        for name, given in {"answers": answers, "counts": counts, "values": values}.items():
+            check_type(given, Iterable, name, "a list")
+        for desk in answers:  # a memory in the place of its desk would have its answers survive
+            check_method(desk, "delete", "each of answers, such as memory.answers,")
         for one in counts:
             check_method(one, "personal_keys", "each of counts")
+        if store is not None:
+            check_method(store, "batch", "store")
         for cache in values:
             check_type(cache, RedisValueCache, "each of values", "a RedisValueCache")
         kept = UserSources(

@@ -16,11 +16,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.frozen import Frozen
 from langchain_redis_memory.redis.codec.cipher.key import PLAIN, Key, ValueCipher
 from langchain_redis_memory.redis.key_groups import (
     ByteKeys,
@@ -125,8 +125,7 @@ def trip_key(beside: str) -> str:
     return f"{beside[: beside.index('}')]}}}:trip:{os.urandom(8).hex()}"
 
 
-@dataclass(frozen=True)
-class KeySpace:
+class KeySpace(Frozen):
     """Builds the keys of one tenant under one prefix.
 
     Args:

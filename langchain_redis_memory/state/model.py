@@ -8,13 +8,13 @@ salient are kept, so a state stays small however long the conversation is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.language.classify.question_type import QuestionType
-from langchain_redis_memory.language.phrases import key_of, language_of, phrases
+from langchain_redis_memory.language.phrases import key_of, language_of, phrases_in
 from langchain_redis_memory.redis.cas_record import Version
 
 SCHEMA = 1
@@ -32,8 +32,7 @@ _WEIGHTS = {(True, True): 1.0, (True, False): 0.7, (False, True): 0.4, (False, F
 """Of a mention: (by the user, as a name) -> salience."""
 
 
-@dataclass(frozen=True)
-class Entity:
+class Entity(NamedTuple):
     """Holds something that was mentioned in a conversation, and how present it is.
 
     Args:
@@ -113,13 +112,15 @@ class StateDelta:
 def delta_of(turn: str, answer: str, verdict: Verdict | None = None, search: Search | None = None) -> StateDelta:
     """Extracts what one turn contributes to a state. Returns the delta: the same for the same turn in any state."""
     mentions: dict[str, tuple[str, float]] = {}
-    for text, by_user in ((turn, True), (answer, False)):
-        for phrase in phrases(text)[:30]:
-            name, weight = mentions.get(key_of(phrase.text), (phrase.text, 0.0))
-            mentions[key_of(phrase.text)] = (name, weight + _WEIGHTS[by_user, phrase.named])
+    language = language_of(turn)
+    for text, spoken, by_user in ((turn, language, True), (answer, language_of(answer), False)):
+        for phrase in phrases_in(text, spoken, 30):
+            key = key_of(phrase.text)
+            name, weight = mentions.get(key, (phrase.text, 0.0))
+            mentions[key] = (name, weight + _WEIGHTS[by_user, phrase.named])
     if search is not None:
         search = Search(search.query[:_LONGEST_QUERY], tuple(search.document_ids)[:_MOST_DOCUMENTS], search.epoch)
-    return StateDelta(tuple(mentions.values())[:40], str(verdict.type) if verdict else None, language_of(turn), search)
+    return StateDelta(tuple(mentions.values())[:40], str(verdict.type) if verdict else None, language, search)
 
 
 def apply_delta(state: ConversationState, delta: StateDelta) -> ConversationState:
@@ -161,13 +162,18 @@ def advance(
 
 
 def _entities(known: Sequence[Entity], mentions: Sequence[tuple[str, float]], turn: int) -> tuple[Entity, ...]:
-    kept = {key_of(entity.name): replace(entity, salience=entity.salience * _DECAY) for entity in known}
-    for name, weight in mentions:
-        key = key_of(name)
-        entity = kept.get(key, Entity(name, 0.0, 0, turn))
-        kept[key] = Entity(entity.name, entity.salience + weight, entity.mentions + 1, turn)
-    present = [entity for entity in kept.values() if entity.salience >= _FAINT]
-    return tuple(sorted(present, key=lambda entity: (-entity.salience, entity.name))[:MOST_ENTITIES])
+    kept = {key_of(name): (name, salience * _DECAY, count, last) for name, salience, count, last in known}
+    for spelled, weight in mentions:
+        key = key_of(spelled)
+        name, salience, count, _last = kept.get(key, (spelled, 0.0, 0, turn))
+        kept[key] = (name, salience + weight, count + 1, turn)
+    return _most_salient(entity for entity in kept.values() if entity[1] >= _FAINT)
+
+
+def _most_salient(entities: Iterable[tuple[str, float, int, int]]) -> tuple[Entity, ...]:
+    """Returns the most salient first, and of equal ones the first by name."""
+    ordered = sorted([(-salience, name, mentions, turn) for name, salience, mentions, turn in entities])
+    return tuple([Entity(name, -less, mentions, turn) for less, name, mentions, turn in ordered[:MOST_ENTITIES]])
 
 
 def _topic(state: ConversationState, delta: StateDelta) -> tuple[str | None, tuple[str, ...], int]:
@@ -176,10 +182,13 @@ def _topic(state: ConversationState, delta: StateDelta) -> tuple[str | None, tup
     if delta.kind == QuestionType.HISTORY_RECALL:
         return state.topic, state.topics, state.depth
     stays = delta.kind is not None and delta.kind != QuestionType.NEW_TOPIC
-    if not said or (stays and state.topic is not None) or _speaks_of(said, state.topic):
+    if not said or (stays and state.topic is not None):
+        return state.topic, state.topics, state.depth + 1
+    words = {word for name, _ in said for word in key_of(name).split()}
+    if _speak_of(words, state.topic):
         return state.topic, state.topics, state.depth + 1
     for earlier in reversed(state.topics):
-        if _speaks_of(said, earlier):
+        if _speak_of(words, earlier):
             left = tuple(topic for topic in state.topics if topic != earlier)
             return earlier, _pushed(left, state.topic), 1
     new = max(said, key=lambda mention: mention[1])[0]
@@ -190,11 +199,8 @@ def _pushed(topics: tuple[str, ...], topic: str | None) -> tuple[str, ...]:
     return topics if topic is None else (*topics, topic)[-MOST_TOPICS:]
 
 
-def _speaks_of(said: Sequence[tuple[str, float]], topic: str | None) -> bool:
-    if topic is None:
-        return False
-    words = {word for name, _ in said for word in key_of(name).split()}
-    return words.issuperset(key_of(topic).split())
+def _speak_of(words: set[str], topic: str | None) -> bool:
+    return topic is not None and words.issuperset(key_of(topic).split())
 
 
 # --- as plain data ------------------------------------------------------------------------------------------------
@@ -206,8 +212,8 @@ def plain(state: ConversationState) -> dict[str, Any]:
     return {
         "turns": state.turns,
         "entities": [
-            {"name": e.name, "salience": e.salience, "mentions": e.mentions, "last_turn": e.last_turn}
-            for e in state.entities
+            {"name": name, "salience": salience, "mentions": mentions, "last_turn": last_turn}
+            for name, salience, mentions, last_turn in state.entities
         ],
         "topic": state.topic,
         "topics": list(state.topics),
@@ -228,13 +234,9 @@ def _plain_search(search: Search | None) -> dict[str, Any] | None:
 def from_plain(fields: Mapping[str, Any]) -> ConversationState:
     """Builds a state from plain data. Raises `ValueError`: it is something else."""
     try:
-        entities = [
-            Entity(_text(e["name"]), _number(e["salience"]), _count(e["mentions"]), _count(e["last_turn"]))
-            for e in fields["entities"]
-        ]
         return ConversationState(
             turns=_count(fields["turns"]),
-            entities=tuple(sorted(entities, key=lambda entity: (-entity.salience, entity.name))[:MOST_ENTITIES]),
+            entities=_most_salient(map(_entity, fields["entities"])),
             topic=_text(fields["topic"], optional=True),
             topics=tuple(_text(topic) for topic in fields["topics"])[-MOST_TOPICS:],
             depth=_count(fields["depth"]),
@@ -264,6 +266,14 @@ def delta_from_plain(fields: Sequence[Any]) -> StateDelta:
         )
     except (TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"no delta of a conversation: {error!r}") from None
+
+
+def _entity(fields: Mapping[str, Any]) -> tuple[str, float, int, int]:
+    name, salience, mentions, turn = fields["name"], fields["salience"], fields["mentions"], fields["last_turn"]
+    usual = type(name) is str and type(salience) is float and type(mentions) is int and type(turn) is int
+    if usual and 0 <= salience < 1e9 and mentions >= 0 and turn >= 0:
+        return name, salience, mentions, turn
+    return _text(name), _number(salience), _count(mentions), _count(turn)
 
 
 def _search(fields: Any) -> Search | None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
+from typing import Any
 
 from langchain_redis_memory.errors import ConflictError, UnserialisableError
 from langchain_redis_memory.ops import Op
@@ -69,7 +70,11 @@ def encode(state: ConversationState) -> bytes:
         checked = plain(from_plain(plain(state)))
     except (ValueError, TypeError, AttributeError) as error:
         raise UnserialisableError(f"the state cannot be stored: {error}") from None
-    return pack([SCHEMA, checked], "the state")
+    return _packed(checked)
+
+
+def _packed(fields: Mapping[str, Any]) -> bytes:
+    return pack([SCHEMA, fields], "the state")
 
 
 def read(keys: SessionKeys) -> Op[ConversationState]:
@@ -87,15 +92,20 @@ def write(keys: SessionKeys, state: ConversationState, ttl_ms: int) -> Op[bool]:
 
 
 def add_deltas(
-    keys: SessionKeys, state: ConversationState | None, deltas: Sequence[StateDelta], ttl_ms: int, mark: bytes = b""
+    keys: SessionKeys,
+    state: ConversationState | None,
+    deltas: Sequence[StateDelta],
+    ttl_ms: int,
+    mark: bytes = b"",
+    changed: ConversationState | None = None,
 ) -> Op[None]:
     """Adds what turns contribute. Nothing is lost: if the state was changed meanwhile or not read, they are noted.
 
     `ttl_ms` counts while there is no conversation; `mark` names deltas that may be sent again, so that none is noted
-    twice.
+    twice. `changed` is the state after them, where that is known already.
     """
     version, body = _NEWER, b""
     if state is not None and state.version != _NEWER:
-        version, body = state.version, encode(reduce(apply_delta, deltas, state))
+        version, body = state.version, _packed(plain(changed or reduce(apply_delta, deltas, state)))
     note = pack([mark or os.urandom(8), [plain_delta(delta) for delta in deltas]])
     return cas_record.swap(keys.state, keys.meta, FIELD, version, body, ttl_ms, note).map(lambda _standing: None)

@@ -9,7 +9,7 @@ after the reads.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from langgraph.store.base import GetOp, Item, ListNamespacesOp, PutOp, Result, SearchOp
 from langgraph.store.base import Op as StoreOp
@@ -37,6 +37,14 @@ from langchain_redis_memory.vectors.engine import Engine, Vectors
 Ready = Callable[[], Flow[Engine]]
 
 
+class _Get(NamedTuple):
+    """An item that is asked for: where in the batch, its name, and whether it gets its lifetime anew."""
+
+    position: int
+    name: bytes
+    refresh: bool
+
+
 class Batch:
     """Operations, checked and sorted by what they do; `ready` gives the engine of vectors.
 
@@ -45,15 +53,16 @@ class Batch:
 
     def __init__(self, space: KeySpace, indexing: IndexSettings | None, ready: Ready, ops: Iterable[StoreOp]) -> None:
         self._space, self._indexing, self._ready = space, indexing, ready
-        self._gets: dict[str, list[tuple[int, GetOp]]] = {}
+        self._gets: dict[str, list[_Get]] = {}
         self._searches: dict[int, SearchOp] = {}
         self._lists: dict[int, ItemSource] = {}
         puts, self._size = [], 0
         for position, op in enumerate(ops):
             self._size = position + 1
             if isinstance(op, GetOp):
-                checked = op._replace(namespace=check_namespace(op.namespace), key=check_key(op.key))
-                self._gets.setdefault(root_of(checked.namespace), []).append((position, checked))
+                namespace = check_namespace(op.namespace)
+                get = _Get(position, name_of(namespace, check_key(op.key)), bool(op.refresh_ttl))
+                self._gets.setdefault(root_of(namespace), []).append(get)
             elif isinstance(op, SearchOp):
                 self._searches[position] = check_search(op)
             elif isinstance(op, ListNamespacesOp):
@@ -69,27 +78,30 @@ class Batch:
         """Runs the batch."""
         results: list[Result] = [None] * self._size
         if len(self._gets) == 1 and not (self._searches or self._lists or self._changes):
-            for root, pairs in self._gets.items():  # what a store is asked most
-                read = yield from ask(self._get(root, pairs))
-                yield from self._got_flow(None, pairs, read, results)
+            for root, gets in self._gets.items():  # what a store is asked most
+                read = yield from ask(self._get(root, gets))
+                yield from self._got_flow(None, gets, read, results)
             return results
         engine, queried, embedded = yield from self._embed_flow()
         readings = {
             position: self._search(engine, op, queried) for position, op in self._searches.items()
         } | self._lists
+        if not (self._gets or readings):
+            yield from self._settle_flow(engine, (yield from ask(self._write(engine, embedded))))
+            return results
         together = all(reading.whole for reading in readings.values())
         written = self._write(engine, embedded, items.PAGE if readings else 0) if together else pure([])
-        gets = merge(*(self._get(root, result) for root, result in self._gets.items()))
+        got_first = merge(*(self._get(root, gets) for root, gets in self._gets.items()))
         begins: Op[Any] = merge(*(reading.begin for reading in readings.values()))
-        reads = merge(gets, begins)
+        reads = merge(got_first, begins)
         if written.commands:
             reads = in_full(reads)
         asked = merge(reads, written)
         if not (self._gets or self._lists or self._changes):
             asked = asked.may_be_stale()  # only searches, which tidy nothing by what they find
         (got, begun), had = yield from ask(asked)
-        for pairs, read in zip(self._gets.values(), got, strict=True):
-            yield from self._got_flow(engine, pairs, read, results)
+        for gets, read in zip(self._gets.values(), got, strict=True):
+            yield from self._got_flow(engine, gets, read, results)
         for (position, reading), first in zip(readings.items(), begun, strict=True):
             results[position] = result = yield from reading.finish(first)
             if isinstance(result, StoreSearchResult):
@@ -118,17 +130,17 @@ class Batch:
 
     # --- gets, and lifetimes given anew -------------------------------------------------------------------------------
 
-    def _get(self, root: str, pairs: list[tuple[int, GetOp]]) -> Op[ItemsRead]:
-        wanted = [(name_of(op.namespace, op.key), bool(op.refresh_ttl)) for _, op in pairs]
-        return items.read(self._space, root, wanted)
+    def _get(self, root: str, gets: list[_Get]) -> Op[ItemsRead]:
+        return items.read(self._space, root, [(get.name, get.refresh) for get in gets])
 
-    def _got_flow(
-        self, engine: Engine | None, pairs: list[tuple[int, GetOp]], read: ItemsRead, results: list[Result]
-    ) -> Flow[None]:
+    def _got_flow(self, engine: Engine | None, gets: list[_Get], read: ItemsRead, results: list[Result]) -> Flow[None]:
         """Puts what was read of one root among the results, and renews what has vectors or could not be renewed."""
-        for (position, _), record in zip(pairs, read.records, strict=True):
-            results[position] = None if record is None else Item(**record.fields)
-        kept = [record for (_, op), record in zip(pairs, read.records, strict=True) if record and op.refresh_ttl]
+        kept: list[StoredItem] = []
+        for get, record in zip(gets, read.records, strict=True):
+            if record is not None:
+                results[get.position] = Item(**record.fields)
+                if get.refresh:
+                    kept.append(record)
         if read.unnoted:
             yield from self._renew_flow(engine, kept, unnoted=True)
         else:

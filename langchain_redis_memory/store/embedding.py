@@ -31,7 +31,7 @@ class IndexSettings:
         Raises `ConfigError`: something is missing or of a wrong type.
         """
         if not isinstance(config, Mapping) or "dims" not in config or config.get("embed") is None:
-            raise ConfigError("index must be an IndexConfig with 'dims' and 'embed'")
+            raise ConfigError("index must be an IndexConfig, as {'dims': 384, 'embed': embeddings}")
         try:
             embeddings = ensure_embeddings(config["embed"])
         except ValueError as error:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time, timezone
+from functools import lru_cache
 from hashlib import blake2b
 from numbers import Number
 from typing import Any, Literal
@@ -20,6 +21,7 @@ from langchain_redis_memory.vectors.engine import Bound
 
 _SIGNS: dict[str, Literal[">", ">=", "<", "<="]] = {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
 OPERATORS = ("$eq", "$ne", *_SIGNS)
+_NUMBERS = (int, float, Number)  # the last is an abstract class, which is slower to ask
 
 
 def _operators(wanted: Any) -> bool:
@@ -104,7 +106,7 @@ def mark(name: Any, value: Any) -> bytes | None:
         return None
     if isinstance(value, str):
         text = f"={str.__str__(value)}"
-    elif isinstance(value, Number):
+    elif isinstance(value, _NUMBERS):
         try:
             text = f"#{hash(value)}"
         except TypeError:
@@ -117,6 +119,12 @@ def mark(name: Any, value: Any) -> bytes | None:
 def _digest(name: str, text: str) -> bytes:
     spelled = f"{len(name)}:{str.__str__(name)}{text}".encode("utf-8", "surrogatepass")
     return blake2b(spelled, digest_size=6).hexdigest().encode()
+
+
+@lru_cache(maxsize=1024)
+def _number_of(name: str) -> bytes:
+    """Names the number of a field."""
+    return _digest(name, "<")
 
 
 def _spelled(number: float) -> bytes:
@@ -133,7 +141,7 @@ def marks(value: Mapping[Any, Any]) -> list[bytes]:
             found.append(equal)
         number = _number(field) if isinstance(name, str) else None
         if number is not None and number == number:  # noqa: PLR0124 - a nan is neither above nor below anything
-            found.append(b"%s=%s" % (_digest(name, "<"), _spelled(number)))
+            found.append(b"%s=%s" % (_number_of(name), _spelled(number)))
     return found
 
 
@@ -149,7 +157,7 @@ def bounds_of(wanted: Mapping[str, Any]) -> Iterator[Bound]:
         for operator, operand in item.items() if isinstance(name, str) and _operators(item) else ():
             limit = _number(operand) if operator in _SIGNS else None
             if limit is not None and limit == limit:  # noqa: PLR0124 - nothing is above or below a nan
-                yield Bound(_digest(name, "<").decode(), _SIGNS[operator], limit)
+                yield Bound(_number_of(name).decode(), _SIGNS[operator], limit)
 
 
 def ranges_of(wanted: Mapping[str, Any]) -> list[bytes]:

@@ -13,9 +13,7 @@ A script passes over what lacks a mark that a filter needs; the filter itself is
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from functools import cached_property
 from typing import Any, NamedTuple
 
 from langgraph.store.base import InvalidNamespaceError
@@ -87,7 +85,7 @@ def below(namespace: Namespace) -> bytes:
 
 def name_of(namespace: Namespace, key: str) -> bytes:
     """Names an item within its root."""
-    return below(namespace) + b"\0" + key.encode()
+    return "\0".join((*namespace[1:], "", key)).encode()
 
 
 def bounds(prefix: Namespace) -> tuple[bytes, bytes]:
@@ -110,51 +108,47 @@ def tail(value: Mapping[str, Any], ttl_ms: int, vectors: int, *, marked: bool = 
     return b"%d %d %s|%s" % (ttl_ms, vectors, found, pack(dict(value), "the item's value"))
 
 
-@dataclass(frozen=True)
 class StoredItem:
     """One stored item.
 
     Args:
-        namespace: Its namespace.
-        key: Its key.
-        head: The line that scripts read.
-        body: Its packed value, encrypted if the client has a cipher.
+        root: The root that it is beneath.
+        name: Its name within the root.
+        record: What is stored of it: a line that scripts read, and the packed value, encrypted with a cipher.
         where: The key of the hash that it is in.
+
+    Raises `CorruptDataError`: it was not written by this package. Raises `FormatVersionError`: by a newer version.
     """
 
-    namespace: Namespace
-    key: str
-    head: bytes
-    body: bytes
-    where: Key
+    __slots__ = ("_body", "_name", "_updated", "_value", "_where", "key", "namespace", "order", "ttl_ms", "vectors")
 
-    @cached_property
-    def numbers(self) -> list[int]:
-        """Birth of its namespace, its own birth and update in microseconds, lifetime in ms, vectors."""
-        return [int(part) for part in self.head.split(b" ", 5)[:5]]
-
-    @property
-    def order(self) -> tuple[int, int]:
-        """Sorts items as they came: by their namespace's birth, then by their own."""
-        return self.numbers[0], self.numbers[1]
-
-    @property
-    def ttl_ms(self) -> int:
+    def __init__(self, root: str, name: bytes, record: bytes, where: Key) -> None:
+        head, _, self._body = check_version(record, where).partition(b"|")
+        spelled, _, key = (b"", b"", name[1:]) if name[:1] == b"\0" else name.partition(b"\0\0")
+        self.namespace: Namespace = labels(root, spelled + b"\0" if spelled else b"")
+        self.key: str = key.decode()
+        try:
+            space_born, born, self._updated, ttl_ms, vectors = map(int, head.split(b" ", 5)[:5])
+        except ValueError as error:
+            raise CorruptDataError(_damaged(where)) from error
+        self.order: tuple[int, int] = space_born, born
+        """Sorts items as they came: by their namespace's birth, then by their own, in microseconds."""
+        self.ttl_ms: int = ttl_ms
         """Its lifetime in milliseconds, 0 for none."""
-        return self.numbers[3]
+        self.vectors: int = vectors
+        """How many vectors it has."""
+        self._name, self._where = name, where
+        self._value: dict[str, Any] | None = None
 
     @property
-    def vectors(self) -> int:
-        """How many vectors it has."""
-        return self.numbers[4]
-
-    @cached_property
     def value(self) -> dict[str, Any]:
         """The value. Raises `CorruptDataError`: it was not written by this package."""
-        value = unpack(self.where.decrypt(self.body, name_of(self.namespace, self.key)), self.where)
-        if not isinstance(value, dict):
-            raise CorruptDataError(_damaged(self.where))
-        return value
+        if self._value is None:
+            value = unpack(self._where.decrypt(self._body, self._name), self._where)
+            if not isinstance(value, dict):
+                raise CorruptDataError(_damaged(self._where))
+            self._value = value
+        return self._value
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -163,20 +157,9 @@ class StoredItem:
             "namespace": self.namespace,
             "key": self.key,
             "value": self.value,
-            "created_at": _EPOCH + timedelta(microseconds=self.numbers[1]),
-            "updated_at": _EPOCH + timedelta(microseconds=self.numbers[2]),
+            "created_at": _EPOCH + timedelta(0, 0, self.order[1]),
+            "updated_at": _EPOCH + timedelta(0, 0, self._updated),
         }
-
-
-def _record(root: str, name: bytes, record: bytes, where: Key) -> StoredItem:
-    head, _, body = check_version(record, where).partition(b"|")
-    spelled, _, key = (b"", b"", name[1:]) if name[:1] == b"\0" else name.partition(b"\0\0")
-    found = StoredItem(labels(root, spelled + b"\0" if spelled else b""), key.decode(), head, body, where)
-    try:
-        found.numbers[4]
-    except (ValueError, IndexError) as error:
-        raise CorruptDataError(_damaged(where)) from error
-    return found
 
 
 def _damaged(where: str) -> str:
@@ -211,7 +194,7 @@ def read(space: KeySpace, root: str, wanted: Sequence[tuple[bytes, bool]], *, no
     def decode(replies: Sequence[Reply]) -> ItemsRead:
         unnoted, *found = replies[0]
         pairs = zip(wanted, found, strict=True)
-        records = [None if one is None else _record(root, name, one, keys.items) for (name, _), one in pairs]
+        records = [None if one is None else StoredItem(root, name, one, keys.items) for (name, _), one in pairs]
         return ItemsRead(records, bool(unnoted))
 
     return Op((script("store/store_read")(keys.all(), "1" if noted else "0", *args),), decode)
@@ -257,7 +240,7 @@ def scan(
 
     def decode(replies: Sequence[Reply]) -> StoredItemPage:
         go_on, *flat = replies[0]
-        records = [_record(root, flat[i], flat[i + 1], keys.items) for i in range(0, len(flat), 2)]
+        records = [StoredItem(root, flat[i], flat[i + 1], keys.items) for i in range(0, len(flat), 2)]
         return StoredItemPage(records, go_on or None)
 
     return Op((script("store/store_scan")(keys.all(), low or first, high, PAGE, most, kind, *marked),), decode)

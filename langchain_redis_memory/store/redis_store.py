@@ -168,7 +168,8 @@ def _checked(ttl: TTLConfig | None) -> TTLConfig | None:
     if ttl is None:
         return None
     try:
-        milliseconds(check_type(ttl, dict, "ttl", "a TTLConfig (a dict)", ConfigError).get("default_ttl"))
+        wanted = "a TTLConfig, as {'default_ttl': 60} (minutes)"
+        milliseconds(check_type(ttl, dict, "ttl", wanted, ConfigError).get("default_ttl"))
     except InvalidInputError as error:
         raise ConfigError(f"default_ttl: {error}") from None
     return ttl

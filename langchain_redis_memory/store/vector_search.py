@@ -51,7 +51,7 @@ class VectorQuery:
         wanted = self.op.filter if self.space.may_read("filters") else None
         tags = [word.decode() for word in filters.marks_of(wanted or {})]
         bounds = list(filters.bounds_of(wanted or {}))
-        return self.engine.search(collection(self.space, namespace), self.vector.tolist(), max(k, 1), tags, bounds)
+        return self.engine.search(collection(self.space, namespace), self.vector, max(k, 1), tags, bounds)
 
     def _from_prefix_flow(self, first: tuple[NamespacePage, VectorHits | None]) -> Flow[StoreSearchResult]:
         prefix, (spaces, hits) = self.op.namespace_prefix, first

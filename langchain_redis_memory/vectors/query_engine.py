@@ -55,7 +55,7 @@ class QueryEngine:
     dims: int
     quantization: Quantization = "none"
     algorithm: Literal["HNSW", "FLAT"] = "HNSW"
-    effort: int = 300
+    effort: int = 100
     _searches: dict[str, int] = field(default_factory=dict, repr=False)
     _fair: dict[str, bool] = field(default_factory=dict, repr=False)
 

@@ -2,6 +2,9 @@
 
 The tags are an array in the attributes of an element, its numbers further attributes, and a filter is made of words in
 quotes and of comparisons. Tags and names are letters and digits, so none needs escaping.
+
+In a small collection a search with a filter looks at every element (TRUTH): it computes no distance of what the filter
+refuses, while the graph leads it through most of that. So its size is asked for along with each such search.
 """
 
 from __future__ import annotations
@@ -9,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from langchain_redis_memory.ops import Arg, Op, Reply, pure
@@ -31,6 +34,10 @@ _NUMBER = "n"
 """What the attribute of a number begins with."""
 _LONGEST = 250
 """Most characters of a number in a filter."""
+_SMALL = 20_000
+"""Most elements of a collection that a search with a filter looks at one by one."""
+_REMEMBERED = 1000
+"""Most collections whose sizes are remembered."""
 
 
 def _attributes(point: Point) -> str:
@@ -60,8 +67,9 @@ class VectorSets:
 
     dims: int
     quantization: Quantization = "none"
-    effort: int = 300
+    effort: int = 80
     links: int = 32
+    _sizes: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def kind(self) -> str:
@@ -109,16 +117,25 @@ class VectorSets:
     ) -> Op[VectorHits | None]:
         """Finds the nearest points; see `Engine`."""
         wanted = as_vectors(vector, self.dims)[0].astype("<f4").tobytes()
-        command: tuple[Arg, ...] = ("VSIM", collection.keys.points, "FP32", wanted, "WITHSCORES", "COUNT", k)
-        command = (*command, "EF", max(self.effort, 2 * k))
+        points, sizes = collection.keys.points, self._sizes
+        command: tuple[Arg, ...] = ("VSIM", points, "FP32", wanted, "WITHSCORES", "COUNT", k)
         conditions = [f'"{tag}" in .tags' for tag in tags]
         conditions += [
             f".{_NUMBER}{name} {operator} {spelled}" for name, operator, limit in bounds if (spelled := _limit(limit))
         ]
         if conditions:
-            command = (*command, "FILTER", " and ".join(conditions), "FILTER-EF", 1_000_000)
+            small = sizes.get(points, _SMALL + 1) <= _SMALL
+            how = ("TRUTH",) if small else ("EF", max(self.effort, 2 * k), "FILTER-EF", 1_000_000)
+            command = (*command, *how, "FILTER", " and ".join(conditions))
+            commands: tuple[tuple[Arg, ...], ...] = (command, ("VCARD", points))
+        else:
+            commands = ((*command, "EF", max(self.effort, 2 * k)),)
 
         def read(replies: Sequence[Reply]) -> VectorHits | None:
+            if len(replies) > 1:
+                if len(sizes) > _REMEMBERED:
+                    sizes.clear()
+                sizes[points] = int(replies[1])
             found, best = pairs(replies[0]), dict[str, float]()
             for element, similarity in found:
                 owner = element.partition(b":")[2].decode("utf-8", "replace")
@@ -127,4 +144,4 @@ class VectorSets:
                 best.setdefault(owner, math.cos(math.pi * (1 - share)) if binary else 2 * share - 1)
             return VectorHits(list(best.items()), len(found) >= k)
 
-        return Op((command,), read)
+        return Op(commands, read)

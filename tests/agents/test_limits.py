@@ -107,6 +107,15 @@ async def test_threads_and_users_have_budgets_of_their_own(client: Client, both:
     await say(both, graph, **{named: "b"})
 
 
+async def test_a_call_goes_as_long_as_something_is_left_however_much_it_reserves(client: Client, both: Both) -> None:
+    budget = TokenBudgetMiddleware(client, per_user=40, per_thread=10_000)
+    model: Any = ScriptedModel()
+    graph = create_agent(model, middleware=[budget])
+    for _ in range(4):
+        await say(both, graph, user_id="a")
+    assert model.calls == 3, "15 tokens a call, and 10 are left for the third"
+
+
 async def test_a_call_that_fails_gives_back_what_it_reserved(client: Client, both: Both) -> None:
     budget = TokenBudgetMiddleware(client, per_thread=20, reserve=20)
     model: Any = ScriptedModel(script=[ValueError("down"), ValueError("down")])
@@ -154,7 +163,7 @@ async def test_the_user_is_asked_and_decides(client: Client, both: Both) -> None
 
 
 async def test_a_budget_that_is_nearly_used_up_is_told(client: Client, both: Both) -> None:
-    budget = TokenBudgetMiddleware(client, per_thread=30, reserve=1, warn_at=0.5)
+    budget = TokenBudgetMiddleware(client, per_thread=30, warn_at=0.6)
     graph: Any = create_agent(ScriptedModel(), middleware=[budget])
     told = []
     for _ in range(2):
@@ -166,7 +175,7 @@ async def test_a_budget_that_is_nearly_used_up_is_told(client: Client, both: Bot
     assert told[0] == []
     (warning,) = [part["langchain_redis_memory.budget"] for part in told[1]]
     assert warning["budget"] == "thread"
-    assert 0.5 <= warning["used"] < 1
+    assert warning["used"] == pytest.approx(1, abs=0.01)
 
 
 @pytest.mark.parametrize("options", [{}, {"per_turn": 0}, {"per_user": 1, "exit_behavior": "cry"}])

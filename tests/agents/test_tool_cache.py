@@ -183,6 +183,8 @@ async def test_a_tool_that_is_not_named_runs_each_time(client: Client, both: Bot
     assert trips == []
     with pytest.raises(ConfigError, match="name the tools"):
         ToolCacheMiddleware(client)
+    with pytest.raises(ConfigError, match="tools must be a dict from names to seconds"):
+        ToolCacheMiddleware(client, tools=["find"])  # type: ignore[arg-type]
 
 
 async def test_an_old_result_stands_for_a_tool_that_fails(client: Client, both: Both) -> None:

@@ -17,7 +17,7 @@ from langchain_core.language_models import LLM
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import Generation
 
-from langchain_redis_memory import RedisCache
+from langchain_redis_memory import RedisCache, RedisValueCache
 from langchain_redis_memory.cache import single_flight
 from langchain_redis_memory.cache.entry_options import EntryOptions
 from langchain_redis_memory.cache.exact_flows import name_of
@@ -28,6 +28,7 @@ from tests.support import programs
 from tests.support.chains import Switch
 from tests.support.raw import reply
 from tests.support.servers import TWO, Farm, wait_for
+from tests.support.withheld import cancelled_at_each_trip
 
 MODEL = "model-a"
 N = 8
@@ -236,6 +237,26 @@ async def test_a_leader_that_is_cancelled_wakes_the_next(cache: RedisCache) -> N
     with pytest.raises(asyncio.CancelledError):
         await leader
     assert text_of(await waiter) == "made by the next"
+
+
+@pytest.mark.parametrize("door", ["value", "look-up"])
+async def test_who_is_cancelled_on_the_way_to_lead_gives_the_lead_back(
+    client: Client, cache: RedisCache, door: str
+) -> None:
+    values = RedisValueCache(client, "v")
+    calls: dict[str, Callable[[int], Any]] = {
+        "value": lambda number: values.aget_or_load(f"k{number}", lambda: number, early=0),
+        "look-up": lambda number: cache.alookup(f"q{number}", MODEL),
+    }
+    leases: list[Any] = []
+
+    async def call(number: int) -> None:
+        leases.append(reply(client, "KEYS", "*:lease:*"))
+        await calls[door](number)
+
+    trips = await cancelled_at_each_trip(client, call)
+    assert trips >= 2
+    assert leases == [[]] * (trips + 1)
 
 
 def test_a_leader_that_is_interrupted_wakes_the_next(cache: RedisCache) -> None:

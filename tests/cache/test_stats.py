@@ -105,6 +105,12 @@ async def test_counting_costs_no_trip(cache: RedisCache, both: Both, trips: list
     assert 0 < len(along) < 100, "some take along what was counted and logged"
 
 
+async def test_a_refused_answer_costs_no_trip_and_counts_once(cache: RedisCache, both: Both, trips: list[Trip]) -> None:
+    await both(cache.update)("q", "m", [Generation(text="")])
+    assert not trips
+    assert (await both(cache.stats)()).total("refused_empty") == 1
+
+
 async def test_no_count_is_lost_among_threads(real: Client) -> None:
     cache = RedisCache(real)
     cache.update("q", GPT, TEXT)

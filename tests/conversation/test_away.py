@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from time import monotonic
 from typing import Any
 
 import pytest
 import redis
 from langchain_core.messages import AIMessage
 
+from langchain_redis_memory.conversation import recent
 from langchain_redis_memory.errors import UnserialisableError, WrongKeyTypeError
+from langchain_redis_memory.history import waiting_writes
+from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
+from langchain_redis_memory.history.sessions import RedisSessions
+from langchain_redis_memory.operate.users import RedisUsers
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both
@@ -83,6 +89,46 @@ async def test_it_goes_away_again_and_again(desk: Desk, both: Both, switch: Swit
     assert await both(desk.memory.flush)() == 0
     assert await said(desk) == [f"F: {number}" for number in range(12)]
     assert len(await desk.told()) == 24
+
+
+async def test_what_was_deleted_is_not_remembered(client: Client, desk: Desk, both: Both, switch: Switch) -> None:
+    async def message(session: str) -> None:
+        history = desk.memory.history(session)
+        (first, *_) = await both.messages(history)
+        await both(history.delete)([first.id])
+
+    deletions: dict[str, Callable[[str], Any]] = {
+        "cleared": lambda session: both(desk.memory.history(session).clear)(),
+        "erased": both(RedisSessions(client).erase),
+        "user": lambda _session: both(RedisUsers(client).erase)("ana"),
+        "message": message,
+    }
+    for session, delete in deletions.items():
+        await desk.say("N: a", session, user_id="ana")
+        assert len(await both.messages(RedisChatMessageHistory(session, client, fallback=True))) == 2
+        await delete(session)
+    switch.off()
+    for session in deletions:
+        await desk.say("F: b", session)
+        assert [m.text for m in desk.model.shown[-1]] == ["F: b"], session
+        assert await both.messages(RedisChatMessageHistory(session, client, fallback=True)) == [], session
+
+
+async def test_what_has_expired_is_not_remembered(
+    client: Client, both: Both, switch: Switch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(client, both, classifier=Marked(), ttl_s=60)
+    history = RedisChatMessageHistory("s", client, ttl_s=60, fallback=True)
+    await desk.say("N: a")
+    assert len(await both.messages(history)) == 2
+    switch.off()
+    for module in (recent, waiting_writes):
+        monkeypatch.setattr(module, "monotonic", lambda: monotonic() + 61)
+    assert await both.messages(history) == []
+    await desk.say("F: b")
+    assert [m.text for m in desk.model.shown[-1]] == ["F: b"]
+    await desk.say("F: c")
+    assert [m.text for m in desk.model.shown[-1]][::2] == ["F: b", "F: c"], "this was said just now"
 
 
 async def test_the_cache_is_not_used_while_away(desk: Desk, switch: Switch) -> None:

@@ -91,9 +91,10 @@ def flows() -> TurnFlows:
 def request(text: str) -> TurnRequest:
     client = Client.from_url("memory://steps")
     transcript = Transcript(client.keys(), "s")
-    incoming = TurnInput("s", "", "", HumanMessage(text, id="q"))
+    said = HumanMessage(text, id="q")
+    incoming = TurnInput("s", "", "", said)
     asked = CacheQuestion(transcript.space, "", Chain.scope, text)
-    return TurnRequest(incoming, Chain(), transcript, text, asked, TurnProgress())
+    return TurnRequest(incoming, Chain(), transcript, text, asked, said, transcript.pairs([said]), TurnProgress())
 
 
 def talk() -> list[BaseMessage]:

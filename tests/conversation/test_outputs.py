@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, AIMessageChunk
-from langchain_core.output_parsers import JsonOutputParser, PydanticOutputParser
-from langchain_core.runnables import RunnableLambda, RunnablePassthrough
+from langchain_core.output_parsers import JsonOutputParser, PydanticOutputParser, StrOutputParser
+from langchain_core.runnables import RunnableLambda, RunnableParallel, RunnablePassthrough
 from langchain_core.runnables.utils import AddableDict
 from pydantic import BaseModel, Field, PrivateAttr, create_model
 
@@ -148,6 +148,18 @@ async def test_what_a_parser_gives(client: Client, both: Both, name: str, stream
         == await desk.told("two")
         == [("human", "What is Redis?"), ("ai", '{"name":"Rome or so"}')]
     )
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+async def test_a_dict_of_texts_that_a_parser_gives(client: Client, both: Both, streaming: bool) -> None:
+    model = PureModel()
+    text = RunnableLambda(lambda given: given["question"]) | model | StrOutputParser()
+    desk = Desk(client, both, chain=RunnableParallel(answer=text, title=text))
+    said = desk.stream if streaming else desk.say
+    await said("What is Redis?", "a")
+    hit = await desk.say("What is Redis?", "b")
+    assert desk.last.cache == "hit"
+    assert {type(value) for value in hit.values()} == {str}
 
 
 async def test_a_parser_that_streams_patches_is_refused(client: Client, both: Both) -> None:

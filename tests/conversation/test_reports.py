@@ -99,11 +99,18 @@ async def test_a_replayed_message_is_a_new_one_each_time(client: Client, both: B
 
 WHY_NOT: dict[str, tuple[dict[str, Any], str, str, str]] = {
     "miss": ({}, "What is Redis?", "miss", "there is no answer to it"),
-    "effect": ({"audience": None}, "Cancel order 123", "bypass", "asks for something to be done"),
+    "effect": ({"audience": None}, "Cancel order 123", "bypass", "may ask for something to be done"),
     "policy": ({"classifier": Marked()}, "F: a", "bypass", "by policy"),
     "nobody": ({"share": "none"}, "What is Redis?", "bypass", "shared with nobody"),
     "no cache": ({"cache": None}, "What is Redis?", "off", "there is no cache"),
 }
+
+
+async def test_a_miss_of_a_question_that_leans_on_its_conversation_says_so(client: Client, both: Both) -> None:
+    desk = Desk(client, both, classifier=Marked())
+    await desk.say("N: What is asthma?")
+    await desk.say("S: Is it treatable?")
+    assert desk.last.why == "there is no answer to it in this context"
 
 
 @pytest.mark.parametrize("name", WHY_NOT)

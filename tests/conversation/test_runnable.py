@@ -7,10 +7,12 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from langchain_core.caches import InMemoryCache
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage
-from langchain_core.prompts import ChatPromptTemplate
-from langchain_core.runnables import RunnableLambda
+from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
+from langchain_core.runnables import RunnableLambda, RunnablePassthrough
+from langchain_core.vectorstores import InMemoryVectorStore
 
 from langchain_redis_memory.conversation.memory import ConversationMemory
 from langchain_redis_memory.errors import (
@@ -24,7 +26,7 @@ from langchain_redis_memory.errors import (
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.redis.client.client import Client, Trip
 from tests.conftest import Both, url_of
-from tests.support.chains import Broken, Desk, Marked, PureModel, look_up
+from tests.support.chains import Broken, Desk, LetterEmbeddings, Marked, PureModel, look_up
 from tests.support.servers import TWO, Farm
 
 PICTURE: list[str | dict[Any, Any]] = [
@@ -84,6 +86,14 @@ async def test_a_chain_gets_a_dict(client: Client, both: Both) -> None:
     assert first["documents"] == look_up("N: b")
     assert first["tone"] == "kind"
     assert [m.content for m in second["history"]] == ["N: b", "fine"]
+
+
+@pytest.mark.parametrize("name", ["history", "chat_history"])
+async def test_a_prompt_gets_the_conversation_under_its_own_name(client: Client, both: Both, name: str) -> None:
+    prompt = ChatPromptTemplate([MessagesPlaceholder(name), ("human", "{input}")])
+    desk = Desk(client, both, chain=prompt | RunnableLambda(lambda shown: shown.to_string()), classifier=Marked())
+    await desk.say("N: a")
+    assert await desk.say("S: b") == "Human: N: a\nAI: Human: N: a\nHuman: S: b"
 
 
 @pytest.mark.parametrize(
@@ -237,12 +247,23 @@ def test_wrap_takes_only_runnables(thing: Any) -> None:
         ConversationMemory("memory://wrap").wrap(thing)
 
 
+def _said(question: str) -> str:
+    return question
+
+
 OPTIONS: dict[str, tuple[dict[str, Any], type[Exception]]] = {
     "ttl": ({"ttl_s": 0}, InvalidInputError),
     "answer ttl": ({"answer_ttl_s": -1}, InvalidInputError),
     "answer ttl nan": ({"answer_ttl_s": float("nan")}, InvalidInputError),
     "tenant": ({"tenant": "x" * 2000}, InvalidIdError),
     "client": ({"client": 7}, ConfigError),
+    "selector": ({"selector": 10}, ConfigError),
+    "classifier": ({"classifier": "model"}, ConfigError),
+    "on_turn": ({"on_turn": "print"}, ConfigError),
+    "questions": ({"questions": {"policy": {}}}, ConfigError),
+    "answers": ({"answers": 3}, ConfigError),
+    "history": ({"history": {"max_messages": 3}}, ConfigError),
+    "a cache of LangChain": ({"cache": InMemoryCache()}, ConfigError),
 }
 
 
@@ -252,6 +273,18 @@ def test_wrong_options(wrong: tuple[dict[str, Any], type[Exception]]) -> None:
     with pytest.raises(kind) as caught:
         ConversationMemory(**{"client": "memory://options", **options})
     assert isinstance(caught.value, RedisMemoryError)
+
+
+def test_wrong_options_of_wrap() -> None:
+    memory = ConversationMemory("memory://options")
+    searching = {"context": RunnableLambda(_said), "question": RunnablePassthrough()}
+    for text in (RunnableLambda(_said), searching | ChatPromptTemplate.from_template("{context}") | PureModel()):
+        with pytest.raises(ConfigError, match=r"takes text, but is given a dict"):
+            memory.wrap(text)
+    with pytest.raises(ConfigError, match=r"as_retriever\(\)\), not InMemoryVectorStore"):
+        memory.wrap(PureModel(), InMemoryVectorStore(LetterEmbeddings()))  # type: ignore[arg-type]
+    with pytest.raises(InvalidInputError, match="pure_tools must be a sequence"):
+        memory.wrap(PureModel(), pure_tools="search")
 
 
 # --- answers ---------------------------------------------------------------------------------------

@@ -23,7 +23,9 @@ from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.redis.client.client import Client, Trip
 from tests.conftest import Both, lifetimes, url_of
 from tests.support.chains import Broken, Desk, Marked, Switch, for_everyone, stream_of
+from tests.support.raw import reply
 from tests.support.servers import TWO, Farm, wait_for
+from tests.support.withheld import cancelled_at_each_trip
 
 USERS = 8
 
@@ -197,6 +199,20 @@ async def test_a_leader_that_is_cancelled_lets_the_others_ask(client: Client, wa
     answers = await crowd.ask(leave=True)
     assert isinstance(answers[0], asyncio.CancelledError)
     assert all(str(answer).startswith("answer for") for answer in answers[1:])
+
+
+async def test_who_is_cancelled_at_any_trip_keeps_nobody_waiting(client: Client) -> None:
+    desk = Desk(client, Both(asynchronous=True), classifier=Marked())
+    leases: list[Any] = []
+
+    async def turn(number: int) -> None:
+        leases.append(reply(client, "KEYS", "*:lease:*"))
+        await desk.say(f"N: {number}", f"s{number}")
+
+    await desk.say("N: a")
+    trips = await cancelled_at_each_trip(client, turn)
+    assert trips == 2
+    assert leases == [[]] * (trips + 1)
 
 
 async def test_a_leader_that_is_too_slow_is_not_waited_for(client: Client, both: Both) -> None:

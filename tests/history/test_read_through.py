@@ -20,6 +20,7 @@ from tests.conftest import Both, url_of
 from tests.support.chains import Broken, Desk, Marked, Switch
 from tests.support.raw import reply
 from tests.support.servers import PATIENT_S, TWO, Farm
+from tests.support.withheld import cancelled_at_each_trip
 
 
 @pytest.fixture(params=TWO)
@@ -171,6 +172,29 @@ async def test_of_many_that_miss_one_loads(client: Client, both: Both, monkeypat
             found = list(pool.map(lambda kept: kept.messages, made))
     assert [texts(one) for one in found] == [["one", "two", "three"]] * 8
     assert database.loads == ["s"]
+
+
+async def test_who_is_cancelled_while_it_loads_keeps_nobody_waiting(client: Client) -> None:
+    async def stuck(_session_id: str) -> list[BaseMessage]:
+        loading.set()
+        await asyncio.Event().wait()
+        return []
+
+    loading, leases = asyncio.Event(), list[Any]()
+    first = asyncio.create_task(RedisChatMessageHistory("s", client, ttl_s=60, loader=stuck).aget_messages())
+    await loading.wait()
+    assert len(reply(client, "KEYS", "*:lease:*")) == 1
+    first.cancel()
+    assert isinstance((await asyncio.gather(first, return_exceptions=True))[0], asyncio.CancelledError)
+
+    async def read(number: int) -> None:
+        leases.append(reply(client, "KEYS", "*:lease:*"))
+        database = Database(**{f"s{number}": [HumanMessage("a")]})
+        await RedisChatMessageHistory(f"s{number}", client, ttl_s=60, loader=database).aget_messages()
+
+    trips = await cancelled_at_each_trip(client, read)
+    assert trips >= 4
+    assert leases == [[]] * (trips + 1)
 
 
 async def test_one_that_waits_in_vain_loads_by_itself(

@@ -137,7 +137,7 @@ async def test_who_cannot_start_in_time_is_refused_at_once(make: Make, both: Bot
     limiter = make(Limit(1, "1h"))
     await both(limiter.reserve)("ana")
     trips.clear()
-    with pytest.raises(RateLimitedError, match=r"1 requests in 3600 s is used up; try again in 3\.6e\+03 s") as raised:
+    with pytest.raises(RateLimitedError, match=r"requests in 3600 s is used up; try again in 3\d+ s") as raised:
         await both(limiter.reserve)("ana")
     assert len(trips) == 1
     assert raised.value.retry_after_s == pytest.approx(3600, abs=60)

@@ -375,6 +375,13 @@ async def test_a_tenant_is_exported_and_erased(client: Client, both: Both, world
 
 
 def test_what_cannot_keep_anything_of_a_user_is_refused() -> None:
-    for wrong in ({"counts": [object()]}, {"values": [object()]}):
+    memory = ConversationMemory("memory://")
+    for wrong in (
+        {"counts": [object()]},
+        {"values": [object()]},
+        {"answers": [memory]},
+        {"answers": memory.answers},
+        {"store": "store"},
+    ):
         with pytest.raises(InvalidInputError):
-            RedisUsers("memory://", **wrong)  # type: ignore[arg-type]
+            RedisUsers("memory://", **wrong)

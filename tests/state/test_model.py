@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.language.classify.question_type import QuestionType
-from langchain_redis_memory.language.phrases import key_of, language_of, phrases
+from langchain_redis_memory.language.phrases import key_of, language_of, phrases, phrases_in
 from langchain_redis_memory.redis.codec.values import pack, unpack_raw
 from langchain_redis_memory.state.model import (
     MOST_ENTITIES,
@@ -204,6 +204,7 @@ def test_the_language_of_a_text(text: str, language: str | None) -> None:
 
 @given(st.text(max_size=3000))
 def test_any_text_has_phrases_that_are_bounded(text: str) -> None:
+    assert phrases_in(text, language_of(text), 2) == phrases(text)[:2]
     for phrase in phrases(text):
         assert 1 < len(phrase.text) <= 80
     assert language_of(text) is None or len(str(language_of(text))) == 2

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from langchain_core.embeddings import Embeddings
+from langchain_core.embeddings import DeterministicFakeEmbedding, Embeddings
 from langgraph.store.base import GetOp, PutOp, SearchOp
 
-from langchain_redis_memory.errors import ConfigError, InvalidInputError, UnserialisableError
+from langchain_redis_memory.errors import ConfigError, InvalidInputError, ServerError, UnserialisableError
 from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.store import filters
 from langchain_redis_memory.store.redis_store import RedisStore
@@ -137,6 +138,23 @@ async def test_every_engine(farm: Any, prefix: str, watch: Any, both: Both, engi
             client,
             *(("FT.DROPINDEX", name) for name in raw(client, ("FT._LIST",))[0] if name.startswith(prefix.encode())),
         )
+    await client.aclose()
+
+
+async def test_vectors_of_another_model_are_refused_and_it_is_said_what_to_do(
+    farm: Any, prefix: str, watch: Any, both: Both
+) -> None:
+    url = farm.url("search")
+    watch(url, prefix)
+    client = Client.from_url(url, prefix=prefix)
+    old, new = (
+        RedisStore(client, index={"dims": dims, "embed": DeterministicFakeEmbedding(size=dims)}, engine="vector_sets")
+        for dims in (3, 4)
+    )
+    await both(old.put)(("m",), "a", {"text": "x"})
+    for call in (partial(both(new.put), ("m",), "b", {"text": "x"}), partial(both(new.search), ("m",), query="x")):
+        with pytest.raises(ServerError, match=r"set has 3: another embedding model .* or another prefix"):
+            await call()
     await client.aclose()
 
 

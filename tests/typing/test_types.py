@@ -6,9 +6,13 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
 import pytest
+from langchain.agents import create_agent
 from langchain_core.documents import Document
-from langchain_core.messages import BaseMessage, HumanMessage
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.output_parsers import StrOutputParser
 from langchain_core.outputs import Generation
+from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from langgraph.checkpoint.base import CheckpointTuple
 from langgraph.store.base import GetOp, Item, Result, SearchItem
@@ -16,6 +20,7 @@ from pydantic import BaseModel
 from typing_extensions import assert_type
 
 from langchain_redis_memory import (
+    AnswerCacheMiddleware,
     CachedEmbeddings,
     CachedRetriever,
     Client,
@@ -26,6 +31,7 @@ from langchain_redis_memory import (
     Explanation,
     HistoryOptions,
     MemoryAnswers,
+    MemoryMiddleware,
     PruneReport,
     RagCache,
     RedisAgentState,
@@ -42,15 +48,18 @@ from langchain_redis_memory import (
     Session,
     SessionPage,
     Stats,
+    TokenBudgetMiddleware,
+    ToolCacheMiddleware,
     Turn,
     Verdict,
+    cached_model,
 )
 from langchain_redis_memory.cache.advice import MissedQuestion
 from langchain_redis_memory.cache.answers.answer_cache import Answer
 from langchain_redis_memory.cache.semantic.search import SemanticHit
 from langchain_redis_memory.conversation.runnable import RememberingRunnable
 from langchain_redis_memory.language.classify import LinguisticClassifier
-from tests.support.chains import LetterEmbeddings, look_up
+from tests.support.chains import LetterEmbeddings, PureModel, look_up
 from tests.support.saves import checkpoint, loop, place
 
 
@@ -101,7 +110,10 @@ def test_states(prefix: str) -> None:
 def test_conversations(prefix: str) -> None:
     with Client.from_url(f"memory://{prefix}") as client:
         memory = ConversationMemory(client)
-        assert_type(memory.wrap(RunnableLambda(lambda _: "yes")), RememberingRunnable)
+        chain = ChatPromptTemplate.from_template("{question}") | PureModel()
+        assert_type(memory.wrap(chain, scope="typed"), RememberingRunnable[AIMessage])
+        config = RunnableConfig(configurable={"session_id": "s"})
+        assert_type(memory.wrap(chain | StrOutputParser(), scope="typed").invoke("What is Redis?", config), str)
         assert_type(memory.unstored, int)
         assert_type(memory.flush(), int)
         assert_type(memory.answers.stats(), Stats)
@@ -109,6 +121,16 @@ def test_conversations(prefix: str) -> None:
         chat = memory.wrap(RunnableLambda(lambda _: "yes"), scope="typed")
         assert_type(memory.answers.explain("What is Redis?", None, chat), Explanation[Answer])
         assert_type(memory.answers.bind(tenant="acme"), MemoryAnswers)
+
+
+def test_models_and_middleware(prefix: str) -> None:
+    with Client.from_url(f"memory://{prefix}") as client:
+        model = cached_model(PureModel(), RedisCache(client))
+        assert_type(model, BaseChatModel)
+        assert_type(cached_model(PureModel().bind(stop=["."]), RedisCache(client)), Runnable[Any, AIMessage])
+        budget, tools = TokenBudgetMiddleware(client, per_user=5), ToolCacheMiddleware(client, tools={"search": 60})
+        middleware = [MemoryMiddleware(ConversationMemory(client)), budget, tools, AnswerCacheMiddleware(client)]
+        create_agent(model, tools=[], middleware=middleware)
 
 
 def test_classifier() -> None:
@@ -245,4 +267,4 @@ def test_wrapped_chain(prefix: str) -> None:
         chat = ConversationMemory(client).wrap(RunnableLambda(lambda _: "yes"), look_up, scope="typed")
         assert_type(chat.retriever, Runnable[Any, Any] | None)
         assert_type(chat.scope, str)
-        assert_type(chat.stream("q", {"configurable": {"session_id": "s"}}), Iterator[Any])
+        assert_type(chat.stream("q", {"configurable": {"session_id": "s"}}), Iterator[str])

@@ -12,6 +12,7 @@ from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.ops import Op, ask
 from langchain_redis_memory.redis.capabilities import Server
 from langchain_redis_memory.redis.client.client import Client, Trip
+from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.vectors.choose import check, engine
 from langchain_redis_memory.vectors.engine import Bound, Collection, Engine, Point, VectorHits, as_vectors
 from langchain_redis_memory.vectors.exact_scan import PAGE, ExactScan
@@ -333,3 +334,15 @@ def test_nothing_to_do_sends_nothing(client: Client, trips: list[Trip]) -> None:
         client.run(make().add(col, []))
         client.run(make().remove(col, []))
     assert trips == []
+
+
+def test_a_small_vector_set_is_filtered_one_by_one() -> None:
+    made, col = VectorSets(DIMS), Collection(KeySpace("small"), "test", "c")
+
+    def asked(size: int, tags: tuple[str, ...] = ("t",)) -> bool:
+        op = made.search(col, rows(1)[0], 10, tags)
+        op.read(([], size)[: len(op.commands)])
+        return "TRUTH" in op.commands[0]
+
+    assert [asked(size) for size in (20_000, 20_001, 0, 5)] == [False, True, False, True]  # by the size of before
+    assert not asked(5, ())

@@ -8,24 +8,26 @@ also finds questions that mean the same.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, BaseMessage
 
 from langchain_redis_memory.cache.marks import Marks, marks_of
 from langchain_redis_memory.errors import CorruptDataError, UnserialisableError
+from langchain_redis_memory.frozen import Frozen, replace
 from langchain_redis_memory.ops import Flow, Op
 from langchain_redis_memory.redis.codec.messages import decode_message, encode_message
-from langchain_redis_memory.redis.codec.values import digest, pack, unpack
+from langchain_redis_memory.redis.codec.values import digest, is_document, pack, unpack
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.ttl import milliseconds
 
+if TYPE_CHECKING:
+    from langchain_core.documents import Document
 
-@dataclass(frozen=True)
-class CacheQuestion:
+
+class CacheQuestion(Frozen):
     """Describes a question to an answer cache: its words, and everything else that the answer depends on.
 
     Args:
@@ -59,6 +61,11 @@ class CacheQuestion:
     ttl_s: float | None = field(default=None, compare=False)
     notes: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
+    @property
+    def unanswered(self) -> str:
+        """What is said of a miss: a question that leans on its conversation may be answered in others."""
+        return f"there is no answer to it{' in this context' if self.memory else ''}"
+
     def lifetime_ms(self, ttl_ms: int) -> int:
         """Returns the lifetime to store the answer with: the cache's own, or this turn's bound where that is shorter.
 
@@ -73,6 +80,21 @@ class CacheQuestion:
     def key(self) -> str:
         """Returns the key of this question's answer, which only the very same question shares."""
         return self.space.answer(self.entry)
+
+    def asked_for(self, audience: str, ttl_s: float | None = None) -> CacheQuestion:
+        """Returns the question as it is asked for an audience, whose answer is kept for so long at most."""
+        same = audience == self.audience and ttl_s == self.ttl_s
+        return self if same else replace(self, audience=audience, ttl_s=ttl_s)
+
+    def is_named_as(self, other: CacheQuestion) -> bool:
+        """Returns whether another question of the tenant has this one's key.
+
+        One that is made of the very same parts takes the name over: it is a digest, which takes as long as a trip.
+        """
+        mine, theirs = vars(self), vars(other)
+        if self.audience == other.audience and all(mine[part] is theirs[part] for part in _DECIDING):
+            mine["entry"] = other.entry
+        return self.entry == other.entry
 
     @property
     def marks(self) -> Marks:
@@ -95,6 +117,10 @@ class CacheQuestion:
         return self.space.blind(bytes.fromhex(digest(parts))).hex()
 
 
+_DECIDING = ("space", "agent", "scope", "question", "context", "given", "query", "memory")
+"""What decides the key, besides the audience."""
+
+
 def seen_by_model(message: BaseMessage) -> list[Any]:
     """Returns the parts of a message that a model sees: all but its ids and what was measured when it was made."""
     calls = [(call["name"], call["args"]) for name in _CALLS for call in getattr(message, name, [])]
@@ -105,8 +131,7 @@ def seen_by_model(message: BaseMessage) -> list[Any]:
 _CALLS = ("tool_calls", "invalid_tool_calls")
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(Frozen):
     """Holds an answer of a chain, with what it cost to make and why it may be served again.
 
     Args:
@@ -235,7 +260,7 @@ def _answer(stored: Any, left_ms: int | None) -> Answer | None:
     _, kind, body, output, documents, *made = stored
     if any(type(number) is not int for number in made) or not (output is None or isinstance(output, dict)):
         return None
-    if not isinstance(documents, list) or not all(isinstance(document, Document) for document in documents):
+    if not isinstance(documents, list) or not all(map(is_document, documents)):
         return None
     value = decode_message(body) if kind == "message" else body if kind == "text" else None
     if not isinstance(value, AIMessage | str):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from langchain_redis_memory.cache import epochs
@@ -25,6 +24,7 @@ from langchain_redis_memory.cache.marks import AnswerFilter, Marks, marks_from, 
 from langchain_redis_memory.cache.semantic.candidate import Candidate
 from langchain_redis_memory.cache.stats import Tally
 from langchain_redis_memory.errors import DecryptionError, InvalidInputError
+from langchain_redis_memory.frozen import replace
 from langchain_redis_memory.ops import Flow, Op, Reply, ask, merge, pure
 from langchain_redis_memory.redis import expiring_hash
 from langchain_redis_memory.redis.client.settings import read_settings

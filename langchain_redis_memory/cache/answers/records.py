@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from langchain_redis_memory.cache.answers.answer_cache import (
@@ -16,6 +15,7 @@ from langchain_redis_memory.cache.answers.answer_cache import (
 from langchain_redis_memory.cache.marks import AnswerFilter
 from langchain_redis_memory.cache.semantic.candidate import Candidate
 from langchain_redis_memory.cache.stats import Tally
+from langchain_redis_memory.frozen import replace
 from langchain_redis_memory.ops import Flow, Op
 from langchain_redis_memory.redis.keys import KeySpace
 

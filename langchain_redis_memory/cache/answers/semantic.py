@@ -7,7 +7,6 @@ question is searched by meaning, together with what was said before it where it 
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 from langchain_core.embeddings import Embeddings
@@ -29,6 +28,7 @@ from langchain_redis_memory.cache.semantic.entries import StoredAnswer
 from langchain_redis_memory.cache.semantic.search import NewAnswer, SearchResult, SemanticHit
 from langchain_redis_memory.cache.semantic.tenants import SearchOptions, TenantSearches
 from langchain_redis_memory.checks import check_number
+from langchain_redis_memory.frozen import replace
 from langchain_redis_memory.ops import Flow, Op, merge, pure
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.ttl import FromSettings, jittered, lifetime, milliseconds

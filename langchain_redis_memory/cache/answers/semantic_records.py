@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from hashlib import blake2b
 
 from langchain_core.messages import HumanMessage, SystemMessage
@@ -31,6 +30,7 @@ from langchain_redis_memory.cache.semantic.prompt_reader import indents_of
 from langchain_redis_memory.cache.semantic.search import SemanticQuery, observations_of
 from langchain_redis_memory.cache.semantic.tenants import TenantSearches
 from langchain_redis_memory.cache.stats import Tally
+from langchain_redis_memory.frozen import replace
 from langchain_redis_memory.language.need.need import Need, need_of, read_need
 from langchain_redis_memory.ops import Flow, Op, ask
 from langchain_redis_memory.redis.codec.values import pack

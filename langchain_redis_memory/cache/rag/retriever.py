@@ -11,7 +11,6 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, cast
-from uuid import uuid4
 
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
@@ -25,17 +24,17 @@ from typing_extensions import Unpack
 from langchain_redis_memory.cache import epochs
 from langchain_redis_memory.cache.best_effort import CacheUnavailable
 from langchain_redis_memory.cache.rag.results import CachedResult, cleared, decode_result, documents_of, encode_result
-from langchain_redis_memory.cache.rag.seen import seen_by
+from langchain_redis_memory.cache.rag.seen import RetrieverScope, seen_by
 from langchain_redis_memory.cache.sharded_entries import ShardedEntries
 from langchain_redis_memory.cache.sharing import unrepeatable
 from langchain_redis_memory.cache.single_flight import SingleFlight
 from langchain_redis_memory.cache.stats import Stats, read_stats_flow
-from langchain_redis_memory.checks import check_number
+from langchain_redis_memory.checks import check_number, check_type
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.ops import Flow, Invoke, Now, Op, ask, merge, pure
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
-from langchain_redis_memory.redis.codec.fingerprint import deciding_settings, describable, fingerprint
+from langchain_redis_memory.redis.codec.fingerprint import deciding_settings, describable
 from langchain_redis_memory.redis.codec.values import digest
 from langchain_redis_memory.redis.expiring_hash import Item, NewItem
 from langchain_redis_memory.redis.ttl import jittered, milliseconds
@@ -95,7 +94,7 @@ class CachedRetriever(ClientOwner, BaseRetriever):
     _client: Client = PrivateAttr()
     _tier: ShardedEntries = PrivateAttr()
     _epoch: str = PrivateAttr()
-    _scope: str = PrivateAttr()
+    _scope: RetrieverScope = PrivateAttr()
     _ttl_ms: int = PrivateAttr()
     _stale_ms: int = PrivateAttr()
     _empty_ms: int = PrivateAttr()
@@ -121,8 +120,11 @@ class CachedRetriever(ClientOwner, BaseRetriever):
     ) -> None:
         wire = connect(client, owner=type(self), **server)
         epoch = wire.keys(tenant).epoch("search", corpus)
-        if retriever is None:
-            raise ConfigError("a retriever must be given, as in CachedRetriever(client, retriever)")
+        if not isinstance(retriever, Runnable) and not callable(retriever):
+            msg = (
+                "a retriever must be given, as in CachedRetriever(client, retriever); vector stores have as_retriever()"
+            )
+            raise ConfigError(msg)
         ttl_ms, empty_ms = milliseconds(ttl_s), milliseconds(empty_ttl_s, "empty_ttl_s")
         stale_ms = milliseconds(stale_s, "stale_s") if ttl_ms else 0
         flights = SingleFlight(milliseconds(single_flight_s, "single_flight_s"))
@@ -137,19 +139,7 @@ class CachedRetriever(ClientOwner, BaseRetriever):
         self._client, self._epoch, self._flights = wire, epoch, flights
         self._ttl_ms, self._stale_ms, self._empty_ms = ttl_ms, stale_ms, empty_ms
         self._tier = tier or ShardedEntries(wire, tenant, "search", corpus)
-        self._scope = self._described(name)
-
-    def _described(self, name: str | None) -> str:
-        if name is not None:
-            return f"name:{name}"
-        described = fingerprint(self.retriever)
-        if described is not None:
-            return f"described:{described}"
-        _log.info(
-            "the retriever cannot be described, so its cached results serve only this object; "
-            "name it with CachedRetriever(..., name='...') to share them across processes"
-        )
-        return f"private:{uuid4()}"
+        self._scope = RetrieverScope(self.retriever, name)
 
     # --- LangChain's interface ----------------------------------------------------------------------------------------
 
@@ -273,10 +263,11 @@ class CachedRetriever(ClientOwner, BaseRetriever):
         self, query: str, callbacks: Any, settings: Mapping[str, Any] | None, kwargs: dict[str, Any]
     ) -> bytes | None:
         """Names a result by all that decides it; None for what cannot be part of a name."""
+        check_type(query, str, "a query", "text (a chain that is given a dict: itemgetter('question') | retriever)")
         deciding = [deciding_settings(settings or {}), kwargs, seen_by(self.retriever, settings or {}, callbacks)]
         if not describable(deciding):
             return None
-        asked = digest({"query": query.strip(), "retriever": self._scope, "given": deciding})
+        asked = digest({"query": query.strip(), "retriever": self._scope.now(), "given": deciding})
         return self._tier.name(bytes.fromhex(asked))
 
     def _delete(
@@ -331,7 +322,8 @@ class CachedRetriever(ClientOwner, BaseRetriever):
         began: float = yield Now()
         tally = self._tier.tally
         try:
-            cached = yield from self._tier.best_effort(self._find_flow(lease, self._reads(name, tokens)))
+            finding = self._tier.best_effort(self._find_flow(lease, self._reads(name, tokens)))
+            cached = yield from self._flights.cancellable_flow(finding, lambda: lease)
         except CacheUnavailable:
             cached = None
         tally.add("misses" if cached is None else "hits")

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import suppress
-from threading import Lock
 from typing import Any
 
 from langchain_redis_memory.cache.best_effort import CacheUnavailable
 from langchain_redis_memory.cache.llm_flows import LLMCacheFlows
 from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.locks import new_lock
 from langchain_redis_memory.ops import Flow, ask, merge
 from langchain_redis_memory.peers.adoption import AdoptFrom, AtOrigin
 from langchain_redis_memory.peers.records import SavedAnswer
@@ -37,7 +37,7 @@ class SemanticAdoption(AtOrigin):
         (pattern,) = self._answers.patterns
         self._scan = KeyScan(self._origin.keys(), pattern)
         self._left: deque[bytes] = deque()
-        self._one_at_a_time = Lock()
+        self._one_at_a_time = new_lock()
 
     def move_flow(self, flows: LLMCacheFlows[Any, Any], prompt: str) -> Flow[bool]:
         """Moves the answer to a prompt and some others, unless another miss of this process is at it."""

@@ -170,7 +170,8 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
         """Searches; for a miss joins a single flight, whose answer is one to the very same question."""
         result = yield from self._search_flow(query)
         if result.hit is None and self._flights and not result.off:
-            result.hit = yield from self._flights.join_flow(self.lease(query), self.search.exact(query))
+            joining = self._flights.join_flow(self.lease(query), self.search.exact(query))
+            result.hit = yield from self._leading_flow(query, joining)
         return result
 
     def _adopted_flow(

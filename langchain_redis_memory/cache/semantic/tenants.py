@@ -6,7 +6,6 @@ tenant's, to its own key.
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 
@@ -22,6 +21,7 @@ from langchain_redis_memory.checks import check_bounds, check_method, check_numb
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.equivalence import HitPolicy
 from langchain_redis_memory.language.need.policy import NeedPolicy
+from langchain_redis_memory.locks import new_lock
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.keys import KeySpace, check_id
 from langchain_redis_memory.vectors.choose import check_vectors
@@ -93,7 +93,7 @@ class TenantSearches:
         self._max_error = check_number(max_error, "max_error")
         judge = options.judge
         self._judge = judge if judge is None or isinstance(judge, Judge) else Judge(judge)
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._searches: OrderedDict[KeySpace, SemanticSearch] = OrderedDict()
 
     def of(self, space: KeySpace) -> SemanticSearch:

@@ -124,7 +124,7 @@ class CachedFunction(Generic[P, R]):
         arguments = self._bound(args, kwargs)
         options = {
             **self._options,
-            "tags": [tag.format_map(arguments) for tag in self._tags],
+            "tags": [tag.format_map(arguments) if "{" in tag else tag for tag in self._tags],
             "user": None if self._user is None else self._user.format_map(arguments),
             "refresh": force,
         }

@@ -158,28 +158,27 @@ class ValueFlows:
     def get_many_flow(self, keys: Sequence[str]) -> Flow[dict[str, Any]]:
         """Reads values in one trip."""
         began: float = yield Now()
-        found = {key: hit[0] for key in dict.fromkeys(keys) if (hit := self.near_hit(key))}
-        rest = [key for key in dict.fromkeys(keys) if key not in found]
+        names, found = dict.fromkeys(keys), dict[str, Any]()
+        if self.near is not None:
+            found = {key: hit[0] for key in names if (hit := self.near_hit(key))}
+        rest = unsure = [key for key in names if key not in found]
         if id(self) in disabled_here.get() or not rest:
             return found
-        looks: Mapping[str, ValueLookup | None] = {}
         with suppress(CacheUnavailable):
             if self._glances:
-                looks = yield from self.best_effort(ask(self.ops.glance_many(rest)))
-            unsure = [key for key in rest if looks.get(key) is None]
+                bodies, unsure = yield from self.best_effort(ask(self.ops.glance_many(rest)))
+                for key, body in bodies.items():
+                    if hit := self._decoded(body, key):
+                        found[key] = hit[0]
             if unsure:
-                scripted = yield from self.best_effort(ask(merge(*(self.look(key) for key in unsure))))
-                looks = {**looks, **dict(zip(unsure, scripted, strict=True))}
-        for key in rest:
-            look = looks.get(key)
-            if look is None or look.found is None or look.found.stale:
-                continue
-            if hit := self.value(key, look.found, began):
-                found[key] = hit[0]
-        missing = sum([key not in found for key in rest])
+                looks = yield from self.best_effort(ask(merge(*(self.look(key) for key in unsure))))
+                for key, look in zip(unsure, looks, strict=True):
+                    if look.found and not look.found.stale and (hit := self.value(key, look.found, began)):
+                        found[key] = hit[0]
+        missing = len(names) - len(found)
         self.tally.add("hits", len(rest) - missing)
         self.tally.add("misses", missing)
-        return found
+        return {key: found[key] for key in names if key in found}
 
     def update_flow(self, key: str, change: Callable[[Any], Any], default: Any, ttl_ms: int) -> Flow[Any]:
         """Changes a value by compare-and-set, until nobody else was faster; one that is there keeps its lifetime."""
@@ -296,6 +295,12 @@ class ValueFlows:
         In async calls `load` may be a coroutine function; `force` loads in any case, `seen` is what a look-up has just
         given.
         """
+        loading = self._load_flow(key, load, how, force=force, seen=seen)
+        return how.flight.cancellable_flow(loading, lambda: self.ops.shard(key).lease(key))
+
+    def _load_flow(
+        self, key: str, load: Callable[[], Any], how: LoadOptions, *, force: bool, seen: ValueLookup | None
+    ) -> Flow[Any]:
         began: float = yield Now()
         if id(self) in disabled_here.get():
             return (yield making(load, _whole, self._nothing_flow, self._client))

@@ -6,10 +6,10 @@ its bytes come again only if it has another. Of two versions the newer one stays
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from typing import Any, NamedTuple
 
+from langchain_redis_memory.locks import new_lock
 from langchain_redis_memory.redis.codec.values import unpack_raw
 
 _AS_THEY_ARE = (str, bytes, int, float, bool, type(None))
@@ -33,7 +33,7 @@ class NearCache:
     """Values of one cache in this process; those used least recently go."""
 
     def __init__(self, most: int) -> None:
-        self._most, self._lock = most, threading.Lock()
+        self._most, self._lock = most, new_lock()
         self._kept: OrderedDict[str, NearValue] = OrderedDict()
 
     def get(self, key: str) -> NearValue | None:

@@ -126,18 +126,31 @@ class ValueOps:
         values = self.shard(key).values
         return (_TIME, ("HMGET", values, "s", f"v{key}", *(f"t{tag}" for tag in tags))), values
 
-    def glance_many(self, keys: Sequence[str]) -> Op[dict[str, ValueLookup | None]]:
-        """Reads values without scripts, those of a shard by one command, each once; see `glance`."""
+    def glance_many(self, keys: Sequence[str]) -> Op[tuple[dict[str, bytes], list[str]]]:
+        """Reads values without scripts, those of a shard by one command, each once; see `glance`.
+
+        An op of one trip: the bytes of those that are there and fresh, and the names of those whose tags decide.
+        """
         by_shard = list(self._by_shard(keys))
 
-        def read(replies: Sequence[Reply]) -> dict[str, ValueLookup | None]:
+        def read(replies: Sequence[Reply]) -> tuple[dict[str, bytes], list[str]]:
             (seconds, micros), *found = replies
-            now = int(seconds) * 1_000_000 + int(micros)
-            return {
-                name: _seen(now, off, record, (), (), shard.values, name)
-                for (shard, names), (off, *records) in zip(by_shard, found, strict=True)
-                for name, record in zip(names, records, strict=True)
-            }
+            moment = int(seconds) * 1_000 + int(micros) // 1_000
+            fresh: dict[str, bytes] = {}
+            tagged: list[str] = []
+            for (shard, names), (off, *records) in zip(by_shard, found, strict=True):
+                if off and int(off) > moment:
+                    continue
+                decrypt = shard.values.decrypt
+                for name, record in zip(names, records, strict=True):
+                    if record is None or (parsed := _parsed(record)) is None:
+                        continue
+                    (expires, until, _took, _version, signed), body = parsed
+                    if signed:
+                        tagged.append(name)
+                    elif expires == b"0" or int(until) > moment < int(expires):
+                        fresh[name] = decrypt(body, name)
+            return fresh, tagged
 
         reads = [("HMGET", shard.values, "s", *[f"v{name}" for name in names]) for shard, names in by_shard]
         return Op((_TIME, *reads), read)
@@ -288,6 +301,11 @@ class ValueOps:
 
 def _number(key: str) -> int:
     """Numbers the shard that a value is in."""
+    return _numbered(key) if key.__class__ is str else crc32(check_id(key, "key").encode()) % SHARDS
+
+
+@lru_cache(maxsize=4_096)
+def _numbered(key: str) -> int:
     return crc32(check_id(key, "key").encode()) % SHARDS
 
 
@@ -298,6 +316,13 @@ def about_flow(ops: ValueOps, user: Id) -> Flow[dict[str, Any]]:
         if names := (yield from ask(ops.page("*", cursors))):
             found |= yield from ask(ops.tagged(tag, names))
     return {name: unpack(body, name) for name, body in sorted(found.items())}
+
+
+def _parsed(record: bytes) -> tuple[list[bytes], bytes] | None:
+    """Splits a value's record into its head (expiry, freshness, time to make, version, tags) and its bytes."""
+    head, _, body = record.partition(b"\n")
+    parts = head[1:].split(b" ", 4)
+    return (parts, body) if body and len(parts) == 5 and head[:1] == VERSION else None
 
 
 def _left(text: bytes) -> int | None:
@@ -311,11 +336,10 @@ def _seen(
     moment, current = now // 1000, tuple([token or b"0" for token in tokens]) if tags else ()
     if off and int(off) > moment:
         return ValueLookup(now, None, current, True)
-    head, _, body = (record or b"").partition(b"\n")
-    parts = head[1:].split(b" ", 4)
-    if not body or len(parts) < 5 or head[:1] != VERSION:
+    parsed = _parsed(record or b"")
+    if parsed is None:
         return ValueLookup(now, None, current, False)
-    expires, fresh, took, version, signed = parts
+    (expires, fresh, took, version, signed), body = parsed
     if signed:
         names, _, signs = zip(*[one.partition(b"=") for one in signed.split(b" ")], strict=True)
         if names != tuple([tag.encode() for tag in tags]):

@@ -17,7 +17,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from langchain_core.messages import AIMessage, BaseMessage, SystemMessage, ToolMessage
-from langchain_core.messages.utils import count_tokens_approximately
 
 from langchain_redis_memory.checks import check_bounds, check_word
 from langchain_redis_memory.conversation.policy import Rule
@@ -28,6 +27,7 @@ from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.turn_state import NO_STATE, PastTurn, TurnState
 from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.redis.codec.messages import TokenCounter
+from langchain_redis_memory.redis.codec.tokens import count_tokens
 
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
@@ -67,7 +67,7 @@ class MemorySelector:
         self,
         base: int = 10,
         max_tokens: int | None = None,
-        token_counter: TokenCounter = count_tokens_approximately,
+        token_counter: TokenCounter = count_tokens,
         embeddings: Embeddings | None = None,
         scope: Literal["session", "user"] = "session",
     ) -> None:

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from langchain_core.messages import BaseMessage, SystemMessage, ToolMessage
-from langchain_core.messages.utils import count_tokens_approximately
 
 from langchain_redis_memory.checks import check_bounds
 from langchain_redis_memory.conversation.policy import Rule
@@ -20,6 +19,7 @@ from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.redis.codec.messages import TokenCounter
+from langchain_redis_memory.redis.codec.tokens import count_tokens
 
 
 class Selector(Protocol):
@@ -78,7 +78,7 @@ class WindowSelector:
         self,
         base: int = 10,
         max_tokens: int | None = None,
-        token_counter: TokenCounter = count_tokens_approximately,
+        token_counter: TokenCounter = count_tokens,
     ) -> None:
         check_bounds(base=base, max_tokens=max_tokens)
         self.base = base

@@ -84,6 +84,8 @@ def form_signs(s: Sentence) -> None:
 
 def _passive_order(s: Sentence) -> str:
     """What is to be done: "could my order be cancelled", "order 7 needs to be cancelled"."""
+    if "be" not in s.letters:
+        return ""
     definite = s.second in _DEFINITE or any(word.isdigit() for word in s.text.partition(" be ")[0].split())
     asked = s.first == "could" or (
         s.first in ("can", "may", "would") and ("please" in s.inside or definite) and _CONDITION.isdisjoint(s.inside)

@@ -12,8 +12,9 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from importlib import resources
-from typing import Any, NamedTuple
+from typing import Any
 
+from langchain_redis_memory.frozen import Frozen
 from langchain_redis_memory.language.audience.signs import signs
 from langchain_redis_memory.language.audience.verdict import (
     MAX_UNSAFE,
@@ -37,7 +38,7 @@ _SPEAKS, _TOLD, _EVIDENCE = 0.4, 0.05, 6
 """From which weight on a sign is evidence, from which probability on it is told, and how much of it."""
 
 
-class AudienceWeights(NamedTuple):
+class AudienceWeights(Frozen):
     """The weights of the four questions, and the thresholds of their probabilities."""
 
     heads: Mapping[str, LogisticModel]
@@ -58,12 +59,15 @@ class AudienceWeights(NamedTuple):
         by_sign = {name: [heads[head].weights.get(name, 0.0) for head in _ASKED] for name in signs_}
         return cls(heads, AudienceThresholds(by_risk), {**by_sign, **found.get("patterns", {})})
 
-    def of(self, sign: str) -> Sequence[float] | None:
-        """Returns what a sign or a pattern adds to each question; None where it has no weight."""
-        weights = self.by_sign.get(sign)
-        if isinstance(weights, str):
-            weights = self.by_sign[sign] = [float(weight) for weight in weights.split()]
-        return weights
+    def of(self, signs: Mapping[str, str]) -> list[tuple[Sequence[float], str]]:
+        """Returns what signs and patterns add to each question, with the words that speak for each."""
+        found: list[tuple[Sequence[float], str]] = []
+        for sign, words in signs.items():
+            if (weights := self.by_sign.get(sign)) is not None:
+                if isinstance(weights, str):
+                    weights = self.by_sign[sign] = [float(weight) for weight in weights.split()]
+                found.append((weights, words))
+        return found
 
 
 @cache
@@ -99,6 +103,17 @@ def classify_audience(turn: str, *, opaque: bool = True, max_unsafe: float = MAX
 
 
 @lru_cache(2048)
+def doubtful_to_repeat(turn: str) -> AudienceVerdict | None:
+    """Classifies a turn for a chain that knows nobody, without deciding yet, where its answer may not be served again.
+
+    None where no words speak for an effect, a wish to vary or a change, or it cannot be read, so that nothing is clear.
+    """
+    model, found = audience_weights(), signs(turn, unreadable=False)
+    spoken = (max(weights[1:4]) for each in found for weights, words in model.of(each) if words)
+    return weigh(found, model, opaque=False) if any(weight > _SPEAKS for weight in spoken) else None
+
+
+@lru_cache(2048)
 def _classified(turn: str, opaque: bool) -> AudienceVerdict:
     return weigh(signs(turn), audience_weights(), opaque=opaque)
 
@@ -108,7 +123,7 @@ def weigh(sentences: Sequence[Mapping[str, str]], model: AudienceWeights, *, opa
     odds = dict.fromkeys(_ASKED, -20.0)
     spoke: dict[tuple[str, str], float] = {}
     for each in sentences:
-        present = [(weights, words) for name, words in each.items() if (weights := model.of(name)) is not None]
+        present = model.of(each)
         rows = [(0.0,) * len(_ASKED), *(weights for weights, _ in present)]
         for head, column in zip(_ASKED, zip(*rows, strict=True), strict=True):
             odds[head] = max(odds[head], model.heads[head].bias + sum(column))

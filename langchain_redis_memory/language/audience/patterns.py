@@ -24,12 +24,8 @@ _SHORTEST = 5
 """A word of fewer letters has no ending that tells anything."""
 
 
-def shape(word: str, *, capital: bool, common: frozenset[str]) -> str:
-    """Returns what a word counts as: itself, if it is common; else a name, a number, or its ending."""
-    if capital:
-        return "Name"
-    if word in common:
-        return word
+def shape(word: str) -> str:
+    """Returns what a word counts as that is not common and no name: a number, or its ending."""
     if word[0].isdigit():
         return "#"
     if len(word) >= _SHORTEST:
@@ -46,7 +42,9 @@ def patterns(words: Sequence[str], capitals: Sequence[bool], mark: str, common: 
         Their names; each has a colon in it, which no sign has.
     """
     named = False in capitals
-    inside = [shape(word, capital=named and at > 0 and capitals[at], common=common) for at, word in enumerate(words)]
+    inside = [word if word in common else shape(word) for word in words]
+    if named:
+        inside[1:] = ["Name" if capital else word for word, capital in zip(inside[1:], capitals[1:], strict=True)]
     size = len(inside)
     if size > HEAD + TAIL:
         inside = inside[:HEAD] + inside[-TAIL:]

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from langchain_redis_memory.language.audience.words import BE, DEFINITE, FIRST_PERSON, OWN, Sentence, one_of
-from langchain_redis_memory.language.lazy_pattern import lazy_pattern
+from langchain_redis_memory.language.audience.words import (
+    BE,
+    DEFINITE,
+    FIRST_PERSON,
+    OWN,
+    Phrasing,
+    Sentence,
+    one_of,
+)
 
 _PLACES = frozenset("inside outside home here upstairs downstairs indoors".split())
 _TITLES = frozenset("mr mrs ms dr doctor prof miss".split())
@@ -14,9 +21,11 @@ _WHICH = OWN | DEFINITE | _OPEN | {"latest"}
 _EXPLETIVE = BE | frozenset("does that so if when will".split())
 """Words before an "it" or "that" that may point at nothing."""
 _OF_THAT = frozenset("is do of with about to for did does".split())
-_REPORTED = lazy_pattern(
-    r"\b(?:did|has|have) .{2,40}\b(?:say|said|tell|told|prescribe|decide|decided|answer|promise|write)$"
+_REPORTED = Phrasing(
+    "did has have",
+    r"\b(?:did|has|have) .{2,40}\b(?:say|said|tell|told|prescribe|decide|decided|answer|promise|write)$",
 )
+_ASKER = FIRST_PERSON | OWN
 
 
 def person_signs(s: Sentence) -> None:
@@ -24,12 +33,12 @@ def person_signs(s: Sentence) -> None:
     _speaker(s)
     _pointing(s)
     _records(s)
-    home = next((place for place, word in enumerate(s.body) if word in s.lists["home_noun"]), -1)
-    if home >= 0 and "the" in s.body[max(0, home - 2) : home] and s.body[home - 1] != "first":
+    home = s.body.index(noun) if (noun := s.one_of("home_noun")) else 0
+    if home and "the" in s.body[max(0, home - 2) : home] and s.body[home - 1] != "first":
         s.add("home_noun", f"the {s.body[home]}")
     if _A.isdisjoint(s.body[:3]) and "the" not in s.body[:3]:
         s.note("titled", one_of(s.body[1:], _TITLES))
-    if not (s.has("full_name") and s.last in ("write", "said", "say")) and _REPORTED.search(s.text):
+    if not (s.has("full_name") and s.last in ("write", "said", "say")) and _REPORTED.search(s):
         s.add("reported", " ".join(s.body[-2:]))
     anybody = s.second in s.lists["generic"]
     if not anybody and s.last in _PLACES and len(s.body) < (5 if s.last == "home" else 9):
@@ -39,6 +48,8 @@ def person_signs(s: Sentence) -> None:
 
 
 def _speaker(s: Sentence) -> None:
+    if _ASKER.isdisjoint(s.inside):
+        return
     procedure = s.has("procedure")
     for place, before, word, after in s.around():
         if word in OWN or (word == "me" and before in _TO_ME):
@@ -58,7 +69,9 @@ def _speaker(s: Sentence) -> None:
 
 
 def _pointing(s: Sentence) -> None:
-    named = s.inside.isdisjoint(FIRST_PERSON | OWN)
+    if s.lists["pointing"].isdisjoint(s.inside):
+        return
+    named = _ASKER.isdisjoint(s.inside)
     for place, before, word, _ in s.around():
         if word not in s.lists["pointing"] or _points_at_nothing(s, place, before, word):
             continue
@@ -91,7 +104,8 @@ _FILED = frozenset(
 def _records(s: Sentence) -> None:
     """Signs of the asker's records: "my order", "the next invoice"."""
     listing = s.first in ("list", "status", "schedule", "order") and s.first in s.lists["inform"]
-    own = [place for place in range(listing, len(s.body)) if s.body[place] in s.lists["personal_noun"]]
+    nouns = s.lists["personal_noun"]
+    own = [] if nouns.isdisjoint(s.inside) else [at for at in range(listing, len(s.body)) if s.body[at] in nouns]
     records = [place for place in own if _RULED.isdisjoint(s.body[place + 1 : place + 2])]
     if own and not records:
         return  # "the refund policy": a rule about refunds

@@ -21,7 +21,7 @@ def predicate_signs(s: Sentence, *, named: bool) -> None:
         s: The sentence.
         named: Whether a word inside it is capitalised.
     """
-    for name, shown in s.lists.forms(s.text):
+    for name, shown in s.lists.forms(s.text, s.letters):
         history = named and name in _NOBODYS and (name in _OF_NAMES or " in " not in s.text)
         if not history and (named or name != "name_state"):
             s.add(name, shown[:40])

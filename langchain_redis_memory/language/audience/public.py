@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from langchain_redis_memory.language.audience.words import DEFINITE, FIRST_PERSON, OWN, Sentence, one_of
+from langchain_redis_memory.language.audience.words import DEFINITE, FIRST_PERSON, OWN, Phrasing, Sentence, one_of
 from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 
 _CAPABLE = frozenset(
@@ -26,9 +26,10 @@ _NAMED_ONES = DEFINITE | OWN | FIRST_PERSON
 _ANAPHORIC = _NAMED_ONES | {"it", "they", "you"}
 _WAS = frozenset(("was", "were", "did"))
 _DEFINES = lazy_pattern(r"(?:what(?:'s|s| is| are)|what was|define|explain|describe) ")
-_MEANS = lazy_pattern(
+_MEANS = Phrasing(
+    "what meaning definition",
     r"\bwhat (?:does|do) .{1,60}\b(?:mean|do|stand for|return|contain|consist of|look like|taste like)$"
-    r"|\bmeaning of\b|\bdefinition of\b"
+    r"|\bmeaning of\b|\bdefinition of\b",
 )
 _WHAT_THE_OF = lazy_pattern(
     r"(?:(?:what|who)(?:'s|s| is| are| was| were)|(?:tell|give) me) the "
@@ -43,7 +44,7 @@ def public_signs(s: Sentence) -> None:
     first, second, third, lists, shown = s.first, s.second, s.third, s.lists, s.text[:40]
     lasts = not s.has(*_CHANGES)
     _defines(s)
-    if _MEANS.search(s.text):
+    if _MEANS.search(s):
         s.add("meaning", shown)
     noun = one_of(s.body[:7], lists["public_noun"])
     s.note("public_noun public_fragment" if s.has("fragment") else "public_noun", noun)
@@ -105,21 +106,26 @@ def _past_facts(s: Sentence) -> None:
         s.add("about_name" if _WAS.isdisjoint(s.body[:3]) else "about_name past_name")
 
 
-_JOINT = (
-    ("i_plain", "i", "", "can_i procedure wish_know inform"),
-    ("any_fragment", "any", "fragment", ""),
-    ("procedure_plain", "procedure", "", "own_procedure pointing me"),
-    ("nobody", "", "", "own own_procedure i i_procedure me pointing record"),
-    ("can_i_general", "can_i", "indefinite", "own me pointing"),
+_JOINT = tuple(
+    (name, frozenset(present.split()), frozenset(absent.split()))
+    for name, present, absent in (
+        ("i_plain", "i", "can_i procedure wish_know inform"),
+        ("any_fragment", "any fragment", ""),
+        ("procedure_plain", "procedure", "own_procedure pointing me"),
+        ("nobody", "", "own own_procedure i i_procedure me pointing record"),
+        ("can_i_general", "can_i indefinite", "own me pointing"),
+    )
 )
-"""Signs that stand together: the name of both, the sign whose words they show, another one, and those that are not."""
+"""Signs that stand together: the name of all, those that are there, and those that are not."""
+_SHOWN = {"i_plain": "i", "any_fragment": "any", "procedure_plain": "procedure", "can_i_general": "can_i"}
+"""The sign whose words they show."""
 
 
 def joint_signs(s: Sentence) -> None:
     """Notes pairs of signs that say more together."""
-    for name, shown, other, absent in _JOINT:
-        if all(s.has(each) for each in (shown, other) if each) and not s.has(*absent.split()):
-            s.add(name, s.signs.get(shown, ""))
+    for name, present, absent in _JOINT:
+        if present <= s.signs.keys() and absent.isdisjoint(s.signs):
+            s.add(name, s.signs[_SHOWN[name]] if name in _SHOWN else "")
     can_i = s.signs.get("can_i", "")
     s.note("can_we", can_i if can_i.endswith("we") else "")
     if s.has("rates"):

@@ -63,22 +63,22 @@ class SentenceWords(NamedTuple):
     written: list[str]
     mark: str
 
-    @property
     def capitals(self) -> list[bool]:
-        """Whether each word has a capital, "I" apart."""
-        return [word[0].isupper() and word not in ("I", "I'm", "I've", "I'd", "I'll") for word in self.written]
+        """Tells whether each word has a capital, "I" apart."""
+        return [word[0].isupper() and word not in _I for word in self.written]
 
-    @property
-    def named(self) -> bool:
-        """Whether a word behind the first one is capitalised; not where everything is."""
-        capital = self.capitals
-        return False in capital and any(capital[1:])
 
-    @property
-    def full_name(self) -> bool:
-        """Whether there are two capitalised words in a row behind the first word; not where everything is."""
-        capital = self.capitals
-        return capital.count(False) > 1 and any(one and two for one, two in pairwise(capital[1:]))
+_I = frozenset(("I", "I'm", "I've", "I'd", "I'll"))
+
+
+def is_named(capitals: list[bool]) -> bool:
+    """Tells whether a word behind the first one is capitalised; not where everything is."""
+    return True in capitals[1:] and False in capitals
+
+
+def has_full_name(capitals: list[bool]) -> bool:
+    """Tells whether there are two capitalised words in a row behind the first word; not where everything is."""
+    return True in capitals[1:] and capitals.count(False) > 1 and (True, True) in pairwise(capitals[1:])
 
 
 def sentences(tokens: TurnTokens) -> list[SentenceWords]:

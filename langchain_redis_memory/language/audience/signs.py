@@ -13,15 +13,25 @@ from langchain_redis_memory.language.audience.patterns import patterns
 from langchain_redis_memory.language.audience.person import person_signs
 from langchain_redis_memory.language.audience.predicate import predicate_signs
 from langchain_redis_memory.language.audience.public import joint_signs, public_signs
-from langchain_redis_memory.language.audience.sentences import SentenceWords, sentences, start
+from langchain_redis_memory.language.audience.sentences import (
+    SentenceWords,
+    has_full_name,
+    is_named,
+    sentences,
+    start,
+)
 from langchain_redis_memory.language.audience.words import BE, Sentence, WordLists, word_lists
 from langchain_redis_memory.language.audience.world import time_signs, vary_signs, world_signs
 from langchain_redis_memory.language.lexicon import lexicon
 from langchain_redis_memory.language.turn_tokens import read
 
 
-def signs(turn: str) -> list[dict[str, str]]:
+def signs(turn: str, *, unreadable: bool = True) -> list[dict[str, str]]:
     """Finds the signs of every sentence that asks or orders, or of all where none does.
+
+    Args:
+        turn: What the user said.
+        unreadable: Whether a turn that cannot be read is looked at as well; else that is its one sign.
 
     Returns:
         Per sentence the names of its signs, with the words that speak for each; at least one sentence.
@@ -31,11 +41,13 @@ def signs(turn: str) -> list[dict[str, str]]:
     if not found:
         return [{"unreadable": turn.strip()[:40]}]
     lists = word_lists()
+    why = lexicon("en").unreadable(tokens, lists.known)
+    if why and not unreadable:
+        return [{"unreadable": why}]
     saying = [each for each in found if each.mark == "?" or not lists["exclamation"].issuperset(each.words)]
     every = [_sentence(each, lists) for each in saying or found]
     asking = [each for each in every if "tells" not in each]
     telling = [each for each in every if "tells" in each]
-    why = lexicon("en").unreadable(tokens, lists.known)
     if why or not asking:
         return [{**each, **({"unreadable": why} if why else {"only_tells": ""})} for each in asking or telling]
     context: dict[str, str] = {}
@@ -76,16 +88,17 @@ def _sentence(each: SentenceWords, lists: WordLists) -> dict[str, str]:
     """The signs of one sentence."""
     at, polite = start(each.words, lists)
     body = each.words[at:] or each.words
-    capitals = each.capitals[-len(body) :]
+    written = each.capitals()
+    capitals = written[-len(body) :]
     if at and len(body) > 2 and body[-1] in BE and body[0] in lists["wh"]:  # "tell me what asthma is": what is asthma
         body, capitals = ([*part[:1], *part[-1:], *part[1:-1]] for part in (body, capitals))
     found = Sentence(body, each.mark, polite=polite)
-    if each.full_name:
+    if has_full_name(written):
         found.add("full_name")
     form_signs(found)
     person_signs(found)
     time_signs(found)
-    predicate_signs(found, named=each.named)
+    predicate_signs(found, named=is_named(written))
     world_signs(found)
     vary_signs(found)
     public_signs(found)

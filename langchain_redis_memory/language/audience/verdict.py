@@ -49,6 +49,9 @@ class AudienceThresholds(NamedTuple):
 
     by_risk: Mapping[str, Mapping[float, float]]
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(...)"  # thirty numbers, the same in every verdict
+
     def threshold(self, head: str, max_unsafe: float) -> float:
         """Returns the probability below which a turn is not of a kind; 0 (never) where no risk is so small."""
         return max((value for risk, value in self.by_risk.get(head, {}).items() if risk <= max_unsafe), default=0.0)

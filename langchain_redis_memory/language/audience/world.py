@@ -4,35 +4,39 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from langchain_redis_memory.language.audience.words import BE, Sentence, one_of
+from langchain_redis_memory.language.audience.words import BE, Phrasing, Sentence, one_of
 from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 
 _YEAR = lazy_pattern(r"(?:1[0-9]{3}|20[01][0-9]|202[0-4])(?:s|'s)?$")
 _VERSION = frozenset("version release latest newest price ruling".split())
-_HOURS = lazy_pattern(
+_HOURS = Phrasing(
+    "hours times open close",
     r"\b(?:opening|business|visiting|office|closing) (?:hours|times)\b"
     r"|\b(?:when|what time) (?:does|do) (?!my\b|our\b)[\w' -]+ (?:open|close)\b(?! today| tonight| tomorrow)"
     r"|\bwhen (?:is|are) (?!my\b|our\b)[\w' -]+ open$"
-    r"|^(?:is|are) (?!it\b|there\b)[\w' -]+ open on (?:\w+days|holidays|weekends)\b"
+    r"|^(?:is|are) (?!it\b|there\b)[\w' -]+ open on (?:\w+days|holidays|weekends)\b",
 )
 """When something is open as a rule."""
-_GAUGE = lazy_pattern(
+_GAUGE = Phrasing(
+    "how temperature showing shown playing running online delayed cancelled canceled left taken leading "
+    "order shut day week moment hour free available booked",
     r"\bhow (?:full|empty|charged|busy|crowded|packed|warm|cold|hot|humid|windy|loud|bright|dirty|clean|slow) "
     r"(?:is|are) "
     r"(?:the|my|our|it|[\w']+'s)\b|\bhow (?:long|short) (?:is|are) the (?:\w+ )?(?:queues?|lines?|waits?|delays?)\b"
     r"|\btemperature (?:in|at|on|outside|inside) |^(?:which|what|how many)\b.* (?:is|are) (?:currently |still |being )?"
     r"(?:showing|shown|playing|running|online|delayed|cancelled|canceled|left|taken|leading|out of order|shut)\b"
     r"|\bof the (?:day|week|moment|hour)\b|^(?:is|are) there (?:still )?[\w ]{0,24}\b(?:left|free|available)\b"
-    r"|\b(?:is|are) (?:free|available|taken|booked) (?:at|on (?!\w+days\b)|tonight|tomorrow|this|next|until)\b"
+    r"|\b(?:is|are) (?:free|available|taken|booked) (?:at|on (?!\w+days\b)|tonight|tomorrow|this|next|until)\b",
 )
 """Measures and states of this moment."""
 _OF_WORLD = lazy_pattern(
     r"\b(?:for|of|about|during|after|with) (?:an? )?(?:\w+ )?(?:wait|delay|score)\b|\bwait$|\ban? (?:\w+ )?score\b"
 )
 _NOT_STATE = lazy_pattern(r"\bavailable (?:(?:for|to) all|in (?!the\b|stock\b)|as |on request)|\bcosts? extra\b")
-_WORTH = lazy_pattern(
+_WORTH = Phrasing(
+    "rate rates worth price",
     r"\b(?:exchange|conversion|interest|mortgage|savings) rates?\b"
-    r"|\bworth$|\bworth (?!it\b|the\b|an?\b|\w+ing\b)|\bprice of\b"
+    r"|\bworth$|\bworth (?!it\b|the\b|an?\b|\w+ing\b)|\bprice of\b",
 )
 _PRESENCE = lazy_pattern(
     r"^(?:is|are) (?!there\b|it\b|this\b|that\b|an? |the (?:word|name|idea)\b)[\w'. ]{2,30} "
@@ -41,19 +45,21 @@ _PRESENCE = lazy_pattern(
     r"|around|away|on (?:leave|duty|call))$"
 )
 """Whether somebody is there."""
-_HOW_MUCH = lazy_pattern(r"how much (?:is|are|for)\b|how much (?:does|do) .*\b(?:cost|costs|sell|go for|charge)\b")
+_HOW_MUCH = Phrasing("much", r"how much (?:is|are|for)\b|how much (?:does|do) .*\b(?:cost|costs|sell|go for|charge)\b")
 _COSTS = lazy_pattern(r"what (?:does|do|is|are) .*\bcosts?\b")
-_CLOCK = lazy_pattern(
+_CLOCK = Phrasing(
+    "time date day year days",
     r"\bwhat(?:'s| is)? ?(?:the )?(?:time|date|day|year)\b(?! (?:was|were|did|do|does)\b)|\bthe time\b"
-    r"|\bdate today\b|\bdays? (?:until|till)\b|^time\b"
+    r"|\bdate today\b|\bdays? (?:until|till)\b|^time\b",
 )
 _ANY_OF = lazy_pattern(r"(?:is|are) there any\b.* (?:of|to|for|about|between|with) (?!the\b|my\b|me\b|us\b)")
-_NEXT = lazy_pattern(r"\bwhen (?:will|is the next)\b|\bnext (?!step)")
-_AGE = lazy_pattern(r"\bhow old is (?!the\b|a\b)")
+_NEXT = Phrasing("when next", r"\bwhen (?:will|is the next)\b|\bnext (?!step)")
+_AGE = Phrasing("old", r"\bhow old is (?!the\b|a\b)")
 _DRAWN = lazy_pattern(r"(?:pick|choose|roll|flip|toss|draw|throw) (?:a|an|one|me|two|heads|some)\b")
-_GOING_FOR = lazy_pattern(r"\b(?:go|goes|going) (?:for|cheap)\b")
-_WHEN_THE = lazy_pattern(
-    r"\bwhat time (?:does|do|is|will) (?:the|my|our)\b|\bwhen (?:does|do|is|will|are) (?:the|my|our)\b"
+_GOING_FOR = Phrasing("go goes going", r"\b(?:go|goes|going) (?:for|cheap)\b")
+_WHEN_THE = Phrasing(
+    "when time",
+    r"\bwhat time (?:does|do|is|will) (?:the|my|our)\b|\bwhen (?:does|do|is|will|are) (?:the|my|our)\b",
 )
 _OFFERED = lazy_pattern(r"(?:do|have) you (?:have|got|still)\b|are there (?:any|free)\b|is there any\b")
 _WHERE_THE = lazy_pattern(r"where(?:'s| is| are) the ")
@@ -74,15 +80,15 @@ _WAS = frozenset(("was", "were"))
 
 def time_signs(s: Sentence) -> None:
     """Notes present, past, season and day of the week."""
-    year = next((word for place, word in enumerate(s.body) if place != 1 and _YEAR.match(word)), "")
+    year = next((word for place, word in enumerate(s.body) if place != 1 and word[0] in "12" and _YEAR.match(word)), "")
     s.note("past_year", year or ("century" if "century" in s.inside else ""))
     s.note("timeless", s.one_of("timeless"))
-    s.note("season", one_of(s.body, s.lists["calendar"] - {"may"}))
+    s.note("season", s.one_of("season"))
     if now := s.phrase("now_phrase") or s.one_of("now"):
         version = s.first.startswith("what") and _VERSION.isdisjoint(s.inside)
         tech = s.tech and (s.has("procedure") or version)
         s.add("now_tech" if tech else "now_past" if year else "now", now)
-    if (hours := _HOURS.search(s.text)) and not s.has("now", "now_tech"):
+    if (hours := _HOURS.search(s)) and not s.has("now", "now_tech"):
         s.add("hours", hours[0][:40])
     if not s.has("hours"):
         s.note("weekday", s.one_of("weekday"))
@@ -90,7 +96,7 @@ def time_signs(s: Sentence) -> None:
 
 def world_signs(s: Sentence) -> None:
     """Finds the signs of what changes by itself: weather, prices, news, scores, opening, availability; and chance."""
-    if (moment := _GAUGE.search(s.text) or _PRESENCE.search(s.text)) and not s.has("timeless"):
+    if (moment := _GAUGE.search(s) or _PRESENCE.match(s.text)) and not s.has("timeless"):
         s.add("moment", moment[0][:40])
     named = s.has("full_name") and not {"did", "was", "were"}.isdisjoint(s.body[:3])
     history = s.has("past_year") or (named and not s.has("now", "weekday"))
@@ -109,8 +115,8 @@ def world_signs(s: Sentence) -> None:
     if s.first in ("has", "have", "hasn't"):
         s.add("has", f"{s.first} {' '.join(s.body[1:3])}")
     if not s.has("now_tech", "hours", "rule", "schedule") and s.inside.isdisjoint(("complexity", "zone")):
-        s.note("clock", s.text[:30] if _CLOCK.search(s.text) else "")
-    if not s.has("hours", "schedule") and _WHEN_THE.search(s.text):
+        s.note("clock", s.text[:30] if _CLOCK.search(s) else "")
+    if not s.has("hours", "schedule") and _WHEN_THE.search(s):
         s.add("when_the", s.text[:30])
     if not s.has("now") and _ANY_OF.match(s.text):
         s.add("any_of", s.text[:40])
@@ -118,13 +124,13 @@ def world_signs(s: Sentence) -> None:
         s.add("offered", s.opening(3))
     if s.first == "where" and len(s.body) < 6 and _WHERE_THE.match(s.text):
         s.add("where_the", s.text)
-    if _NEXT.search(s.text):
+    if _NEXT.search(s):
         s.add("next", "next")
     if s.first in ("who", "who's") and not s.has("hours") and not history and _WAS.isdisjoint(s.inside):
         s.note("office", s.one_of("office"))
     if not history:
         _contest(s)
-    if _AGE.search(s.text):
+    if _AGE.search(s):
         s.drop("how_physical")
         s.add("age", "how old is")
     _chance(s)
@@ -151,15 +157,15 @@ def _prices(s: Sentence, history: bool) -> None:
     if rate and not _NOT_STATE.search(s.text):
         s.add("rate", rate)
         s.note("rate_goods", goods and f"{rate} {goods}")
-    if s.first in s.lists["asks"] and _GOING_FOR.search(s.text):
+    if s.first in s.lists["asks"] and _GOING_FOR.search(s):
         s.add("price", "going for")
-    if _HOW_MUCH.search(s.text):
+    if _HOW_MUCH.search(s):
         s.add("how_much_is", "how much")
         s.note("price", "how much" if "cost" in s.inside or s.first == "how" else "")
     if s.first not in s.lists["wh"]:
         s.note("goods", goods)
     asks_how = s.first in ("how", "why") and s.second in ("do", "does", "are", "is")
-    if not history and not (asks_how and s.last not in s.lists["available"]) and (strong := _WORTH.search(s.text)):
+    if not history and not (asks_how and s.last not in s.lists["available"]) and (strong := _WORTH.search(s)):
         s.add("rate_strong", strong[0])
     if _COSTS.match(s.text):
         s.add("price", "cost")
@@ -228,6 +234,8 @@ def vary_signs(s: Sentence) -> None:
         s.add("vary", phrase)
         return
     if s.first in s.lists["asks"]:
+        return
+    if s.lists["vary"].isdisjoint(s.inside):
         return
     for place, _, word, _ in s.around():
         if word not in s.lists["vary"] or (word == "new" and s.first not in ("give", "tell", "show", "i")):

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from langchain_core.messages import BaseMessage
 
+from langchain_redis_memory.frozen import Frozen
 from langchain_redis_memory.language.audience.verdict import AudienceVerdict
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import Flow
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(Frozen):
     """Holds the decision of a classifier.
 
     Args:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
@@ -18,7 +17,6 @@ from langchain_redis_memory.checks import check_number
 from langchain_redis_memory.language.logistic import LogisticModel
 
 
-@dataclass(frozen=True)
 class DependenceModel(LogisticModel):
     """The log-odds that a turn depends on its conversation, with thresholds.
 

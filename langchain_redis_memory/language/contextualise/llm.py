@@ -83,7 +83,7 @@ class LLMContextualiser:
         self.model = model
         self.fallback: Contextualiser = fallback or LocalContextualiser()
         self.timeout_s = timeout_s
-        self._known: OrderedDict[str, Rewrite] = OrderedDict()
+        self._known: OrderedDict[tuple[str, tuple[int, ...]], Rewrite] = OrderedDict()
 
     def contextualise(
         self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE
@@ -122,7 +122,7 @@ class LLMContextualiser:
             for _, message in said
         ]
         prompt = prompt_of(_TASK, {"conversation": conversation, "question": turn})
-        told = str(prompt[-1].text)
+        told = str(prompt[-1].text), tuple([place for place, _ in said])
         if (known := self._known.get(told)) is not None:
             return known
         try:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
@@ -21,7 +20,6 @@ COSINE_CAP = 0.985
 """A cosine counts up to here: no model's scale can buy a hit by itself."""
 
 
-@dataclass(frozen=True)
 class EquivalenceModel(LogisticModel):
     """The log-odds that two questions are equivalent, with the cuts of a hit.
 

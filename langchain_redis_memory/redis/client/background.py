@@ -13,10 +13,19 @@ import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context, copy_context
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
+from langchain_redis_memory.locks import new_lock
+
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
+
+
+def by_loop(table: WeakKeyDictionary[asyncio.AbstractEventLoop, T]) -> list[tuple[asyncio.AbstractEventLoop, T]]:
+    """Lists what there is of each event loop; to iterate over the table fails where another thread begins a loop."""
+    loops = [reference() for reference in table.keyrefs()]
+    return [(loop, held) for loop in loops if loop is not None and (held := table.get(loop)) is not None]
 
 
 class BackgroundFlows:
@@ -30,7 +39,7 @@ class BackgroundFlows:
         self._threads: set[threading.Thread] = set()
         self._waiting: deque[Callable[[], Any]] = deque()
         self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopFlows] = WeakKeyDictionary()
-        self._lock = threading.Lock()
+        self._lock = new_lock()
 
     def start(self, flow: Generator[Any, Any, Any], run: Callable[[], Any]) -> None:
         """Runs a flow in a thread."""
@@ -62,8 +71,9 @@ class BackgroundFlows:
 
     def astart(self, flow: Generator[Any, Any, Any], run: Callable[[], Coroutine[Any, Any, Any]]) -> None:
         """Runs a flow in a task of the running event loop."""
-        for loop in [one for one in self._loops if one.is_closed()]:
-            del self._loops[loop]
+        for loop, _ in by_loop(self._loops):
+            if loop.is_closed():
+                self._loops.pop(loop, None)
         here = self._loops.setdefault(asyncio.get_running_loop(), _LoopFlows())
         if len(here.tasks) < self._most:
             here.start(run)

@@ -7,7 +7,7 @@ not do without the server, so its pauses are as short as the wait was that they 
 
 from __future__ import annotations
 
-import threading
+from langchain_redis_memory.locks import new_lock
 
 
 class Breaker:
@@ -17,7 +17,7 @@ class Breaker:
     """
 
     def __init__(self, cool_s: float = 0.5, longest_s: float = 30.0) -> None:
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._first, self._longest = cool_s, longest_s
         self._while = 0.0
         self._since = 0.0
@@ -73,7 +73,7 @@ class StallGuard:
     """
 
     def __init__(self, longest_s: float = 5.0) -> None:
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._longest = longest_s
         self._until = 0.0
         self.answered: float = 0.0

@@ -10,12 +10,12 @@ and protocol), and turns every failure into one of this package's errors, with k
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, Union
 
 from typing_extensions import Self
 
 from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.frozen import replace
 from langchain_redis_memory.ops import Flow, Op
 from langchain_redis_memory.redis.client import drivers
 from langchain_redis_memory.redis.client.background import BackgroundFlows
@@ -207,7 +207,8 @@ class Client(DurableClient):
         Raises:
             InvalidIdError: The tenant is not acceptable.
         """
-        return replace(self._space, tenant=text_of(tenant, "tenant", empty=True))
+        name = text_of(tenant, "tenant", empty=True)
+        return self._space if name == self._space.tenant else replace(self._space, tenant=name)
 
     def run(self, op: Op[T]) -> T:
         """Runs an op.

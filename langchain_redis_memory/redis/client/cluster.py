@@ -105,7 +105,7 @@ class ClusterTransport:
 
     def close(self) -> None:
         """Closes the connections."""
-        for transport in self._transports.values():
+        for transport in list(self._transports.values()):
             transport.close()
 
 
@@ -183,7 +183,7 @@ class AsyncClusterTransport:
 
     async def aclose(self) -> None:
         """Closes the connections."""
-        for transport in self._transports.values():
+        for transport in list(self._transports.values()):
             await transport.aclose()
 
 

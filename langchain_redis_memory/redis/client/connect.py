@@ -49,8 +49,16 @@ _HINTS: Final[dict[str, tuple[str, str]]] = {
     "ttl_ms": ("ttl_s (seconds, not milliseconds)", "ttl_s"),
     **dict.fromkeys(("key_prefix", "prefix"), ("client=Client(url, prefix=...)", "")),
     **dict.fromkeys(
-        ("distance_threshold", "score_threshold"), ("search=SearchOptions(policy=ThresholdPolicy(...))", "search")
+        ("distance_threshold", "score_threshold", "similarity_threshold", "threshold"),
+        (
+            "max_error (a share of wrong hits), or search=SearchOptions(policy=ThresholdPolicy(...))",
+            "search",
+        ),
     ),
+    "ttl_s": ("ttl={'default_ttl': ...} (minutes)", "index"),
+    **dict.fromkeys(("embeddings", "embed", "dims"), ("index={'dims': ..., 'embed': ...}", "index")),
+    **dict.fromkeys(("requests_per_second", "max_bucket_size"), ("limits=[Limit(60, '1m')]", "limits")),
+    **dict.fromkeys(("k", "window"), ("selector=MemorySelector(base=...)", "selector")),
     "vectors": ("search=SearchOptions(...)", "search"),
     **dict.fromkeys(("embedding", "embedding_model", "vectorizer"), ("embeddings", "embeddings")),
     **dict.fromkeys(("session", "conversation_id", "thread_id"), ("session_id", "session_id")),
@@ -86,6 +94,8 @@ def connect(client: ClientLike = None, /, *, owner: type | None = None, **server
     if isinstance(client, Client):
         return client
     if isinstance(client, str):
+        if "://" not in client and (order := _order(owner)):
+            raise ConfigError(f"expected {_EXPECTED}, got text that is no URL{order}")
         return _of_url(client)
     if client is None:
         return _of_environment(

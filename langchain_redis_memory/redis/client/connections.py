@@ -8,12 +8,13 @@ shuts down closes its generators (`shutdown_asyncgens`), which closes the connec
 from __future__ import annotations
 
 import asyncio
-import threading
 import weakref
 from collections.abc import AsyncGenerator
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
+from langchain_redis_memory.locks import new_lock
+from langchain_redis_memory.redis.client.background import by_loop
 from langchain_redis_memory.redis.client.deadline import Deadlines
 from langchain_redis_memory.redis.client.gate import Gate
 from langchain_redis_memory.redis.client.topology import Topology
@@ -45,7 +46,7 @@ class Connections:
         self._places = limit or _UNBOUNDED
         # Best-effort calls enter here as well, so that caches never take the last connections from all else.
         self._spare = self._places - min(self._places - 1, max(1, self._places // _KEPT))
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._transport: Any = None
         self._closer: Any = None
         self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, LoopTransport] = WeakKeyDictionary()
@@ -54,7 +55,7 @@ class Connections:
 
     def in_use(self) -> int:
         """Counts the round trips that are under way, in all threads and event loops."""
-        return len(self.gate.inside) + sum(self._places - held.gate._value for held in list(self._loops.values()))
+        return len(self.gate.inside) + sum(self._places - held.gate._value for _, held in by_loop(self._loops))
 
     def of_threads(self) -> Any:
         """Returns the transport of the threads."""
@@ -72,8 +73,9 @@ class Connections:
         loop = asyncio.get_running_loop()
         held = self._loops.get(loop)
         if held is None:
-            for ended in [other for other in list(self._loops) if other.is_closed()]:
-                del self._loops[ended]
+            for other, _ in by_loop(self._loops):
+                if other.is_closed():
+                    self._loops.pop(other, None)
             lifetime = self._live(loop)
             gate, spare = asyncio.Semaphore(self._places), asyncio.Semaphore(self._spare)
             held = LoopTransport(await lifetime.__anext__(), gate, spare, Deadlines(loop), lifetime)
@@ -87,7 +89,7 @@ class Connections:
         finally:
             held = self._loops.get(loop)
             if held is not None and held.transport is transport:
-                del self._loops[loop]
+                self._loops.pop(loop, None)
             await transport.aclose()
 
     def close(self) -> None:
@@ -97,7 +99,7 @@ class Connections:
         if closer is not None:
             closer()
         here = asyncio._get_running_loop()
-        for loop, held in list(self._loops.items()):
+        for loop, held in by_loop(self._loops):
             if loop is not here and loop.is_running():
                 self._loops.pop(loop, None)  # from now on that loop opens new connections, not those of a closed one
                 asyncio.run_coroutine_threadsafe(held.lifetime.aclose(), loop)

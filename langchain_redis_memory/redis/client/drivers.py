@@ -1,19 +1,38 @@
 """Drivers of flows: each sends a flow the result of every step that it yields, or throws in what the step raised.
 
 `step` is the client's runner of one step. `stream` and `astream` also pass through what a flow emits, and the chunks of
-steps that can stream. A flow is closed whichever way it ends.
+steps that can stream. A flow is closed whichever way it ends, and what it leaves to be done is done.
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import aclosing
 from time import monotonic
 from typing import Any, TypeVar, cast
 
-from langchain_redis_memory.ops import Emit, Flow, Invoke, Now, Step, StreamResult
+from langchain_redis_memory.errors import RedisMemoryError
+from langchain_redis_memory.ops import LEFT, Background, Emit, Flow, Invoke, Now, Step, StreamResult
+from langchain_redis_memory.redis.client.deadline import timeout_at
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+_LEFT_S = 0.25
+"""How long a task that was cancelled waits for what it left to be done, at most."""
+
+
+async def _end_left(run: Callable[[Step], Awaitable[Any]]) -> None:
+    """Runs what flows of this task left to be done: the event loop may end with it, so nobody else could."""
+    while LEFT.flows:
+        try:
+            async with timeout_at(asyncio.get_running_loop().time() + _LEFT_S):
+                await adrive(run, LEFT.flows.pop())
+        except (RedisMemoryError, asyncio.TimeoutError) as error:
+            _log.debug("what a cancelled call left to be done was not done: %r", error)
 
 
 def drive(run: Callable[[Step], Any], flow: Flow[T]) -> T:
@@ -34,6 +53,8 @@ def drive(run: Callable[[Step], Any], flow: Flow[T]) -> T:
         return cast("T", done.value)
     finally:
         flow.close()
+        while LEFT.flows:
+            run(Background(LEFT.flows.pop()))
 
 
 async def adrive(run: Callable[[Step], Awaitable[Any]], flow: Flow[T]) -> T:
@@ -52,8 +73,14 @@ async def adrive(run: Callable[[Step], Awaitable[Any]], flow: Flow[T]) -> T:
                 go_on, result = flow.throw, error
     except StopIteration as done:
         return cast("T", done.value)
+    except GeneratorExit:  # of the coroutine, which awaits nothing more
+        flow.close()
+        LEFT.flows.clear()
+        raise
     finally:
         flow.close()
+        if LEFT.flows:
+            await _end_left(run)
 
 
 def stream(run: Callable[[Step], Any], flow: Flow[T], *, chunks: bool) -> Generator[Any, None, T]:
@@ -84,6 +111,8 @@ def stream(run: Callable[[Step], Any], flow: Flow[T], *, chunks: bool) -> Genera
                 go_on, result = flow.throw, error
     finally:
         flow.close()
+        while LEFT.flows:
+            run(Background(LEFT.flows.pop()))
 
 
 async def astream(
@@ -120,3 +149,5 @@ async def astream(
                 go_on, value = flow.throw, error
     finally:
         flow.close()
+        if LEFT.flows:
+            await _end_left(run)

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 from typing_extensions import Self
 
 from langchain_redis_memory.checks import check_positive, check_whole, check_word
 from langchain_redis_memory.errors import ConfigError, DurabilityError, ServerError
+from langchain_redis_memory.frozen import Frozen
 from langchain_redis_memory.ops import Command, Op, Reply, writes_once
 
 if TYPE_CHECKING:
@@ -27,8 +27,7 @@ T = TypeVar("T")
 DurabilityLevel: TypeAlias = Literal["written", "replicated", "fsynced"]
 
 
-@dataclass(frozen=True)
-class Durability:
+class Durability(Frozen):
     """Says how safe a write has to be before its caller goes on: in memory, replicated, or on disk.
 
     Args:

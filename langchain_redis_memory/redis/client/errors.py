@@ -98,6 +98,9 @@ def _server_error(command: Command, error: Exception) -> RedisMemoryError:
         return _Newer(msg)
     if "EVICTED" in text:
         return _KeysEvicted(f"{where}: {EVICTED}")
+    if "dimension mismatch" in text:
+        text = text.partition(" script: ")[0]
+        return ServerError(f"{where}: {text}: another embedding model made them; use it, or another prefix or tenant")
     if "UNREADABLE" in text:
         return _Unreadable(f"{where}: a key holds bytes that this package did not write")
     return ServerError(f"{where}: {text}")

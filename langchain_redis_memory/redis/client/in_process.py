@@ -32,6 +32,8 @@ end})
 _BLOCKING = frozenset((b"BLPOP", b"BRPOP", b"BLMOVE", b"BLMPOP", b"BZPOPMIN", b"BZPOPMAX", b"BZMPOP", b"XREAD"))
 """What may wait for another command."""
 _SCRIPTS = frozenset((b"EVAL", b"EVALSHA"))
+_READS = frozenset((b"GET", b"PTTL", b"EXISTS", b"HGET", b"HMGET", b"LLEN", b"LRANGE", b"TIME"))
+"""What answers everybody as it answers a script."""
 
 
 def open_in_process(server: Any) -> PipelineTransport:
@@ -142,9 +144,21 @@ def _socket_class() -> Callable[[Any], Any] | None:
             # As a server does, which reads a trip whole: another thread's command does not come in between.
             with nullcontext() if commands[0][0].upper() in _BLOCKING else self._undisturbed:
                 for words in commands:
-                    if words[0] not in _SCRIPTS or not self._run_script(words):
+                    quickly = quick_of.get(words[0])
+                    if quickly is None or not quickly(self, words):
                         self._process_command(words)
             return self._replies
+
+        def _read(self, words: list[bytes]) -> bool:
+            """Runs what only reads as a script would; False where that is for fakeredis to do, or to refuse."""
+            server: Any = self._server
+            with server.lock:
+                self._db.time = time()
+                try:
+                    self._replies.append(quick(self._db, words[0], words[1:]))
+                except Unusual:
+                    return False
+            return True
 
         def _run_script(self, words: list[bytes]) -> bool:
             """Runs a script without reading it as a command; False where that is for fakeredis to do, or to refuse."""
@@ -202,4 +216,5 @@ def _socket_class() -> Callable[[Any], Any] | None:
             function, signature = self._name_to_func(name)
             return self._convert_redis_result(lua, self._run_command(function, signature, words, True))
 
+    quick_of = dict.fromkeys(_READS, Connection._read) | dict.fromkeys(_SCRIPTS, Connection._run_script)
     return Connection

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 from langchain_redis_memory.checks import check_method, check_word
 from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.frozen import Frozen
 from langchain_redis_memory.redis.client.handshake import handshake
 from langchain_redis_memory.redis.client.settings import RedisMemorySettings
 
@@ -39,7 +40,7 @@ class Bounds(NamedTuple):
 UNBOUNDED = Bounds()
 
 
-class Options(NamedTuple):
+class Options(Frozen):
     """The options of connections.
 
     Args:

@@ -8,18 +8,25 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import threading
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Iterable
 from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import Any, Protocol, TypeVar
 from weakref import WeakSet
 
+from langchain_redis_memory.locks import new_lock
 from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.redis.client.timeout import awithin
 
 _log = logging.getLogger(__name__)
+
+
+class RemembersConversations(Protocol):
+    """Remembers conversations in this process."""
+
+    def forget(self, key: str) -> None:
+        """Forgets a conversation, by the key of its messages."""
 
 
 class WaitingMessages(Protocol):
@@ -43,6 +50,10 @@ class WaitingMessages(Protocol):
 
     def reset(self) -> None:
         """Leaves what waits to the parent process."""
+
+    @property
+    def seen(self) -> RemembersConversations:
+        """What it can show of conversations without the server."""
 
 
 W = TypeVar("W", bound=WaitingMessages)
@@ -79,12 +90,18 @@ class Outboxes:
     def __init__(self) -> None:
         self._known: WeakSet[Any] = WeakSet()
         self._own: Any = None
-        self._lock = threading.Lock()
+        self._remembering: WeakSet[RemembersConversations] = WeakSet()
+        self._lock = new_lock()
 
     def add(self, outbox: WaitingMessages) -> None:
         """Registers an outbox."""
         with self._lock:
             self._known.add(outbox)
+
+    def remember(self, conversations: RemembersConversations) -> None:
+        """Registers what remembers conversations besides the outboxes."""
+        with self._lock:
+            self._remembering.add(conversations)
 
     def own(self, make: Callable[[], W]) -> W:
         """Returns the client's own outbox."""
@@ -99,6 +116,14 @@ class Outboxes:
         """Lists the outboxes."""
         with self._lock:
             return list(self._known)
+
+    def forget(self, keys: Iterable[str]) -> None:
+        """Forgets what this process remembers of conversations, by the keys of their messages."""
+        with self._lock:
+            remembering = [*(outbox.seen for outbox in self._known), *self._remembering]
+        for one in remembering:
+            for key in keys:
+                one.forget(key)
 
     def waiting(self) -> int:
         """Counts the messages that wait in all outboxes."""

@@ -8,6 +8,7 @@ The password is a secret: no repr, log or error shows it.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from functools import lru_cache
@@ -25,6 +26,8 @@ from pydantic import (
 )
 
 from langchain_redis_memory.errors import ConfigError
+
+_log = logging.getLogger(__name__)
 
 
 def _env(*names: str) -> AliasChoices:
@@ -131,6 +134,10 @@ class RedisMemorySettings(BaseModel):
         return arguments
 
 
+_NO_SETTINGS = tuple(
+    f"REDIS_MEMORY_{name}" for name in ("ACL_", "ADMIN_", "HIT_RATE_TARGETS", "MAX_INFLATED_MB", "PORT", "SERVICE_")
+)
+"""Variables that others read: the command line, the codec, and Kubernetes of a service named redis-memory."""
 _LOCATION = ("enabled", "redis_url", "host", "port", "db", "username", "password", "ssl")
 
 
@@ -160,6 +167,11 @@ def _from(environment: frozenset[tuple[str, str]], *, without_server: bool) -> R
     if not environment:
         return RedisMemorySettings.model_construct()
     fields = RedisMemorySettings.model_fields
+    known = {one for field in fields for one in _variables(field)}
+    for name in sorted({name.upper() for name, _ in environment} - known):
+        if name.startswith("REDIS_MEMORY_") and not name.startswith(_NO_SETTINGS):
+            names = ", ".join(sorted(one for one in known if one.startswith("REDIS_MEMORY_")))
+            _log.warning("%s is no setting and is passed over; the settings are %s", name, names)
     return RedisMemorySettings.model_validate(
         {name: fields[name].default for name in _LOCATION} if without_server else {}
     )

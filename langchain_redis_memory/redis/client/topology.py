@@ -8,14 +8,16 @@ as a query (`?ssl_ca_certs=...`). Nothing here connects: a bad URL fails when it
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from langchain_redis_memory.checks import check_positive, check_whole
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.extras import missing
+from langchain_redis_memory.frozen import Frozen, replace
+from langchain_redis_memory.locks import new_lock
 from langchain_redis_memory.redis.client.bounded_sockets import bounded
 from langchain_redis_memory.redis.client.options import UNBOUNDED, Bounds, Options
 from langchain_redis_memory.redis.client.transport import AsyncPipelineTransport, DirectTransport, PipelineTransport
@@ -35,7 +37,7 @@ _SCHEMES = (
 TopologyKind = Literal["memory", "single", "cluster", "sentinel"]
 
 
-class Topology(NamedTuple):
+class Topology(Frozen):
     """The place of the data, and how to open a client for it.
 
     Args:
@@ -96,7 +98,7 @@ def lent(redis: RedisClient | None, aredis: RedisClient | None) -> Topology:
 
     def absent(name: str) -> Callable[[], Any]:
         def refuse() -> Any:
-            msg = f"this Client was made without {name}; pass Client(redis=..., aredis=...) to use both colours"
+            msg = f"this Client was made without {name}; for sync and async calls give it a URL, or both"
             raise ConfigError(msg)
 
         return refuse
@@ -117,10 +119,12 @@ def topology(url: str, options: Options) -> Topology:
     if not isinstance(url, str) or "://" not in url:
         raise ConfigError(f"expected a URL such as {DEFAULT_URL}; known schemes are {_SCHEMES}")
     scheme, _, rest = url.partition("://")
-    if options.max_connections < 1 or options.retries < 0 or min(options.connect_timeout_s, options.timeout_s) <= 0:
-        raise ConfigError("max_connections must be at least 1, retries at least 0, and timeouts positive")
+    check_whole(options.max_connections, "max_connections", error=ConfigError)
+    check_whole(options.retries, "retries", 0, error=ConfigError)
+    for name in ("connect_timeout_s", "timeout_s"):
+        check_positive(getattr(options, name), name, "number of seconds", ConfigError)
     if scheme == "memory":
-        return _memory(unquote(rest.split("?")[0].strip("/")))._replace(bounds=options.bounds)
+        return replace(_memory(unquote(rest.split("?")[0].strip("/"))), bounds=options.bounds)
     base, _, kind = scheme.partition("+")
     replicas = options.read_from == "prefer_replica"
     if base in _SINGLE and not kind and replicas:
@@ -128,16 +132,20 @@ def topology(url: str, options: Options) -> Topology:
             "read_from='prefer_replica' needs a URL by which replicas are found: redis+cluster:// or redis+sentinel://"
         )
     if base in _SINGLE and not kind:
-        return _single(f"{_SINGLE[base]}://{rest}", options)._replace(bounds=options.bounds)
+        return replace(_single(f"{_SINGLE[base]}://{rest}", options), bounds=options.bounds)
     if base in _SINGLE and base != "unix" and kind in {"cluster", "sentinel"}:
         made = (_cluster if kind == "cluster" else _sentinel)(_SINGLE[base], rest, options)
-        return made._replace(bounds=options.bounds, reads_replicas=replicas)
+        return replace(made, bounds=options.bounds, reads_replicas=replicas)
     raise ConfigError(f"unknown scheme {scheme!r}; known are {_SCHEMES}")
 
 
 _ESCAPE = "in a user name or password, / ? # @ : are written %2F %3F %23 %40 %3A"
+_CANNOT_WORK = (
+    "the connection options cannot work (max_connections, connect_timeout_s, timeout_s, retries, health_check_s, "
+    "credentials and those of redis-py)"
+)
 _SERVERS: dict[str, Any] = {}
-_SERVERS_LOCK = threading.Lock()
+_SERVERS_LOCK = new_lock()
 
 
 def _memory(name: str) -> Topology:
@@ -211,7 +219,7 @@ def _single(url: str, options: Options) -> Topology:
         pool.connection_class(**pool.connection_kwargs)
         kind = bounded(pool.connection_class)
     except (TypeError, ValueError, redis.RedisError) as error:
-        raise ConfigError(f"the connection options cannot work: {_without_secrets(str(error), url)}") from None
+        raise ConfigError(f"{_CANNOT_WORK}: {_without_secrets(str(error), url)}") from None
 
     def make(library: Any, *, asynchronous: bool) -> Any:
         # The gate of Client bounds concurrency, so the pool itself never refuses a connection.
@@ -289,7 +297,7 @@ def _cluster(scheme: str, rest: str, options: Options) -> Topology:
     try:
         kind(**fields, **options.connection(asynchronous=False))
     except (TypeError, ValueError, redis.RedisError) as error:
-        raise ConfigError(f"the connection options cannot work: {_without_secrets(str(error), f'://{rest}')}") from None
+        raise ConfigError(f"{_CANNOT_WORK}: {_without_secrets(str(error), f'://{rest}')}") from None
     return Topology(
         _shown(f"{scheme}+cluster", ",".join(map(_spell, hosts))),
         lambda: ClusterTransport(nodes, lambda address: DirectTransport(to(address, asynchronous=False))),

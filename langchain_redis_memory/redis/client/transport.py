@@ -125,7 +125,7 @@ class DirectTransport:
         self.client = client
         self._pool = client.connection_pool
         self._named = _names(self._pool)
-        self._keeps = keeps
+        self._keeps, self._closed = keeps, False
         self._idle: list[Any] = []
         _transports.add(self)
 
@@ -155,6 +155,8 @@ class DirectTransport:
             raise
         if self._keeps:
             self._idle.append(connection)
+        elif self._closed:
+            self.drop(connection)
         else:
             self._pool.release(connection)
         return replies
@@ -170,11 +172,12 @@ class DirectTransport:
         """Takes an idle connection, or has the pool open one, or look at one that needs it."""
         try:
             connection = self._idle.pop()
-        except IndexError:
-            return self._pool.get_connection(*self._named)
-        if connection.is_ready():
-            return connection
-        self._pool.release(connection)
+        except IndexError:  # what opening one raises is not told as an error while this one was handled
+            connection = None
+        if connection is not None:
+            if connection.is_ready():
+                return connection
+            self._pool.release(connection)
         return self._pool.get_connection(*self._named)
 
     def renew(self) -> None:
@@ -188,9 +191,9 @@ class DirectTransport:
     """The same because of their age; on a cluster more than `renew` closes."""
 
     def close(self) -> None:
-        """Closes the client and its connections."""
-        self._idle = []
-        self.client.close()
+        """Closes the connections; one on which a thread waits for its replies is closed by that thread."""
+        self._keeps, self._closed = False, True
+        self.renew()
 
 
 _transports: WeakSet[DirectTransport] = WeakSet()
@@ -214,6 +217,7 @@ class AsyncDirectTransport:
         self._pool = client.connection_pool
         self._named = _names(self._pool)
         self._keeps = keeps and hasattr(self._pool.connection_class, "can_read")  # redis-py before 8 reads to look
+        self._closed = False
         self._idle: list[Any] = []
 
     async def send(self, commands: Sequence[Command], *, by_digest: bool) -> list[Reply]:
@@ -259,14 +263,20 @@ class AsyncDirectTransport:
                     replies.append(reply)
                 take(replies)
         except BaseException:
-            try:
-                await connection.disconnect(nowait=True)
-            finally:
-                await self._pool.release(connection)
+            await self._drop(connection)
             raise
         if self._keeps:
             self._idle.append(connection)
+        elif self._closed:
+            await self._drop(connection)
         else:
+            await self._pool.release(connection)
+
+    async def _drop(self, connection: Any) -> None:
+        """Closes a connection whose replies nobody reads."""
+        try:
+            await connection.disconnect(nowait=True)
+        finally:
             await self._pool.release(connection)
 
     async def _take(self) -> Any:
@@ -291,9 +301,9 @@ class AsyncDirectTransport:
     retire = renew
 
     async def aclose(self) -> None:
-        """Closes the client and its connections."""
-        await self.client.aclose()
-        self._idle = []  # only now: a close that is cancelled forgets none
+        """Closes the connections; one on which a task waits for its replies is closed by that task."""
+        self._keeps, self._closed = False, True
+        await self.renew()
 
 
 def spelled(command: Command, *, by_digest: bool) -> Sequence[Any]:

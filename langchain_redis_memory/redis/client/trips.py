@@ -310,6 +310,7 @@ class Trips:
         return pause if monotonic() + pause < until else None
 
     def _failure(self, error: Exception, began: float) -> RedisMemoryError:
+        error.__suppress_context__ = True  # the socket's, which a traceback would tell first, says the same
         shown_error = translate(error, self._shown, answered=bool(self.stall.answered))
         if isinstance(shown_error, UnavailableError) and not self._connections.topology.cluster:  # one node is not all
             self.stall.failed(began, monotonic())

@@ -8,7 +8,6 @@ stored, in backups and replicas too.
 from __future__ import annotations
 
 import os
-import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from time import monotonic
@@ -16,6 +15,7 @@ from typing import NamedTuple, Protocol
 
 from langchain_redis_memory.checks import check_method, check_positive
 from langchain_redis_memory.errors import ConfigError, UnknownKeyError
+from langchain_redis_memory.locks import new_lock
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.codec.cipher.key_ring import SECRET_BYTES, DataKey
@@ -116,8 +116,9 @@ class WrappedKeyRing:
             raise ConfigError("wrap and unwrap must be functions from bytes to bytes")
         self._wrapped, self._wrap, self._unwrap = wrapped, wrap, unwrap
         self._cache_s = check_positive(cache_s, "cache_s", "number of seconds", ConfigError)
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._held: OrderedDict[str, _CachedKey] = OrderedDict()
+        self._shreds = 0
 
     def __repr__(self) -> str:
         return f"WrappedKeyRing({self._wrapped!r})"
@@ -134,13 +135,13 @@ class WrappedKeyRing:
         Raises:
             UnknownKeyError: It cannot be unwrapped.
         """
-        held = self._remembered(owner)
+        held, shreds = self._remembered(owner), self._shreds
         if held is None:
             wrapped = self._wrapped.get(owner)
             if wrapped is None:
                 secret = os.urandom(SECRET_BYTES)
                 wrapped = self._wrapped.add(owner, os.urandom(_ID_BYTES) + self._wrap(secret))
-            held = self._remember(owner, wrapped)
+            held = self._remember(owner, wrapped, shreds)
         return held
 
     def named(self, owner: str, key_id: str) -> DataKey:
@@ -156,10 +157,10 @@ class WrappedKeyRing:
         Raises:
             UnknownKeyError: The owner's key was shredded, is another one now, or cannot be unwrapped.
         """
-        held = self._remembered(owner)
+        held, shreds = self._remembered(owner), self._shreds
         if held is None or held.id != key_id:
             wrapped = self._wrapped.get(owner)
-            held = None if wrapped is None else self._remember(owner, wrapped)
+            held = None if wrapped is None else self._remember(owner, wrapped, shreds)
         if held is None or held.id != key_id:
             msg = f"the key {key_id!r} of {owner!r} was shredded; what was encrypted with it cannot be read any more"
             raise UnknownKeyError(msg)
@@ -178,16 +179,19 @@ class WrappedKeyRing:
         Returns:
             Whether there was one. Other processes forget it within `cache_s`.
         """
+        deleted = self._wrapped.delete(owner)
         with self._lock:
             self._held.pop(owner, None)
-        return self._wrapped.delete(owner)
+            self._shreds += 1  # who has just read the key remembers it no more
+        return deleted
 
     def _remembered(self, owner: str) -> DataKey | None:
         with self._lock:
             held = self._held.get(owner)
         return held.key if held is not None and held.until > monotonic() else None
 
-    def _remember(self, owner: str, wrapped: bytes) -> DataKey:
+    def _remember(self, owner: str, wrapped: bytes, shreds: int) -> DataKey:
+        """Unwraps a key and remembers it, unless one was shredded since it was read."""
         try:
             secret = self._unwrap(wrapped[_ID_BYTES:])
         except Exception as error:
@@ -197,7 +201,8 @@ class WrappedKeyRing:
             raise ConfigError(f"unwrap did not give the {SECRET_BYTES} bytes that wrap was given")
         key = DataKey(wrapped[:_ID_BYTES].hex(), secret)
         with self._lock:
-            self._held[owner] = _CachedKey(key, monotonic() + self._cache_s)
+            if shreds == self._shreds:
+                self._held[owner] = _CachedKey(key, monotonic() + self._cache_s)
             if len(self._held) > _MOST_OWNERS:
                 self._held.popitem(last=False)
         return key

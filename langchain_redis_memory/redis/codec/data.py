@@ -18,13 +18,13 @@ from typing import Any
 from uuid import UUID, uuid4
 from weakref import ref
 
-from langchain_core.documents import Document
 from langchain_core.language_models import BaseLanguageModel
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import Runnable
 from pydantic import BaseModel, SecretStr
 
 from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.redis.codec.values import is_document
 
 _log = logging.getLogger(__name__)
 
@@ -242,6 +242,6 @@ def is_exact(value: Any) -> bool:
         return all(map(is_exact, value))
     if kind is dict:
         return all(is_exact(name) and is_exact(item) for name, item in value.items())
-    if isinstance(value, Document | BaseMessage):
+    if isinstance(value, BaseMessage) or is_document(value):
         return kind.__module__.startswith("langchain_core.") and all(map(is_exact, vars(value).values()))
     return kind.__module__ == "numpy"

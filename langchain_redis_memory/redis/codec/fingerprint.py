@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import is_dataclass
 from enum import Enum
+from operator import is_
 from typing import Any, NamedTuple
 
 from langchain_core.language_models import BaseLanguageModel
@@ -22,6 +23,7 @@ from pydantic import BaseModel, SecretStr
 
 from langchain_redis_memory.errors import UnserialisableError
 from langchain_redis_memory.extras import loaded
+from langchain_redis_memory.frozen import Frozen
 from langchain_redis_memory.redis.codec.data import EXACT as _EXACT
 from langchain_redis_memory.redis.codec.data import LABELS as _LABELS
 from langchain_redis_memory.redis.codec.data import is_exact as _exact
@@ -32,7 +34,7 @@ from langchain_redis_memory.redis.codec.data import read_data, token
 from langchain_redis_memory.redis.codec.values import digest
 
 
-class Description(NamedTuple):
+class Description(Frozen):
     """A description of a chain, by which equal chains are known in every process.
 
     Args:
@@ -53,15 +55,33 @@ class Description(NamedTuple):
     live: tuple[LiveSettings, ...] = ()
 
 
-@dataclass
 class _Findings:
     """The findings about a chain: names of opaque parts, whether a part may have effects, what prompts compute."""
 
-    opaque: dict[str, None] = field(default_factory=dict)
-    acts: bool = False
-    computed: list[Callable[[], Any]] = field(default_factory=list)
-    selectors: set[str] = field(default_factory=set)
-    live: list[LiveSettings] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.opaque: dict[str, None] = {}
+        self.acts = False
+        self.computed: list[Callable[[], Any]] = []
+        self.selectors: set[str] = set()
+        self.live: list[LiveSettings] = []
+
+
+class _SeenSettings(NamedTuple):
+    """The settings of an object at a moment: all its values themselves, and copies of those that may decide.
+
+    Most are still the same ones when the next turn looks; then only what can be changed in place is compared.
+    """
+
+    values: dict[str, Any]
+    fields: Any
+    mutable: list[str]
+    unsure: bool
+
+    def still_are(self, found: dict[str, Any]) -> bool:
+        """Tells whether an object surely has the same settings; a list of objects may have become one of plain data."""
+        if self.unsure or found.keys() != self.values.keys() or not all(map(is_, found.values(), self.values.values())):
+            return False
+        return all(equal_fields(found[name], self.fields[name]) for name in self.mutable)
 
 
 class LiveSettings:
@@ -78,16 +98,28 @@ class LiveSettings:
         self._part = part
         empty = {name for name, value in list(vars(part).items()) if isinstance(value, list) and not value}
         self._notes = {name for name in empty if not name.startswith("stop")}
-        self._fields, self._decides = _copied(self._settable(vars(part))), _copied(self._deciding())
+        self.renew()
+
+    def renew(self) -> None:
+        """Takes the settings of now for those that it was described by."""
+        self._seen = self._look(dict(vars(self._part)))
+        self._decides = _copied(self._deciding())
+
+    def _look(self, values: dict[str, Any]) -> _SeenSettings:
+        fields = self._settable(values)
+        mutable = [name for name, value in fields.items() if type(value) not in _EXACT]
+        others = (value for name, value in values.items() if name not in fields and name not in self._notes)
+        return _SeenSettings(values, _copied(fields), mutable, any(isinstance(value, list) for value in others))
 
     def changed(self) -> bool:
         """Checks whether what decides its answers is another by now."""
-        now = self._settable(vars(self._part))
-        if equal_fields(now, self._fields):
+        found, seen = dict(vars(self._part)), self._seen
+        if seen.still_are(found):
             return False
-        if not equal_fields(self._deciding(), self._decides):
+        now = self._look(found)
+        if not equal_fields(now.fields, seen.fields) and not equal_fields(self._deciding(), self._decides):
             return True
-        self._fields = _copied(now)
+        self._seen = now
         return False
 
     def _settable(self, found: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,12 +152,11 @@ def _settable(found: Mapping[str, Any]) -> dict[str, Any]:
         name: value
         for name, value in list(found.items())  # another thread may set one
         if name != "_serialized"
-        and (
-            isinstance(value, str | int | float | dict)
-            or name.startswith("stop")
-            or (isinstance(value, list) and _is_plain(value))
-        )
+        and (isinstance(value, _SETTINGS) or name.startswith("stop") or (isinstance(value, list) and _is_plain(value)))
     }
+
+
+_SETTINGS = (str, int, float, dict)
 
 
 def _copied(value: Any) -> Any:

@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from langchain_core.messages import (
     AIMessage,
@@ -31,7 +31,6 @@ from langchain_core.messages import (
     ToolMessage,
     ToolMessageChunk,
 )
-from langchain_core.messages.utils import count_tokens_approximately
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
@@ -44,9 +43,11 @@ from langchain_redis_memory.errors import (
 )
 from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.codec.compression import deflate, inflate
+from langchain_redis_memory.redis.codec.tokens import count_tokens
 from langchain_redis_memory.redis.codec.values import pack, register, unpack_raw
 from langchain_redis_memory.redis.codec.version import VERSION, is_newer, newer
 
+M = TypeVar("M", bound=BaseMessage)
 TokenCounter = Callable[[Sequence[BaseMessage]], int]
 
 _CLASSES: dict[str, type[BaseMessage]] = {
@@ -129,20 +130,19 @@ def identity(message_id: str) -> bytes:
     return blake2b(message_id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
-def _links(message: BaseMessage) -> str:
-    if isinstance(message, ToolMessage):
-        ids: list[str | None] = [message.tool_call_id]
-    elif isinstance(message, AIMessage):
-        ids = [call["id"] for call in message.tool_calls] + [call["id"] for call in message.invalid_tool_calls]
+def _links(message: BaseMessage, letter: str) -> str:
+    state = message.__dict__
+    if letter in "tT":
+        ids: list[str | None] = [state.get("tool_call_id")]
+    elif letter in "aA":
+        ids = [call["id"] for call in (*state.get("tool_calls", ()), *state.get("invalid_tool_calls", ()))]
     else:
         return ""
     marks = [identity(call_id)[:4].hex() for call_id in ids if call_id]
     return ":" + ",".join(marks) if marks else ""
 
 
-def encode_message(
-    message: BaseMessage, counter: TokenCounter = count_tokens_approximately, key: Key | None = None
-) -> bytes:
+def encode_message(message: BaseMessage, counter: TokenCounter = count_tokens, key: Key | None = None) -> bytes:
     """Encodes a LangChain message, chunks included, as a record with its number of tokens; `RemoveMessage` is none.
 
     Without a `key` it is a record within a value. Raises `NotAMessageError`: it is of another type. Raises
@@ -162,7 +162,7 @@ def encode_message(
         small = deflate(payload)
         if small is not None:
             payload, mark = small, "~"
-    head = VERSION + f"{letter}{tokens}{_links(message)}".encode()
+    head = VERSION + f"{letter}{tokens}{_links(message, letter)}".encode()
     if key is not None and key.encrypts:
         return head + b"!" + key.encrypt(mark.encode() + payload, head)
     return head + mark.encode() + payload
@@ -200,7 +200,7 @@ def _preview(message: BaseMessage) -> str:
 def _not_a_message(value: Any) -> str:
     if isinstance(value, BaseMessage):
         return f"{type(value).__name__} is not a message type that can be stored; use one of langchain_core.messages"
-    return f"expected a LangChain message, got {type(value).__name__}"
+    return f"expected LangChain messages, got {type(value).__name__}; convert_to_messages() makes them"
 
 
 _HEAD = re.compile(rb"\x01([A-Za-z])\d+(?::[0-9a-f,]*)?([|~!])")
@@ -258,6 +258,17 @@ _TEXT_OR_BLOCKS = (str, list)
 _set_extra = vars(BaseModel)["__pydantic_extra__"].__set__
 _set_fields = vars(BaseModel)["__pydantic_fields_set__"].__set__
 _set_private = vars(BaseModel)["__pydantic_private__"].__set__
+
+
+def copied(message: M, **changes: Any) -> M:
+    """Copies a message with some fields changed, as `model_copy` does in more steps."""
+    made = object.__new__(type(message))
+    made.__dict__.update(message.__dict__, **changes)
+    extra, private = message.__pydantic_extra__, message.__pydantic_private__
+    _set_extra(made, None if extra is None else extra.copy())
+    _set_fields(made, message.__pydantic_fields_set__ | changes.keys())
+    _set_private(made, None if private is None else private.copy())
+    return made
 
 
 def decode_messages(records: Sequence[bytes], where: Key) -> list[BaseMessage]:

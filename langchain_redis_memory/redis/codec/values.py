@@ -19,10 +19,10 @@ from typing import Any
 from uuid import UUID
 
 import ormsgpack
-from langchain_core.documents import Document
 from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.errors import CorruptDataError, UnserialisableError
+from langchain_redis_memory.extras import loaded
 from langchain_redis_memory.redis.codec.elements import SMALL_BYTES, check_elements
 from langchain_redis_memory.redis.codec.nesting import check_nesting
 
@@ -54,11 +54,6 @@ _SCALARS: dict[str, tuple[type, Callable[[Any], Any], Callable[[Any], Any]]] = {
         lambda v: timedelta(days=v[0], seconds=v[1], microseconds=v[2]),
     ),
     "str": (str, lambda v: v.encode("utf-8", "surrogatepass"), lambda v: v.decode("utf-8", "surrogatepass")),
-    "Document": (
-        Document,
-        lambda v: [v.id, v.page_content, v.metadata, v.__pydantic_extra__],
-        lambda v: Document(id=v[0], page_content=v[1], metadata=v[2], **(v[3] or {})),
-    ),
 }
 _BY_TYPE = {kind: (name, out) for name, (kind, out, _) in _SCALARS.items()}
 
@@ -67,6 +62,26 @@ def register(name: str, kind: type, out: Callable[[Any], Any], back: Callable[[A
     """Teaches the codec one more type and its subclasses: `out` makes what can be packed, `back` the value again."""
     _SCALARS[name] = (kind, out, back)
     _BY_TYPE[kind] = (name, out)
+
+
+def is_document(value: Any) -> bool:
+    """Checks whether a value is a document of LangChain, whose module nobody loads for that: it takes milliseconds."""
+    return isinstance(value, loaded("langchain_core.documents.base", "Document"))
+
+
+def _register_documents() -> bool:
+    """Teaches the codec documents, once the first is there to be written or read."""
+    if "Document" in _SCALARS:
+        return False
+    from langchain_core.documents import Document
+
+    register(
+        "Document",
+        Document,
+        lambda v: [v.id, v.page_content, v.metadata, v.__pydantic_extra__],
+        lambda v: Document(id=v[0], page_content=v[1], metadata=v[2], **(v[3] or {})),
+    )
+    return True
 
 
 def _zone(zone: tzinfo | None) -> Any:
@@ -109,10 +124,14 @@ def _unclock(parts: list[Any]) -> time:
 
 
 def _extend(value: Any) -> Any:
+    exact = type(value)
+    if exact in _BY_TYPE and exact is not set and exact is not frozenset:
+        name, out = _BY_TYPE[exact]
+        return ormsgpack.Ext(_NESTED, _pack([name, out(value)]))
     numpy = _numpy_parts(value)
     if numpy is not None:
         return ormsgpack.Ext(_NESTED, _pack(["ndarray", numpy]))
-    for kind in type(value).__mro__[:-1]:
+    for kind in exact.__mro__[:-1]:
         if kind in _BY_TYPE or kind is float or kind is bytes:
             if isinstance(value, Enum):
                 return value.value
@@ -122,6 +141,8 @@ def _extend(value: Any) -> Any:
             if isinstance(value, set | frozenset):
                 return ormsgpack.Ext(_NESTED, _pack_set(name, value))
             return ormsgpack.Ext(_NESTED, _pack([name, out(value)]))
+    if is_document(value) and _register_documents():
+        return _extend(value)
     raise TypeError(f"a value of type {type(value).__module__}.{type(value).__qualname__}")
 
 
@@ -163,6 +184,8 @@ def _revive_checked(tag: int, data: bytes) -> Any:
     name, body = ormsgpack.unpackb(data, ext_hook=_revive_checked)
     if name == "ndarray":
         return _unnumpy(body)
+    if name == "Document":
+        _register_documents()
     return _SCALARS[name][2](body)
 
 
@@ -205,7 +228,7 @@ def _fault(value: Any) -> str | None:
         inner = (*value.keys(), *value.values())
     elif isinstance(value, list | tuple | set | frozenset):
         inner = value
-    elif isinstance(value, Document):
+    elif is_document(value):
         inner = (value.metadata,)
     elif isinstance(value, BaseMessage):
         inner = (*value.__dict__.values(), value.__pydantic_extra__)

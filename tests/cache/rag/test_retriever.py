@@ -118,6 +118,13 @@ async def test_white_space_at_the_ends_does_not_count(client: Client, both: Both
 
 
 @pytest.mark.slow
+async def test_what_is_no_query_is_refused(client: Client, both: Both, trips: list[Trip]) -> None:
+    chain = {"context": CachedRetriever(client, look_up, name="l")} | RunnableLambda(str)
+    with pytest.raises(InvalidInputError, match=r"a query must be text .*itemgetter\('question'\)"):
+        await both(chain.invoke)({"question": "a"})
+    assert trips == []
+
+
 async def test_all_that_decides_is_in_the_name(client: Client, both: Both) -> None:
     library = Library()
     for tenant in ("", "a", "*"):
@@ -214,6 +221,22 @@ async def test_without_a_name_only_the_object_shares(
     for cached in (one, one, other, other):
         await both(cached.invoke)("q")
     assert len(library.asked) == 2
+
+
+async def test_settings_that_change_in_place_are_noticed(client: Client, both: Both) -> None:
+    library = Library()
+    cached = CachedRetriever(client, library)
+    for k, edition in ((1, 1), (3, 1), (3, 2)):
+        library.k, library.edition = k, edition
+        for _ in range(2):
+            found = await both(cached.invoke)("q")
+            assert (len(found), found[0].metadata["edition"]) == (k, edition)
+    assert len(library.asked) == 3, "what it notes by itself is no setting"
+    described, other = Described(index="a"), Described(index="a")
+    cached = CachedRetriever(client, described)
+    described.index = "b"
+    await both(cached.invoke)("q")
+    assert (await both(CachedRetriever(client, other).invoke)("q"))[0].metadata["by"] == id(other)
 
 
 class Described(BaseRetriever):

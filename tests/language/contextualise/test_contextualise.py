@@ -353,8 +353,12 @@ async def test_a_model_is_asked_once_about_a_turn(both: Both) -> None:
     first, again = [await run(both, contextualiser.contextualise("Is it treatable?", talk(*CANCER))) for _ in range(2)]
     assert (first.question, model.calls) == ("Is throat cancer treatable?", 1)
     assert again == first
+    model.script.insert(0, AIMessage("Is throat cancer treatable?"))
+    summarised = [SystemMessage("a summary"), *talk(*CANCER)]
+    later = await run(both, contextualiser.contextualise("Is it treatable?", summarised))
+    assert [summarised[place].text for place in later.used] == [talk(*CANCER)[place].text for place in first.used]
     other = await run(both, contextualiser.contextualise("Is it treatable?", talk("What is asthma?", "A disease.")))
-    assert (other.question, model.calls) == ("Is asthma treatable?", 2)
+    assert (other.question, model.calls) == ("Is asthma treatable?", 3)
 
 
 def test_a_model_is_not_asked_in_vain() -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from contextvars import ContextVar
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import pytest
 
 from langchain_redis_memory.ops import Background, Flow, Invoke
+from langchain_redis_memory.redis.client.background import by_loop
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both
 
@@ -72,3 +74,19 @@ async def test_more_than_may_wait_are_not_started(caplog: pytest.LogCaptureFixtu
     assert burst.seen == [(1, -1)]
     assert "one more was not started" in caplog.text
     await client.aclose()
+
+
+def test_a_loop_that_another_thread_begins_disturbs_no_list_of_loops() -> None:
+    loops = [asyncio.new_event_loop() for _ in range(4)]
+
+    class Busy(WeakKeyDictionary[asyncio.AbstractEventLoop, int]):
+        def get(self, key: asyncio.AbstractEventLoop, default: Any = None) -> Any:
+            if len(self) < len(loops):
+                self[loops[len(self)]] = len(self)  # as other threads do between any two lines
+            return super().get(key, default)
+
+    table = Busy({loops[0]: 0, loops[1]: 1})
+    assert by_loop(table) == [(loops[0], 0), (loops[1], 1)]
+    assert len(table) == 4
+    for loop in loops:
+        loop.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import traceback
 from collections.abc import Callable, Iterator
 from functools import partial
 from inspect import signature
@@ -60,7 +61,7 @@ from langchain_redis_memory import (
     UserProfile,
     ValueLock,
 )
-from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.errors import ConfigError, UnavailableError
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.connect import ClientOwner, connect
 from tests.conftest import Both
@@ -200,6 +201,11 @@ def test_two_servers_are_refused(made: Callable[..., ClientOwner]) -> None:
         made(url="redis://h", redis_client=redis.Redis())
 
 
+def test_a_server_in_the_place_of_a_name_is_told() -> None:
+    with pytest.raises(ConfigError, match=r"text that is no URL; as in RedisChatMessageHistory\(session_id, client\)"):
+        RedisChatMessageHistory("redis://h", "ana")
+
+
 @table("bad", [7, b"redis://h", {"host": "h"}, object()])
 def test_what_is_no_server_is_refused(made: Callable[..., ClientOwner], bad: Any) -> None:
     with pytest.raises(ConfigError, match="expected a Client, a URL, a client of redis-py"):
@@ -221,9 +227,14 @@ HINTS = [
     ("byte_store", "zzz", "the keywords are client, namespace, ttl_s, tenant, redis_url, url, redis_client"),
     ("store", "ttl_seconds", "has no keyword 'ttl_seconds'"),
     ("exact_cache", "ttl", r"use ttl_s \(seconds\)"),
-    ("semantic_cache", "distance_threshold", r"use search=SearchOptions\(policy=ThresholdPolicy\(...\)\)"),
+    ("semantic_cache", "distance_threshold", r"use max_error .*, or search=SearchOptions\(policy=ThresholdPolicy"),
+    ("semantic_cache", "similarity_threshold", "use max_error"),
     ("semantic_cache", "embedding", "use embeddings"),
-    ("semantic_answers", "score_threshold", r"use search=SearchOptions\(policy=ThresholdPolicy\(...\)\)"),
+    ("semantic_answers", "score_threshold", r"search=SearchOptions\(policy=ThresholdPolicy\(...\)\)"),
+    ("store", "ttl_s", r"use ttl=\{'default_ttl': ...\} \(minutes\)"),
+    ("store", "embeddings", r"use index=\{'dims': ..., 'embed': ...\}"),
+    ("limiter", "requests_per_second", r"use limits=\[Limit\(60, '1m'\)\]"),
+    ("memory", "k", r"use selector=MemorySelector\(base=...\)"),
     ("embeddings", "redis_", "use client"),
     ("retriever", "key_prefix", r"use client=Client\(url, prefix=...\)"),
     ("retriever", "tag", "use tags"),
@@ -311,7 +322,7 @@ def test_a_client_of_a_url_and_of_either_colour() -> None:
     assert repr(Client("redis://h", prefix="p")) == "Client('redis://h:6379/0', prefix='p')"
     with pytest.raises(ConfigError, match="not both"):
         Client("redis://h", aredis.Redis())
-    with pytest.raises(ConfigError, match="made without redis;"):
+    with pytest.raises(ConfigError, match=r"made without redis; .* give it a URL, or both"):
         Client(aredis.Redis()).run(PING)
     with pytest.raises(ConfigError, match="known schemes"):
         Client("localhost")
@@ -422,3 +433,9 @@ async def test_a_bound_cache_closes_nothing() -> None:
         assert cache.bind(tenant="t").count() == 0
         cache.bind(tenant="t").close()
         assert cache._client._connections._transport is not None
+
+
+async def test_a_traceback_tells_an_error_once(both: Both) -> None:
+    with pytest.raises(UnavailableError) as caught:
+        await both(Client.from_url("redis://127.0.0.1:1", retries=0).ping)()
+    assert "During handling" not in "".join(traceback.format_exception(caught.value))

@@ -6,12 +6,16 @@ import asyncio
 import threading
 from typing import Any
 from unittest.mock import AsyncMock
+from uuid import uuid4
 
 import pytest
 
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
-from tests.support.servers import admin
+from tests.conftest import Both
+from tests.support import servers
+from tests.support.proxy import Proxy
+from tests.support.servers import Farm, admin
 
 
 def command(*words: Any) -> Op[Any]:
@@ -94,10 +98,27 @@ async def test_a_close_that_is_cancelled_forgets_no_async_connection(
         number = await client.arun(command("CLIENT", "ID"))
         transport = (await client._connections.of_loop()).transport
         with monkeypatch.context() as patched:
-            patched.setattr(transport.client, "aclose", AsyncMock(side_effect=asyncio.CancelledError))
+            patched.setattr(transport._pool, "disconnect", AsyncMock(side_effect=asyncio.CancelledError))
             with pytest.raises(asyncio.CancelledError):
                 await transport.aclose()
         assert await client.arun(command("CLIENT", "ID")) == number
+
+
+async def test_closing_leaves_who_waits_his_replies(farm: Farm, real_url: str, both: Both) -> None:
+    name = f"n{uuid4().hex}"
+    with Proxy(farm.started[servers.NEWEST].port) as proxy, admin(real_url) as other:
+        client = Client.from_url(proxy.url, client_name=name, retries=0, timeout_s=servers.PATIENT_S)
+        await both(client.run)(command("ECHO", "connected"))
+        proxy.silent = True
+        op = command("ECHO", "late")
+        call = client.arun(op) if both.asynchronous else asyncio.to_thread(client.run, op)
+        waiting = asyncio.create_task(call)
+        while b"late" not in proxy.sent:  # noqa: ASYNC110 - the proxy is a thread
+            await asyncio.sleep(0.001)
+        await both(client.close)()
+        proxy.silent = False
+        assert await waiting == b"late"
+        assert name not in {one["name"] for one in other.client_list()}
 
 
 def test_a_connection_that_is_used_is_not_looked_at_each_time(real_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -161,6 +161,33 @@ client.close()
 """
 
 
+HELD = """
+import os, signal, sys, threading
+from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.ops import Op
+client = Client.from_url(sys.argv[1], timeout_s=60)
+held, done = threading.Event(), threading.Event()
+
+def opening():
+    with client._connections._lock, client.breaker._lock, client._trips.stall._lock, client.outboxes._lock:
+        held.set()
+        done.wait()
+
+threading.Thread(target=opening).start()
+held.wait()
+child = os.fork()
+if child == 0:
+    signal.alarm(30)
+    client.breaker.failed(0.0, 0.0)
+    client._trips.stall.tries(0.0, 0.0)
+    client.run(Op((("PING",),), len))
+    client.close()
+    os._exit(0)
+print(os.waitpid(child, 0)[1])
+done.set()
+"""
+
+
 def test_a_process_ends_without_a_warning(either: str) -> None:
     """One of its clients is closed, and one is not; a warning of an unclosed resource ends it as an error."""
     command = [sys.executable, "-X", "dev", "-W", "error", "-c", NOT_CLOSED + CLOSED, either]
@@ -172,6 +199,10 @@ def test_a_process_ends_without_a_warning(either: str) -> None:
 def test_a_client_works_on_both_sides_of_a_fork(farm: Farm) -> None:
     url = farm.start(servers.NEWEST).url
     assert printed(programs.run(FORK, url)).split() == [str(1 + 4 * 21 + 20 + 1)]
+
+
+def test_a_child_waits_for_no_lock_that_a_thread_of_its_parent_holds(real_url: str) -> None:
+    assert printed(programs.run(HELD, real_url)).split() == ["0"]
 
 
 # --- memory -----------------------------------------------------------------------------------------

@@ -188,6 +188,18 @@ def test_what_is_no_setting_is_refused() -> None:
             RedisMemorySettings(**given)  # type: ignore[arg-type]
 
 
+def test_a_variable_that_is_no_setting_is_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("HISTORY_TTL", "HIT_RATE_TARGETS", "MAX_INFLATED_MB", "SERVICE_HOST", "PORT_6379_TCP", "RETRIES"):
+        monkeypatch.setenv(f"REDIS_MEMORY_{name}", "5")
+    for _ in range(2):
+        connect("memory://")
+    (told,) = caplog.messages
+    assert told.startswith("REDIS_MEMORY_HISTORY_TTL is no setting")
+    assert "REDIS_MEMORY_HISTORY_TTL_S" in told
+
+
 def test_the_port_that_kubernetes_sets_for_a_service_named_redis(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_PORT", "tcp://10.0.0.1:6380")
     assert connect().url == "redis://localhost:6380/0"

@@ -100,6 +100,7 @@ def test_what_is_no_url_is_refused(bad: Any) -> None:
         {"max_connections": 0},
         {"retries": -1},
         {"timeout_s": 0},
+        {"timeout_s": "1"},
         {"connect_timeout_s": -1.0},
         {"no_such_option": 1},
         {"prefix": ""},

@@ -386,6 +386,32 @@ async def test_the_key_of_a_user_is_shredded(pair: tuple[Make, Both]) -> None:
     one.shred("ben")
 
 
+@pytest.mark.parametrize("how", ["current", "named"])
+def test_a_key_that_is_shredded_while_a_thread_reads_it_is_not_remembered(how: str) -> None:
+    kept: dict[str, bytes] = {}
+    overtaken: list[str] = []
+
+    class Keeper:
+        def get(self, owner: str) -> bytes | None:
+            found = kept.get(owner)
+            if overtaken:
+                keys.shred(overtaken.pop())  # as another thread does
+            return found
+
+        def add(self, owner: str, wrapped: bytes) -> bytes:
+            return kept.setdefault(owner, wrapped)
+
+        def delete(self, owner: str) -> bool:
+            return kept.pop(owner, None) is not None
+
+    keys = WrappedKeyRing(Keeper(), wrap=bytes, unwrap=bytes)
+    first = keys.current("ana")
+    keys._held.clear()  # its time is over
+    overtaken.append("ana")
+    assert (keys.current("ana") if how == "current" else keys.named("ana", first.id)).id == first.id
+    assert keys.current("ana").id != first.id, "what is written with the old one could never be read again"
+
+
 def test_arguments_that_cannot_work() -> None:
     for build in (
         lambda: KeyRing({}),
