@@ -24,6 +24,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph, add_messages
 
 from benchmarks.speed.harness import (
+    PATIENCE_S,
     Median,
     ainterleaved,
     bytes_of_keys,
@@ -236,7 +237,8 @@ async def crowd(port: int, report: Report) -> None:
     make: dict[str, Make] = {OURS: lambda: RedisSaver(connected(url)), MEMORY: InMemorySaver}
 
     def wide() -> Any:
-        return redis.asyncio.Redis.from_url(url, max_connections=1000)
+        patience: dict[str, Any] = {"socket_timeout": PATIENCE_S, "socket_connect_timeout": PATIENCE_S}
+        return redis.asyncio.Redis.from_url(url, max_connections=1000, **patience)
 
     if installed(PLAIN):
         from langgraph_checkpoint_plainredis import AsyncRedisSaver as Plain

@@ -12,7 +12,7 @@ from typing import Any
 
 import redis.asyncio as aredis
 
-from benchmarks.speed.harness import AsyncWork, ainterleaved, at_once, connected, counted_trips, server
+from benchmarks.speed.harness import PATIENCE_S, AsyncWork, ainterleaved, at_once, connected, counted_trips, server
 from benchmarks.speed.report import Report, installed
 from langchain_redis_memory.ops import Op
 
@@ -40,7 +40,8 @@ async def measure(port: int, report: Report) -> None:
     """All measures."""
     url = f"redis://127.0.0.1:{port}/0"
     async with connected(url, max_connections=PLACES) as client:
-        bare = aredis.Redis.from_url(url, max_connections=PLACES)
+        patience: dict[str, Any] = {"socket_timeout": PATIENCE_S, "socket_connect_timeout": PATIENCE_S}
+        bare = aredis.Redis.from_url(url, max_connections=PLACES, **patience)
         await bare.set("small", "x" * 100)
         read: Op[Any] = Op((("GET", "small"),), lambda replies: replies[0])
         gets: dict[str, AsyncWork] = {OURS: lambda: client.arun(read), REDIS_PY: lambda: bare.get("small")}

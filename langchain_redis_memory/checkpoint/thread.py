@@ -165,8 +165,8 @@ class Thread:
         key = self.keys.blobs
         if key.encrypts:
             channels = [
-                [channel, numbers, *(key.decrypt(element, b"e" + channel) for element in elements)]
-                for channel, numbers, *elements in channels
+                [channel, ranges, *(key.decrypt(element, b"e" + channel) for element in elements)]
+                for channel, ranges, *elements in channels
             ]
         return elements_of(channels)
 

@@ -24,14 +24,15 @@ for i = start, start + 4 * values - 1, 4 do
   end
 end
 if #missing > 0 then return missing, false end
-alive(ttl_ms)
+alive(ttl_ms, 1)
 local marks = {}
 for i = start, start + 4 * values - 1, 4 do
-  local field, kind, value = 'b' .. ns .. '\0' .. ARGV[i], ARGV[i + 2], ARGV[i + 3]
+  local kind, value = ARGV[i + 2], ARGV[i + 3]
   marks[ARGV[i]] = kind
   if found[i] then value = ranges(ARGV[i + 1], found[i], sent) end
-  if kind ~= '-' then redis.call('HSET', blobs, field, kind .. value) end -- an older checkpoint may have one: it stays
+  if kind ~= '-' then keep('b' .. ns .. '\0' .. ARGV[i], kind .. value) end -- an older checkpoint may have one: it stays
 end
+store()
 local parts = {#parent .. ':' .. parent}
 for i = 8, start - 1 do
   local mark = marks[ARGV[i]] or string.sub(redis.call('HGET', blobs, 'b' .. ns .. '\0' .. ARGV[i]) or '-', 1, 1)
@@ -41,5 +42,4 @@ local front = table.concat(parts)
 redis.call('HSET', checkpoints, ns .. '\0' .. id, string.format('\1%013.0f', now) .. #front .. ':' .. front .. body)
 redis.call('ZADD', order, 0, 'i' .. id .. '\0' .. ns)
 if ns ~= '' then redis.call('ZADD', order, 0, 'n' .. ns .. '\0' .. id) end
-redis.call('HINCRBY', checkpoints, '', 1)
 return written()
