@@ -102,11 +102,15 @@ class CheckpointPage(NamedTuple):
 
 
 class NewValue(NamedTuple):
-    """A channel's new value: nothing, a blob, or the digests of a list's elements; and the reference to it."""
+    """A channel's new value: nothing, a blob, or the digests of a list's elements; and the reference to it.
+
+    `like` is the reference to the list with which this one begins, as far as is known; empty for none.
+    """
 
     channel: str
     reference: str
     body: bytes | list[bytes] | None
+    like: str = ""
 
 
 def spell_reference(channel: str, version: Version) -> str:

@@ -8,17 +8,19 @@ end
 local function ranges(channel, found, sent)
   local spelled, new = {}, added[channel] or {count = #digests_of[channel] / 16}
   added[channel] = new
-  for i, run in ipairs(found) do
+  for _, run in ipairs(found) do
     if type(run) == 'string' then
       if not new[run] then
         new.count, new[#new + 1] = new.count + 1, run
         new[run] = new.count
-        keep('e' .. channel .. '\0' .. string.format('%.0f', new.count), sent[channel .. run])
+        keep('e' .. channel .. '\0' .. string.format('%d', new.count), sent[channel .. run])
       end
       run = {new[run], new[run]}
     end
-    spelled[i] = string.format(run[1] == run[2] and '%.0f' or '%.0f-%.0f', run[1], run[2])
+    local last = spelled[#spelled]
+    if last and last[2] + 1 == run[1] then last[2] = run[2] else spelled[#spelled + 1] = {run[1], run[2]} end
   end
+  for i, run in ipairs(spelled) do spelled[i] = string.format(run[1] == run[2] and '%d' or '%d-%d', run[1], run[2]) end
   if #new > 0 then keep('d' .. channel, digests_of[channel] .. table.concat(new)) end
   return table.concat(spelled, ',')
 end

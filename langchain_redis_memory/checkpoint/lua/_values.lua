@@ -25,7 +25,7 @@ local function spans(numbers)
   local spelled, first = {}, 1
   for i, number in ipairs(numbers) do
     if numbers[i + 1] ~= number + 1 then
-      spelled[#spelled + 1], first = string.format('%.0f-%.0f', numbers[first], number), i + 1
+      spelled[#spelled + 1], first = string.format('%d-%d', numbers[first], number), i + 1
     end
   end
   return table.concat(spelled, ',')
@@ -38,6 +38,7 @@ local function wanted()
   end
   for channel, list in pairs(channels) do
     elements[#elements + 1] = {channel, spans(list.numbers)}
+    for i, number in ipairs(list.numbers) do list.numbers[i] = string.format('%d', number) end
     lost = lost or fetch(elements[#elements], 'e' .. channel .. '\0', list.numbers)
   end
   return {fields, found}, elements, lost
