@@ -30,13 +30,15 @@ class _OfDataclass:
 class Frozen:
     """An object of the fields that its class and its bases annotate, equal to another one of its class with the same.
 
-    Fields are written as those of a dataclass; of `field` the defaults and `compare` count. `__post_init__` checks.
+    Fields are written as those of a dataclass; of `field` the defaults, `compare` and `repr` count. `__post_init__`
+    checks.
     """
 
     __match_args__: ClassVar[tuple[str, ...]] = ()
     _defaults: ClassVar[Mapping[str, Any]] = {}
     _factories: ClassVar[Mapping[str, Callable[[], Any]]] = {}
     _compared: ClassVar[tuple[str, ...]] = ()
+    _shown: ClassVar[tuple[str, ...]] = ()
     _most: ClassVar[int] = 0
     _checks: ClassVar[bool] = False
     __dataclass_fields__: ClassVar[Any] = _OfDataclass(lambda made: made.__dataclass_fields__)
@@ -44,17 +46,19 @@ class Frozen:
     __signature__: ClassVar[Any] = _OfDataclass(signature)
 
     def __init_subclass__(cls) -> None:
-        own = [name for name, kind in get_annotations(cls).items() if not str(kind).startswith("ClassVar")]
+        own = [name for name, kind in get_annotations(cls).items() if not _is_of_class(kind)]
         given = {name: vars(cls)[name] for name in own if name in vars(cls)}
         written = {name: value for name, value in given.items() if isinstance(value, Field)}
         defaults = given | {name: value.default for name, value in written.items()}
-        cls.__match_args__ = (*cls.__match_args__, *own)  # type: ignore[misc]
+        cls.__match_args__ = (*dict.fromkeys((*cls.__match_args__, *own)),)  # type: ignore[misc]
         cls._defaults = {**cls._defaults, **{name: value for name, value in defaults.items() if value is not MISSING}}
         made = {name: value.default_factory for name, value in written.items()}
         cls._factories = {**cls._factories, **{name: make for name, make in made.items() if make is not MISSING}}
         cls._most, cls._checks = len(cls.__match_args__), cls.__post_init__ is not Frozen.__post_init__
-        apart = {name for name, value in written.items() if not value.compare}
-        cls._compared = (*cls._compared, *(name for name in own if name not in apart))
+        compared = {*cls._compared, *own} - {name for name, value in written.items() if not value.compare}
+        shown = {*cls._shown, *own} - {name for name, value in written.items() if not value.repr}
+        cls._compared = tuple([name for name in cls.__match_args__ if name in compared])
+        cls._shown = tuple([name for name in cls.__match_args__ if name in shown])
 
     def __init__(self, *given: Any, **named: Any) -> None:
         names = self.__match_args__
@@ -95,11 +99,15 @@ class Frozen:
         return hash(self._values())
 
     def __repr__(self) -> str:
-        return f"{type(self).__qualname__}({', '.join(f'{n}={getattr(self, n)!r}' for n in self.__match_args__)})"
+        return f"{type(self).__qualname__}({', '.join(f'{n}={getattr(self, n)!r}' for n in self._shown)})"
 
     def _values(self) -> tuple[Any, ...]:
         known = self.__dict__
         return tuple([known[name] for name in self._compared])
+
+
+def _is_of_class(kind: object) -> bool:
+    return str(kind).partition("[")[0].endswith("ClassVar")
 
 
 F = TypeVar("F", bound=Frozen)
@@ -114,11 +122,13 @@ def replace(value: F, /, **changes: Any) -> F:
 @cache
 def _dataclass(kind: Any) -> Any:
     """Makes the dataclass of the same fields."""
+    kinds = {name: given for base in reversed(kind.__mro__) for name, given in get_annotations(base).items()}
     fields: list[tuple[str, Any, Any]] = []
     for name in kind.__match_args__:
-        compare = name in kind._compared
+        compare, shown = name in kind._compared, name in kind._shown
         if make := kind._factories.get(name):
-            fields.append((name, Any, field(default_factory=make, compare=compare)))
+            written = field(default_factory=make, compare=compare, repr=shown)
         else:
-            fields.append((name, Any, field(default=kind._defaults.get(name, MISSING), compare=compare)))
+            written = field(default=kind._defaults.get(name, MISSING), compare=compare, repr=shown)
+        fields.append((name, kinds[name], written))
     return make_dataclass(kind.__qualname__.rpartition(".")[2], fields, frozen=True)

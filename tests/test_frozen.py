@@ -20,6 +20,7 @@ class Point(Frozen):
     x: int
     y: int = 2
     seen: list[int] = field(default_factory=list, compare=False)
+    secret: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         if self.x < 0:
@@ -35,6 +36,7 @@ class Twin:
     x: int
     y: int = 2
     seen: list[int] = field(default_factory=list, compare=False)
+    secret: str = field(default="", repr=False)
 
 
 def test_it_is_made_compared_and_shown_as_a_dataclass() -> None:
@@ -42,7 +44,7 @@ def test_it_is_made_compared_and_shown_as_a_dataclass() -> None:
     assert Point(1) != Point(2)
     assert Point(1) != Named(1)
     assert len({Point(1), Point(1), Point(2)}) == 2
-    assert repr(Named(1, name="a")) == "Named(x=1, y=2, seen=[], name='a')"
+    assert repr(Named(1, name="a", secret="b")) == "Named(x=1, y=2, seen=[], name='a')"
     assert Point(1).seen is not Point(1).seen
     assert vars(Point(1)) == vars(Twin(1))
 
@@ -70,7 +72,7 @@ def test_it_does_not_change() -> None:
 
 @pytest.mark.parametrize(
     "make",
-    [lambda kind: kind(), lambda kind: kind(1, 2, [], 4), lambda kind: kind(1, x=2), lambda kind: kind(z=1)],
+    [lambda kind: kind(), lambda kind: kind(1, 2, [], "", 4), lambda kind: kind(1, x=2), lambda kind: kind(z=1)],
 )
 def test_wrong_arguments_are_named(make: Callable[[Any], object]) -> None:
     with pytest.raises(TypeError) as expected:
@@ -81,10 +83,12 @@ def test_wrong_arguments_are_named(make: Callable[[Any], object]) -> None:
 
 
 def test_dataclasses_and_inspect_know_its_fields() -> None:
-    told = [(one.name, one.default, one.default_factory, one.compare) for one in dataclasses.fields(Point)]
-    assert told == [(one.name, one.default, one.default_factory, one.compare) for one in dataclasses.fields(Twin)]
-    assert dataclasses.asdict(Named(1)) == {"x": 1, "y": 2, "seen": [], "name": ""}
-    assert [*signature(Point).parameters] == [*signature(Twin).parameters]
+    told = [(one.name, one.type, one.default, one.default_factory) for one in dataclasses.fields(Point)]
+    assert told == [(one.name, one.type, one.default, one.default_factory) for one in dataclasses.fields(Twin)]
+    shown = [(one.compare, one.repr) for one in dataclasses.fields(Point)]
+    assert shown == [(one.compare, one.repr) for one in dataclasses.fields(Twin)]
+    assert dataclasses.asdict(Named(1)) == {"x": 1, "y": 2, "seen": [], "secret": "", "name": ""}
+    assert signature(Point) == signature(Twin)
 
 
 def test_a_dataclass_may_extend_it() -> None:
@@ -93,3 +97,17 @@ def test_a_dataclass_may_extend_it() -> None:
         z: int = 3
 
     assert (More(1, z=4).z, More(1).y, More(1).seen) == (4, 2, [])
+
+
+def test_a_subclass_may_write_a_field_anew() -> None:
+    class Higher(Point):
+        y: int = 5
+        seen: list[int] = field(default_factory=list)
+
+    assert (Higher(1).y, Higher(1, 3).y, [*signature(Higher).parameters]) == (5, 3, [*signature(Point).parameters])
+    assert Higher(1, seen=[1]) != Higher(1)
+
+
+def test_what_belongs_to_the_class_is_no_field() -> None:
+    unwritten = type("Own", (Point,), {"__annotations__": {"made": ClassVar[int], "z": int}, "made": 1, "z": 2})
+    assert [one.name for one in dataclasses.fields(unwritten)] == ["x", "y", "seen", "secret", "z"]

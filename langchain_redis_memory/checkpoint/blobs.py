@@ -65,11 +65,15 @@ class Element(NamedTuple):
 
 
 class DividedList(NamedTuple):
-    """A list as it was stored last: what its elements are exactly, their digests, and how large they are together."""
+    """A list as it was stored last: what its elements are exactly, their digests, and how large they are together.
+
+    `reference` names it among the values of its namespace.
+    """
 
     exact: bytes
     digests: list[bytes]
     size: int
+    reference: str = ""
 
 
 NO_LIST = DividedList(b"", [], 0)

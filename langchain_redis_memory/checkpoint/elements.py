@@ -12,6 +12,7 @@ from typing import Any
 from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.checkpoint.blobs import NO_LIST, Blobs, DividedList, Element
+from langchain_redis_memory.checkpoint.layout import NewValue
 from langchain_redis_memory.redis.codec.cipher.key import Key
 
 _COLD = 32
@@ -83,7 +84,13 @@ class ValueSplitter:
         self.elements: dict[Name, Element] = {}
         """The elements of the lists that were not in the lists before them."""
 
-    def take(self, channel: str, value: Any) -> bytes | list[bytes]:
+    def new_value(self, channel: str, reference: str, value: Any) -> NewValue:
+        """Returns a channel's new value, with the list that it goes on."""
+        body = self.take(channel, value, reference)
+        before = self._sent.list_of(self._key, self._ns or "", channel) if type(body) is list else NO_LIST
+        return NewValue(channel, reference, body, before.reference)
+
+    def take(self, channel: str, value: Any, reference: str = "") -> bytes | list[bytes]:
         """Returns a value as a blob, or as the digests of its elements."""
         before = None if self._ns is None else self._sent.list_of(self._key, self._ns, channel)
         parts = self._blobs.divide(value, before)
@@ -94,7 +101,7 @@ class ValueSplitter:
             digest = self._key.blind(element.digest)
             digests.append(digest)
             self.elements[channel, digest] = element
-        stored = None if parts.exact is None else DividedList(parts.exact, digests, parts.size)
+        stored = None if parts.exact is None else DividedList(parts.exact, digests, parts.size, reference)
         self._lists[channel] = digests, value, stored
         return digests
 

@@ -122,8 +122,9 @@ class SaverFlows:
         values = ValueSplitter(self.blobs, thread.keys.blobs, self.sent, ns)
         known, stored = checkpoint["channel_values"], []
         for channel, version in new_versions.items():
-            body = values.take(channel, known[channel]) if channel in known else None
-            stored.append(NewValue(channel, spell_reference(channel, version), body))
+            reference, has_value = spell_reference(channel, version), channel in known
+            new = values.new_value(channel, reference, known[channel]) if has_value else None
+            stored.append(new or NewValue(channel, reference, None))
         data = UserData("thread", "", ref.thread_id)
         notes = [user_index.note(self.space, user, data, ttl_ms) for user in owners_of(config)]
         run = str(kept.get("run_id") or "")

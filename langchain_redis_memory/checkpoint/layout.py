@@ -6,7 +6,8 @@ read as well.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from typing import NamedTuple
 
 from langgraph.checkpoint.base import writes_sort_key
@@ -101,11 +102,15 @@ class CheckpointPage(NamedTuple):
 
 
 class NewValue(NamedTuple):
-    """A channel's new value: nothing, a blob, or the digests of a list's elements; and the reference to it."""
+    """A channel's new value: nothing, a blob, or the digests of a list's elements; and the reference to it.
+
+    `like` is the reference to the list with which this one begins, as far as is known; empty for none.
+    """
 
     channel: str
     reference: str
     body: bytes | list[bytes] | None
+    like: str = ""
 
 
 def spell_reference(channel: str, version: Version) -> str:
@@ -220,10 +225,7 @@ def writes_of(tasks: list[bytes], elements: Elements) -> list[TaskWrite]:
 
 def elements_of(channels: list[list[bytes]]) -> Elements:
     """Elements by channel and number."""
-    return {
-        channel: dict(zip(map(int, numbers.split(b",")), elements, strict=True))
-        for channel, numbers, *elements in channels
-    }
+    return {channel: dict(zip(_numbers(ranges), elements, strict=True)) for channel, ranges, *elements in channels}
 
 
 def values_of(values: list[list[bytes]], elements: Elements) -> dict[str, bytes | list[bytes]]:
@@ -240,7 +242,11 @@ def values_of(values: list[list[bytes]], elements: Elements) -> dict[str, bytes 
 
 def _elements(channel: bytes, value: bytes, elements: Elements) -> list[bytes]:
     by_number = elements.get(channel, {})
-    return [by_number[number] for first, last in spans(value[1:]) for number in range(first, last + 1)]
+    return list(map(by_number.__getitem__, _numbers(value[1:])))
+
+
+def _numbers(spelled: bytes) -> Iterator[int]:
+    return chain.from_iterable(range(first, last + 1) for first, last in spans(spelled))
 
 
 def spans(spelled: bytes) -> list[tuple[int, int]]:

@@ -119,10 +119,10 @@ class Thread:
         keys, (ns, name, parent, references, body) = self.keys, record
         body = keys.checkpoints.encrypt(body, f"{ns}\0{name}")
         args: list[Arg] = [str(ttl_ms), ns, name, parent, body, str(len(references)), str(len(values)), *references]
-        for channel, reference, value in values:
+        for channel, reference, value, like in values:
             kind, data = "-", b""
             if isinstance(value, list):
-                kind, data = "*", b"".join(value)
+                kind, data = "*" + like, b"".join(value)
             elif value is not None:
                 kind, data = "+", keys.blobs.encrypt(value, f"b{ns}\0{reference}")
             args += [reference, channel, kind, data]
@@ -165,8 +165,8 @@ class Thread:
         key = self.keys.blobs
         if key.encrypts:
             channels = [
-                [channel, numbers, *(key.decrypt(element, b"e" + channel) for element in elements)]
-                for channel, numbers, *elements in channels
+                [channel, ranges, *(key.decrypt(element, b"e" + channel) for element in elements)]
+                for channel, ranges, *elements in channels
             ]
         return elements_of(channels)
 

@@ -107,7 +107,7 @@ async def test_a_hit_costs_nothing_and_says_what_it_saved(both: Both, cache: Red
 
 async def test_other_tools_are_another_answer(both: Both, cache: RedisCache) -> None:
     inner = ToolModel()
-    plain, bound = cached_model(inner, cache), cached_model(inner, cache).bind_tools(["search"])  # type: ignore[attr-defined]
+    plain, bound = cached_model(inner, cache), cached_model(inner, cache).bind_tools(["search"])  # type: ignore[list-item]
     assert (await ask(both, "stream", plain)).text != (await ask(both, "stream", bound)).text
     await ask(both, "stream", bound)
     await ask(both, "invoke", cached_model(inner.bind_tools(["search"]), cache))

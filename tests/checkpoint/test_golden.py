@@ -33,7 +33,7 @@ DIGESTS = bytes.fromhex("660c4298bf12619fa1b65edbd1175c8cbf9a7cb0c49f50f3f06e120
 BLOBS = {
     b"": b"",
     b"bs\x00n\x00i1": b"+m\x01",
-    b"bs\x00l\x00f2.5": b"*1,2",
+    b"bs\x00l\x00f2.5": b"*1-2",
     b"el\x001": b"m\xd9F" + A.encode(),
     b"el\x002": b"m\xd9F" + B.encode(),
     b"dl": DIGESTS,
@@ -57,18 +57,19 @@ async def test_a_thread_is_stored_as_these_bytes(client: Client, both: Both) -> 
     assert held(client, client.keys().threads()[0]) == [b"at", b"bt/r", b"cr/t"]
 
 
-def stored(client: Client, version: bytes = b"\x01") -> RedisSaver:
+def stored(client: Client, version: bytes = b"\x01", spelled: bytes = b"*1-2") -> RedisSaver:
     keys = client.keys().thread("t")
     record = CHECKPOINTS[b"s\x001"].replace(b"\x01T", version + b"1795562083225", 1)
     put(client, keys.checkpoints, {**CHECKPOINTS, b"s\x001": record})
     put(client, keys.order, set(ORDER))
-    put(client, keys.blobs, BLOBS)
+    put(client, keys.blobs, {**BLOBS, b"bs\x00l\x00f2.5": spelled})
     put(client, keys.writes, WRITES)
     return RedisSaver(client, ttl_s=TTL_S)
 
 
-async def test_these_bytes_are_read(client: Client, both: Both) -> None:
-    saver = stored(client)
+@pytest.mark.parametrize("spelled", [b"*1-2", b"*1,2"])
+async def test_these_bytes_are_read(client: Client, both: Both, spelled: bytes) -> None:
+    saver = stored(client, spelled=spelled)
     found = await both(saver.get_tuple)(place(ns="s"))
     assert found.checkpoint == CHECKPOINT
     assert found.metadata == METADATA

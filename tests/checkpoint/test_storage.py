@@ -240,6 +240,23 @@ async def test_what_the_server_lost_is_sent_again(client: Client, both: Both, tr
         assert tidy(client)
 
 
+async def test_a_list_goes_on_only_from_what_the_server_has(client: Client, both: Both) -> None:
+    saver, other = RedisSaver(client, ttl_s=TTL_S), RedisSaver(client, ttl_s=TTL_S)
+    blobs = client.keys().thread("t").blobs
+    await both(saver.put)(place(), checkpoint({"m": saying(1, 7)}), loop(), {"m": 9})
+    await both(saver.put)(place(), checkpoint({"m": saying(10)}, {"m": 1}), loop(), {"m": 1})
+    await both(saver.put)(place(), checkpoint({"m": saying(11)}, {"m": 2}), loop(), {"m": 2})
+    assert hashed(client, blobs)[b"b\x00m\x00i2"] == b"*2-8,1,9-11", "numbered as they came, spelled by ranges"
+    # The same version is another list by now, then no list at all: what this process remembers is not so.
+    for version, changed in enumerate(([*saying(5, 100), *saying(5)], "text with 1-2,3"), 2):
+        await both(other.delete_thread)("t")
+        await both(other.put)(place(), checkpoint({"m": changed}, {"m": version}), loop(), {"m": version})
+        longer = checkpoint({"m": saying(10 + version)}, {"m": version + 1})
+        await both(saver.put)(place(), longer, loop(), {"m": version + 1})
+        assert (await both(saver.get_tuple)(place())).checkpoint["channel_values"]["m"] == saying(10 + version)
+        assert tidy(client)
+
+
 # --- lifetimes ----------------------------------------------------------------------------------------
 
 

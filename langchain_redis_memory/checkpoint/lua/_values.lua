@@ -1,5 +1,6 @@
 -- Fragment: `want(ns, reference)` and `want_list(channel, spelled)` note what is needed; `wanted()` gives each once: {fields,
--- values}, for each channel {channel, numbers '1,2,7', element, ...}, lists in the values included; or what is gone.
+-- values}, for each channel {channel, ranges of numbers '1-57,60-60', element, ...}, lists in the values included; or what is
+-- gone.
 local fields, seen, channels = {}, {}, {}
 local function want(ns, reference)
   local field = 'b' .. ns .. '\0' .. string.sub(reference, 2)
@@ -20,6 +21,15 @@ local function want_list(channel, spelled)
   end
   list.count, channels[channel] = count, list
 end
+local function spans(numbers)
+  local spelled, first = {}, 1
+  for i, number in ipairs(numbers) do
+    if numbers[i + 1] ~= number + 1 then
+      spelled[#spelled + 1], first = string.format('%d-%d', numbers[first], number), i + 1
+    end
+  end
+  return table.concat(spelled, ',')
+end
 local function wanted()
   local found, elements = {}, {}
   local lost = fetch(found, '', fields)
@@ -27,7 +37,8 @@ local function wanted()
     if string.sub(value, 1, 1) == '*' then want_list(string.match(fields[i], '^b[^%z]*%z(.*)%z[^%z]*$'), value) end
   end
   for channel, list in pairs(channels) do
-    elements[#elements + 1] = {channel, table.concat(list.numbers, ',')}
+    elements[#elements + 1] = {channel, spans(list.numbers)}
+    for i, number in ipairs(list.numbers) do list.numbers[i] = string.format('%d', number) end
     lost = lost or fetch(elements[#elements], 'e' .. channel .. '\0', list.numbers)
   end
   return {fields, found}, elements, lost

@@ -1,7 +1,7 @@
 -- Stores a checkpoint and its new channel values, all or nothing. Returns {digest, ...} of the list elements that are
 -- neither stored nor sent; where there are any, nothing was written. After the named arguments come `refs` references
 -- (channel, NUL, version), then `values` times: reference, channel, kind, body; then triples: channel, digest, element.
--- Kinds: `-` no value, `+` the body is the value, `*` the body is the digests of a list's elements.
+-- Kinds: `-` no value, `+` the body is the value, `*` the body is the digests of a list; behind it the one it may go on.
 -- KEYS checkpoints order blobs writes
 -- ARGV ttl_ms ns id parent body refs values ...
 -- WITH once
@@ -16,22 +16,23 @@ if gone then return gone, false end
 local start, sent, found, missing = 8 + refs, {}, {}, {}
 for i = start + 4 * values, #ARGV, 3 do sent[ARGV[i] .. ARGV[i + 1]] = ARGV[i + 2] end
 for i = start, start + 4 * values - 1, 4 do
-  if ARGV[i + 2] == '*' then
-    found[i] = runs(ARGV[i + 1], ARGV[i + 3])
+  if string.sub(ARGV[i + 2], 1, 1) == '*' then
+    found[i] = runs(ARGV[i + 1], ARGV[i + 3], 'b' .. ns .. '\0' .. string.sub(ARGV[i + 2], 2))
     for _, run in ipairs(found[i]) do
       if type(run) == 'string' and not sent[ARGV[i + 1] .. run] then missing[#missing + 1] = run end
     end
   end
 end
 if #missing > 0 then return missing, false end
-alive(ttl_ms)
+alive(ttl_ms, 1)
 local marks = {}
 for i = start, start + 4 * values - 1, 4 do
-  local field, kind, value = 'b' .. ns .. '\0' .. ARGV[i], ARGV[i + 2], ARGV[i + 3]
+  local kind, value = string.sub(ARGV[i + 2], 1, 1), ARGV[i + 3]
   marks[ARGV[i]] = kind
   if found[i] then value = ranges(ARGV[i + 1], found[i], sent) end
-  if kind ~= '-' then redis.call('HSET', blobs, field, kind .. value) end -- an older checkpoint may have one: it stays
+  if kind ~= '-' then keep('b' .. ns .. '\0' .. ARGV[i], kind .. value) end -- an older checkpoint may have one: it stays
 end
+store()
 local parts = {#parent .. ':' .. parent}
 for i = 8, start - 1 do
   local mark = marks[ARGV[i]] or string.sub(redis.call('HGET', blobs, 'b' .. ns .. '\0' .. ARGV[i]) or '-', 1, 1)
@@ -41,5 +42,4 @@ local front = table.concat(parts)
 redis.call('HSET', checkpoints, ns .. '\0' .. id, string.format('\1%013.0f', now) .. #front .. ':' .. front .. body)
 redis.call('ZADD', order, 0, 'i' .. id .. '\0' .. ns)
 if ns ~= '' then redis.call('ZADD', order, 0, 'n' .. ns .. '\0' .. id) end
-redis.call('HINCRBY', checkpoints, '', 1)
 return written()

@@ -23,7 +23,7 @@ for i = 6, 5 + 4 * count, 4 do
   end
 end
 if #missing > 0 then return missing, false end
-alive(ttl_ms)
+alive(ttl_ms, next(found) and 1 or 0) -- with lists: who is about to free elements has to look again
 local name, head = ns .. '\0' .. id, #task .. ':' .. task
 local first = redis.call('HGET', writes, name) or head
 local field = string.sub(first, 1, #head) == head and name or name .. '\0' .. task
@@ -39,7 +39,7 @@ for i = 6, 5 + 4 * count, 4 do
     if found[i] then parts[known[ARGV[i]] + 3] = '*' .. ranges(ARGV[i + 2], found[i], sent) end
   end
 end
+store()
 for i, part in ipairs(parts) do parts[i] = #part .. ':' .. part end
 redis.call('HSET', writes, field, (field == name and head or '') .. table.concat(parts))
-if next(found) then redis.call('HINCRBY', checkpoints, '', 1) end -- who is about to free elements has to look again
 return written()

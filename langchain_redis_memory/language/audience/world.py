@@ -48,7 +48,7 @@ _PRESENCE = lazy_pattern(
 _HOW_MUCH = Phrasing("much", r"how much (?:is|are|for)\b|how much (?:does|do) .*\b(?:cost|costs|sell|go for|charge)\b")
 _COSTS = lazy_pattern(r"what (?:does|do|is|are) .*\bcosts?\b")
 _CLOCK = Phrasing(
-    "time date day year days",
+    "time date day year days whattime whatdate whatday whatyear stime sdate sday syear istime isdate isday isyear",
     r"\bwhat(?:'s| is)? ?(?:the )?(?:time|date|day|year)\b(?! (?:was|were|did|do|does)\b)|\bthe time\b"
     r"|\bdate today\b|\bdays? (?:until|till)\b|^time\b",
 )

@@ -69,10 +69,10 @@ def is_document(value: Any) -> bool:
     return isinstance(value, loaded("langchain_core.documents.base", "Document"))
 
 
-def _register_documents() -> bool:
+def _register_documents() -> None:
     """Teaches the codec documents, once the first is there to be written or read."""
     if "Document" in _SCALARS:
-        return False
+        return
     from langchain_core.documents import Document
 
     register(
@@ -81,7 +81,6 @@ def _register_documents() -> bool:
         lambda v: [v.id, v.page_content, v.metadata, v.__pydantic_extra__],
         lambda v: Document(id=v[0], page_content=v[1], metadata=v[2], **(v[3] or {})),
     )
-    return True
 
 
 def _zone(zone: tzinfo | None) -> Any:
@@ -141,8 +140,9 @@ def _extend(value: Any) -> Any:
             if isinstance(value, set | frozenset):
                 return ormsgpack.Ext(_NESTED, _pack_set(name, value))
             return ormsgpack.Ext(_NESTED, _pack([name, out(value)]))
-    if is_document(value) and _register_documents():
-        return _extend(value)
+    if is_document(value):  # the first one, or another thread writes the first one now
+        _register_documents()
+        return ormsgpack.Ext(_NESTED, _pack(["Document", _SCALARS["Document"][1](value)]))
     raise TypeError(f"a value of type {type(value).__module__}.{type(value).__qualname__}")
 
 

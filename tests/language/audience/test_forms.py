@@ -39,6 +39,13 @@ def test_an_expression_that_finds_something_is_never_left_out() -> None:
     assert found == [(name, s.text) for name, one in phrasings.items() for s in sentences if one.search(s)]
 
 
+def test_the_clock_is_asked_for_without_a_space_as_well() -> None:
+    for text in ("whattime is it", "whatday is it", "what's theday", "what isyear", "what'sdate is it"):
+        s = Sentence(text.split())
+        assert bool(world._CLOCK.search(s)) == bool(world._CLOCK.pattern.search(text))
+    assert unrepeatable("Whattime is it in Oslo?") == "volatile"
+
+
 def _asks(one: object) -> bool:
     return isinstance(one, Phrasing)
 

@@ -46,6 +46,7 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_redis_memory.errors import CorruptDataError, NotAMessageError, UnserialisableError
 from langchain_redis_memory.redis import scripts
 from langchain_redis_memory.redis.codec import messages as records
+from langchain_redis_memory.redis.codec import values as codec
 from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.codec.messages import (
     decode_message,
@@ -319,6 +320,12 @@ class OwnMessage(AIMessage):
 
 class Shade(Enum):
     DARK = 1
+
+
+def test_a_document_is_written_while_another_thread_writes_the_first_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    pack(Document("x"))
+    monkeypatch.delitem(codec._BY_TYPE, Document)  # as a thread found it that looked a moment before
+    assert unpack(pack([Document("y")]), "here") == [Document("y")]
 
 
 @table(
