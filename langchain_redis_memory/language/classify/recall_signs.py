@@ -72,6 +72,8 @@ def _clauses(sentence: str, language: Lexicon) -> list[str]:
     """Splits off what is told in front of a question: "since you mentioned wine, which one goes with fish?"."""
     front, _, rest = sentence.partition(", ")
     words = front.lower().split()
+    if not words:
+        return [sentence]  # it begins with the comma
     as_said = words[0] in ("as", "like") and words[1:2] in (["you"], ["we"])  # "As you said, is it safe?"
     tells = rest and words[0] in _TELLS and not as_said and not language.saying.isdisjoint(words)
     asks = rest.lower().removeprefix("but ").partition(" ")[0] in language.wh | language.auxiliary

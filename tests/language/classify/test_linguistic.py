@@ -370,6 +370,10 @@ WORDS = re.findall(r"\S+", CLEAR + DOUBTFUL)
 TURNS = st.one_of(st.text(max_size=200), st.lists(st.sampled_from(WORDS), max_size=25).map(" ".join))
 
 
+def test_a_sentence_may_begin_with_a_comma() -> None:
+    assert verdict("Hello. , what did I ask you?").type is QuestionType.HISTORY_RECALL
+
+
 @given(TURNS, MESSAGES)
 def test_it_never_raises_and_always_decides_the_same(turn: str, before: list[BaseMessage]) -> None:
     found = LinguisticClassifier().classify(turn, before)
