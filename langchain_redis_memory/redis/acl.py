@@ -85,8 +85,7 @@ COMMANDS: Mapping[str, str] = {
         "zrange zrangebyscore zrem zremrangebyscore"
     ),
     "RedisRecordManager": (
-        "eval evalsha get hdel hget hlen hset pexpire set time zadd zcard zmscore zrangebylex zrangebyscore zrem "
-        "zscore"
+        "eval evalsha get hdel hget hlen hset pexpire set time zadd zcard zmscore zrangebylex zrangebyscore zrem zscore"
     ),
     "RedisSaver": (
         "del eval evalsha exists get hdel hexists hget hgetall hincrby hkeys hlen hmget hset hsetnx memory persist "
