@@ -110,8 +110,11 @@ class Op(Generic[T]):
         best_effort: bool = False,
         stale_ok: bool = False,
     ) -> None:
-        self.commands, self.decode, self.tolerant = commands, decode, tolerant
-        self.best_effort, self.stale_ok = best_effort, stale_ok
+        self.commands: tuple[Command, ...] = commands
+        self.decode: Callable[[Sequence[Reply]], T] = decode
+        self.tolerant: bool = tolerant
+        self.best_effort: bool = best_effort
+        self.stale_ok: bool = stale_ok
 
     def read(self, replies: Sequence[Reply]) -> T:
         """Decodes the replies, one for each command in order, into the result; the first error reply is raised.

@@ -92,7 +92,7 @@ class MemoryMiddleware(AgentMiddleware[Any, Any, Any]):
         self._memory, self._client = memory, memory.client
         self._profile, self._window = profile, window
 
-    state_schema = MemoryState
+    state_schema: type[MemoryState] = MemoryState
 
     def before_agent(self, state: MemoryState, runtime: Runtime[Any]) -> dict[str, Any] | None:
         """Reads what the turn remembers.

@@ -72,10 +72,14 @@ class TurnFlows:
         outbox: Outbox | None = None,
         recent: RecentConversations | None = None,
     ) -> None:
-        self.planner, self.context, self.cache, self.driver = planner, context, cache, driver
-        self.max_messages, self.recorder = max_messages, recorder
-        self.outbox = Outbox() if outbox is None else outbox
-        self.recent = RecentConversations() if recent is None else recent
+        self.planner: Planner = planner
+        self.context: TurnContext = context
+        self.cache: TurnCache = cache
+        self.driver: Driver = driver
+        self.max_messages: int | None = max_messages
+        self.recorder: TurnRecorder | None = recorder
+        self.outbox: Outbox = Outbox() if outbox is None else outbox
+        self.recent: RecentConversations = RecentConversations() if recent is None else recent
 
     def turn_flow(
         self,

@@ -22,8 +22,10 @@ class TurnCost:
     """
 
     def __init__(self) -> None:
-        self.trips = 0
-        self.redis_s = self.retrieval_s = self.model_s = 0.0
+        self.trips: int = 0
+        self.redis_s: float = 0.0
+        self.retrieval_s: float = 0.0
+        self.model_s: float = 0.0
         self.first_chunk_s: float | None = None
 
 

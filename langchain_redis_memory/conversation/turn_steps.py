@@ -37,7 +37,7 @@ class TurnProgress:
     def __init__(self) -> None:
         self.planned: PlannedTurn | None = None
         self.flight: Flight | None = None
-        self.spent = TurnCost()
+        self.spent: TurnCost = TurnCost()
         self.chunks: Sequence[Any] = ()
         self.interrupted: Callable[[BaseException], Flow[None]] | None = None
 

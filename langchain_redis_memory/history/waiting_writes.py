@@ -41,8 +41,12 @@ class Entry:
         loader: UserCallback | None = None,
         refused: bool = False,
     ) -> None:
-        self.transcript, self.messages, self.op, self.number = transcript, messages, op, number
-        self.loader, self.refused = loader, refused
+        self.transcript: Transcript = transcript
+        self.messages: Sequence[BaseMessage] = messages
+        self.op: Op[Any] = op
+        self.number: int = number
+        self.loader: UserCallback | None = loader
+        self.refused: bool = refused
 
     @property
     def key(self) -> str:

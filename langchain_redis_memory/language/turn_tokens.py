@@ -29,8 +29,11 @@ class TurnTokens:
     def __init__(
         self, text: str, words: list[str], low: list[str], places: list[tuple[int, int]], stop: list[str]
     ) -> None:
-        self.text, self.words, self.low, self.places = text, words, low, places
-        self.stop = stop
+        self.text: str = text
+        self.words: list[str] = words
+        self.low: list[str] = low
+        self.places: list[tuple[int, int]] = places
+        self.stop: list[str] = stop
         """The punctuation behind each word, empty where there is none."""
         self.features: dict[str, float] = {}
         self.evidence: list[tuple[str, int, int]] = []

@@ -27,6 +27,7 @@ _NO_COMMANDS = {
     "PX",
     "SCHEMA",
     "SORTBY",
+    "TRUTH",
     "WITHSCORES",
 }
 

@@ -14,6 +14,7 @@ from langchain_redis_memory.redis.codec.values import digest
 
 P = ParamSpec("P")
 R = TypeVar("R")
+_BRACES = frozenset("{}")
 
 
 class CachedFunction(Generic[P, R]):
@@ -124,7 +125,7 @@ class CachedFunction(Generic[P, R]):
         arguments = self._bound(args, kwargs)
         options = {
             **self._options,
-            "tags": [tag.format_map(arguments) if "{" in tag else tag for tag in self._tags],
+            "tags": [tag if _BRACES.isdisjoint(tag) else tag.format_map(arguments) for tag in self._tags],
             "user": None if self._user is None else self._user.format_map(arguments),
             "refresh": force,
         }

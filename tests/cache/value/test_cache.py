@@ -330,7 +330,8 @@ def test_who_waits_for_a_lock_gets_it_when_it_expires(cache: RedisValueCache) ->
 
 async def test_a_function_is_cached(cache: RedisValueCache, both: Both) -> None:
     calls: list[Any] = []
-    decorate = cache.cached(key="user:{user_id}:{part}", tags=["part:{part}"], user="user_id", ttl_s=60)
+    tags = ["part:{part}", "curly}}brace"]
+    decorate = cache.cached(key="user:{user_id}:{part}", tags=tags, user="user_id", ttl_s=60)
 
     def load(user_id: str, part: str = "all") -> int:
         calls.append((user_id, part))
@@ -355,6 +356,8 @@ async def test_a_function_is_cached(cache: RedisValueCache, both: Both) -> None:
     assert [await call(function, "ana"), await call(function, "ben")] == [5, 2]
     await both(cache.invalidate_tag)("part:all")
     assert await call(function, "ben") == 6
+    await both(cache.invalidate_tag)("curly}brace")
+    assert await call(function, "ben") == 7
     assert function.__name__ == ("aload" if both.asynchronous else "load")
 
 
