@@ -9,7 +9,21 @@ from typing import Any
 import pytest
 
 from langchain_redis_memory.errors import CorruptDataError, ServerError, UnavailableError, WrongKeyTypeError
-from langchain_redis_memory.ops import Flow, Invoke, Now, Op, Sleep, StreamResult, ask, counted, merge, pure
+from langchain_redis_memory.ops import (
+    Flow,
+    Invoke,
+    Now,
+    Op,
+    Sleep,
+    Step,
+    StreamResult,
+    ask,
+    counted,
+    leave_behind,
+    merge,
+    pure,
+)
+from langchain_redis_memory.redis.client import drivers
 from langchain_redis_memory.redis.client.client import Client, Trip
 from tests.conftest import Both
 
@@ -257,6 +271,42 @@ async def test_an_async_flow_that_is_cancelled_is_closed(client: Client) -> None
     with pytest.raises(asyncio.CancelledError):
         await task
     assert closed == ["closed"]
+
+
+async def test_what_cancelled_flows_leave_is_done_by_their_own_drivers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lease that one client has is not given back to the server of another one, whose task is cancelled as well."""
+    monkeypatch.setattr(drivers, "_LEFT_S", 30)
+    done: list[tuple[str, str]] = []
+    both_ended = asyncio.Event()
+
+    def flow(*left: str) -> Flow[None]:
+        try:
+            yield get("forever")
+        except GeneratorExit:
+            for key in left:
+                leave_behind(ask(get(key)))
+            raise
+
+    def runs(owner: str) -> Callable[[Step], Any]:
+        async def run(step: Any) -> Any:
+            ((_, key),) = step.commands
+            if key == "forever" or (owner == "first" and not done):
+                await both_ended.wait()
+            done.append((owner, key))
+
+        return run
+
+    tasks = [
+        asyncio.create_task(drivers.adrive(runs("first"), flow("a", "b"))),
+        asyncio.create_task(drivers.adrive(runs("second"), flow("c"))),
+    ]
+    await asyncio.sleep(0)
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks[1:])
+    both_ended.set()
+    await asyncio.wait(tasks)
+    assert sorted(done) == [("first", "a"), ("first", "b"), ("second", "c")]
 
 
 async def test_many_flows_at_once(client: Client, key: str) -> None:

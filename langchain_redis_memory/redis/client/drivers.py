@@ -27,10 +27,11 @@ _LEFT_S = 0.25
 
 async def _end_left(run: Callable[[Step], Awaitable[Any]]) -> None:
     """Runs what flows of this task left to be done: the event loop may end with it, so nobody else could."""
-    while LEFT.flows:
+    mine, LEFT.flows = LEFT.flows, []  # at once: tasks of other clients may be cancelled meanwhile
+    while mine:
         try:
             async with timeout_at(asyncio.get_running_loop().time() + _LEFT_S):
-                await adrive(run, LEFT.flows.pop())
+                await adrive(run, mine.pop())
         except (RedisMemoryError, asyncio.TimeoutError) as error:
             _log.debug("what a cancelled call left to be done was not done: %r", error)
 
