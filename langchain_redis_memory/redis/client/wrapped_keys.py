@@ -2,7 +2,8 @@
 
 What is stored of a data key is what `wrap` made of it. It is fetched and unwrapped once for each owner and process, and
 forgotten after `cache_s`. So whoever deletes the wrapped key has made unreadable, within that time, whatever the owner
-stored, in backups and replicas too.
+stored, in backups and replicas too. Where the keeper of wrapped keys cannot be reached when that time is over, a key is
+used on for at most `outage_s`: an application that answers must not end with it.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from collections.abc import Callable
 from time import monotonic
 from typing import NamedTuple, Protocol
 
-from langchain_redis_memory.checks import check_method, check_positive
-from langchain_redis_memory.errors import ConfigError, UnknownKeyError
+from langchain_redis_memory.checks import check_method, check_number, check_positive
+from langchain_redis_memory.errors import ConfigError, UnavailableError, UnknownKeyError
 from langchain_redis_memory.locks import new_lock
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
@@ -23,13 +24,15 @@ from langchain_redis_memory.redis.scripts import command
 
 _ID_BYTES = 8
 _MOST_OWNERS = 4096
+_TRY_AGAIN_S = 5.0
+_MOST_OUTAGE_S = 30 * 86_400
 
 
 class WrappedKeys(Protocol):
     """Keeps wrapped keys by owner: in Redis (`RedisWrappedKeys`), or in a database of your own."""
 
     def get(self, owner: str) -> bytes | None:
-        """Returns what is kept for an owner; None for nothing."""
+        """Returns what is kept for an owner; None for nothing. Raises `UnavailableError`: it cannot be reached now."""
         ...
 
     def add(self, owner: str, wrapped: bytes) -> bytes:
@@ -78,6 +81,7 @@ class RedisWrappedKeys:
 class _CachedKey(NamedTuple):
     key: DataKey
     until: float
+    read: float
 
 
 class WrappedKeyRing:
@@ -91,6 +95,8 @@ class WrappedKeyRing:
         wrap: Encrypts a data key, as `kms.encrypt` does.
         unwrap: Decrypts it.
         cache_s: How long an unwrapped key is remembered, in seconds.
+        outage_s: How much longer at most, in seconds, while the keeper raises `UnavailableError`. A key that is
+            shredded meanwhile can be read here that long; 0 for a process that would rather stop.
 
     Raises:
         ConfigError: An argument cannot work.
@@ -110,12 +116,14 @@ class WrappedKeyRing:
         wrap: Callable[[bytes], bytes],
         unwrap: Callable[[bytes], bytes],
         cache_s: float = 300.0,
+        outage_s: float = 3600.0,
     ) -> None:
         check_method(wrapped, "add", "wrapped (where wrapped keys are kept)", ConfigError)
         if not callable(wrap) or not callable(unwrap):
             raise ConfigError("wrap and unwrap must be functions from bytes to bytes")
         self._wrapped, self._wrap, self._unwrap = wrapped, wrap, unwrap
         self._cache_s = check_positive(cache_s, "cache_s", "number of seconds", ConfigError)
+        self._outage_s = check_number(outage_s, "outage_s", 0, _MOST_OUTAGE_S, error=ConfigError)
         self._lock = new_lock()
         self._held: OrderedDict[str, _CachedKey] = OrderedDict()
         self._shreds = 0
@@ -134,10 +142,14 @@ class WrappedKeyRing:
 
         Raises:
             UnknownKeyError: It cannot be unwrapped.
+            UnavailableError: The keeper cannot be reached, and the owner's key is not remembered.
         """
         held, shreds = self._remembered(owner), self._shreds
         if held is None:
-            wrapped = self._wrapped.get(owner)
+            try:
+                wrapped = self._wrapped.get(owner)
+            except UnavailableError as error:
+                return self._held_over(owner, error)
             if wrapped is None:
                 secret = os.urandom(SECRET_BYTES)
                 wrapped = self._wrapped.add(owner, os.urandom(_ID_BYTES) + self._wrap(secret))
@@ -156,10 +168,16 @@ class WrappedKeyRing:
 
         Raises:
             UnknownKeyError: The owner's key was shredded, is another one now, or cannot be unwrapped.
+            UnavailableError: The keeper cannot be reached, and the key is not remembered.
         """
         held, shreds = self._remembered(owner), self._shreds
         if held is None or held.id != key_id:
-            wrapped = self._wrapped.get(owner)
+            try:
+                wrapped = self._wrapped.get(owner)
+            except UnavailableError as error:
+                if (held := self._held_over(owner, error)).id != key_id:
+                    raise
+                return held
             held = None if wrapped is None else self._remember(owner, wrapped, shreds)
         if held is None or held.id != key_id:
             msg = f"the key {key_id!r} of {owner!r} was shredded; what was encrypted with it cannot be read any more"
@@ -190,6 +208,15 @@ class WrappedKeyRing:
             held = self._held.get(owner)
         return held.key if held is not None and held.until > monotonic() else None
 
+    def _held_over(self, owner: str, error: UnavailableError) -> DataKey:
+        """Returns a key whose time is over, as its keeper is away; raises the error where that lasts too long."""
+        with self._lock:
+            held, now = self._held.get(owner), monotonic()
+            if held is None or held.read + self._cache_s + self._outage_s <= now:
+                raise error
+            self._held[owner] = held._replace(until=now + _TRY_AGAIN_S)  # not every call waits for the keeper
+        return held.key
+
     def _remember(self, owner: str, wrapped: bytes, shreds: int) -> DataKey:
         """Unwraps a key and remembers it, unless one was shredded since it was read."""
         try:
@@ -202,7 +229,8 @@ class WrappedKeyRing:
         key = DataKey(wrapped[:_ID_BYTES].hex(), secret)
         with self._lock:
             if shreds == self._shreds:
-                self._held[owner] = _CachedKey(key, monotonic() + self._cache_s)
+                now = monotonic()
+                self._held[owner] = _CachedKey(key, now + self._cache_s, now)
             if len(self._held) > _MOST_OWNERS:
                 self._held.popitem(last=False)
         return key

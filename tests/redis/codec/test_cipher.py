@@ -31,6 +31,7 @@ from langchain_redis_memory import (
     RedisStore,
     RedisWrappedKeys,
     Trip,
+    UnavailableError,
     UnknownKeyError,
     WrappedKeyRing,
 )
@@ -412,6 +413,45 @@ def test_a_key_that_is_shredded_while_a_thread_reads_it_is_not_remembered(how: s
     assert keys.current("ana").id != first.id, "what is written with the old one could never be read again"
 
 
+def test_a_key_is_used_on_while_its_keeper_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, asked, away = [0.0], [0], [False]
+    kept: dict[str, bytes] = {}
+
+    class Keeper:
+        def get(self, owner: str) -> bytes | None:
+            asked[0] += 1
+            if away[0]:
+                raise UnavailableError("the keeper is away")
+            return kept.get(owner)
+
+        def add(self, owner: str, wrapped: bytes) -> bytes:
+            return kept.setdefault(owner, wrapped)
+
+        def delete(self, owner: str) -> bool:
+            return kept.pop(owner, None) is not None
+
+    monkeypatch.setattr("langchain_redis_memory.redis.client.wrapped_keys.monotonic", lambda: now[0])
+    keys = WrappedKeyRing(Keeper(), wrap=bytes, unwrap=bytes, cache_s=100, outage_s=1000)
+    first = keys.current("ana")
+    away[0], now[0] = True, 101.0
+    assert keys.current("ana") == keys.named("ana", first.id) == first
+    assert asked[0] == 2, "not every call waits for a keeper that is away"
+    with pytest.raises(UnavailableError):
+        keys.current("ben")
+    now[0] = 1099.0
+    with pytest.raises(UnavailableError):
+        keys.named("ana", "another")
+    assert keys.current("ana") == first
+    now[0] = 1105.0
+    for ask in (lambda: keys.current("ana"), lambda: keys.named("ana", first.id)):
+        with pytest.raises(UnavailableError, match="the keeper is away"):
+            ask()
+    away[0] = False
+    kept.clear()  # shredded meanwhile
+    with pytest.raises(UnknownKeyError, match="shredded"):
+        keys.named("ana", first.id)
+
+
 def test_arguments_that_cannot_work() -> None:
     for build in (
         lambda: KeyRing({}),
@@ -422,6 +462,7 @@ def test_arguments_that_cannot_work() -> None:
         lambda: Cipher(NEW),  # type: ignore[arg-type]
         lambda: Cipher(ring(NEW), readable=["everything"]),
         lambda: WrappedKeyRing({}, wrap=bytes, unwrap=bytes),  # type: ignore[arg-type]
+        lambda: WrappedKeyRing(RedisWrappedKeys(Client("memory://")), wrap=bytes, unwrap=bytes, outage_s=-1),
     ):
         with pytest.raises(ConfigError) as caught:
             build()
