@@ -354,7 +354,7 @@ def test_by_meaning(tmp_path: Path, real_url: str) -> None:
         *("--redis", real_url, "--json", tmp_path / "report.json"),
     )
     assert code == 0
-    assert keys_of(real_url) == before
+    assert set(keys_of(real_url)) <= set(before), "what others left there expires meanwhile, and a scan has no order"
     report = json.loads((tmp_path / "report.json").read_text("utf-8"))
     assert report["outcomes"][0]["paraphrases_hit"]["first"] == 0.0
     assert report["outcomes"][-1]["paraphrases_hit"]["first"] == 1.0
