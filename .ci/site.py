@@ -81,6 +81,8 @@ SPEED = ("history", "checkpoint", "store", "cache", "limits", "values", "turn", 
 """The benchmarks of speed, in the order of the page."""
 
 
+FAR = 1.25
+"""As in `benchmarks.speed.report`, which mkdocs does not load: beyond it a row is lost by its median alone."""
 MORE = {"of 1": "recall", "items": "found", "namespaces": "found"}
 """Units of which more is better, and what is said of them."""
 
@@ -156,8 +158,8 @@ def _against(row: dict[str, Any], more: list[dict[str, Any]], own: str, peer: st
 
 
 def _sure(ratio: float, between: list[float] | None, *, worse: bool) -> str:
-    """A ratio: bold where it is lost, with a mark where parts of the run are on both sides of 1."""
-    if between and between[0] <= 1 <= between[1]:
+    """A ratio: bold where it is lost, with a mark where parts of the run are on both sides of 1, and it is near 1."""
+    if between and between[0] <= 1 <= between[1] and ratio <= FAR:
         return f"{ratio:.2f}x ≈"
     return f"**{ratio:.2f}x**" if worse else f"{ratio:.2f}x"
 
@@ -187,7 +189,8 @@ def lost(tables: list[dict[str, Any]]) -> dict[str, Any]:
     about = (
         "Every row of the tables below in which a peer is better. Below 1 is in our favour. A run has ten parts in "
         "which the contenders take turns: a row is lost where ours took longer in all but one of them, by the clock "
-        "or, where the clock does not tell (≈), in the client's processor time."
+        "or, where the clock does not tell (≈), in the client's processor time; and where the medians are more than "
+        f"{FAR:.2f} apart."
     )
     columns = ["", "measure", "this package", "against"]
     return {

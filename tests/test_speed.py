@@ -29,6 +29,7 @@ STEADY = measured(*[1.0] * 10)
         (measured(*[1.1] * 10), "lost"),
         (measured(*[1.1] * 9, 0.5), "lost"),
         (measured(*[1.1] * 8, 0.5, 0.6), "even"),
+        (measured(*[1.3] * 8, 0.5, 0.6), "lost"),
         (measured(*[0.9] * 9, 5.0), "won"),
     ],
 )

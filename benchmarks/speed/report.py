@@ -43,6 +43,10 @@ def ranges(values: Mapping[str, float]) -> dict[str, tuple[float, float]]:
     return found
 
 
+FAR = 1.25
+"""Beyond this ratio a row is lost by its median alone, however restless the machine was."""
+
+
 def decided(between: tuple[float, float]) -> Literal["won", "lost"] | None:
     """Whether a ratio is on one side of 1 whatever part of the run is asked, None if it is not."""
     low, high = between
@@ -94,7 +98,8 @@ class Row:
         if self.unit in MORE or peer not in self.ranges:
             better = ours < theirs if self.unit in MORE else ours > theirs
             return "lost" if better else "same" if ours == theirs else "won"
-        return decided(self.ranges[peer]) or decided(ranges(self.cpu).get(peer, (0, 2))) or "even"
+        sure = decided(self.ranges[peer]) or decided(ranges(self.cpu).get(peer, (0, 2)))
+        return sure or ("lost" if ours > FAR * theirs else "even")
 
     @property
     def verdict(self) -> str:
