@@ -152,7 +152,12 @@ class Outbox:
         client.outboxes.add(self)
         if known is None and self._spool is not None:
             for write, number in self._spool.left():
-                entry, _ = self._waiting.put(*write.made(client.keys()), None)
+                try:
+                    made = write.made(client.keys())
+                except RedisMemoryError as error:  # such as a user's whose secret is destroyed: no reason not to start
+                    _log.error("what waits of session %r stays in the spool: %s", write.session_id, error)
+                    continue
+                entry, _ = self._waiting.put(*made, None)
                 number(entry.number)
             self._start()
         return self

@@ -2,7 +2,8 @@
 
 A folder holds a file for each process, which only the process that has locked it writes to: frames of length, checksum
 and body, each on disk (fsync) before the caller goes on. A process that starts takes over the files of those that have
-ended. A file ends at its first damaged frame, such as one that was being written when the machine went down.
+ended. A damaged frame is passed over; a damaged end, such as one that was being written when the machine went down, is
+cut off.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from zlib import crc32
 
 from langchain_core.messages import BaseMessage
 
-from langchain_redis_memory.errors import ConfigError, CorruptDataError
+from langchain_redis_memory.errors import ConfigError, CorruptDataError, FormatVersionError
 from langchain_redis_memory.frozen import replace
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.ops import Arg, Call, Op
@@ -107,6 +108,8 @@ class _File:
         try:
             if fcntl is not None:
                 fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if self.is_gone():  # whoever had locked it has just removed it
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
         except OSError:
             self.close()
             raise
@@ -126,6 +129,10 @@ class _File:
     def size(self) -> int:
         return os.fstat(self._fd).st_size
 
+    def is_gone(self) -> bool:
+        """Tells whether its name is no more: what is written to it then, nobody finds."""
+        return not os.fstat(self._fd).st_nlink
+
     def close(self) -> None:
         fd, self._fd = self._fd, -1
         if fd >= 0:
@@ -136,9 +143,12 @@ class _File:
             self.close()
 
     def read(self) -> dict[int, SpooledWrite]:
-        """Reads what is not done, and cuts a damaged end off."""
+        """Reads what is not done, passes over damaged frames, and cuts a damaged end off."""
         data, good, writes = self.path.read_bytes(), 0, dict[int, SpooledWrite]()
-        for end, body in _frames(data):
+        for start, end, body in _frames(data):
+            if good < start:
+                _log.error("%d bytes in the middle of %s are damaged and ignored", start - good, self.path)
+            good = end
             try:
                 kind, number, *rest = unpack_raw(check_version(body, str(self.path)))
                 if kind == "put":
@@ -148,9 +158,7 @@ class _File:
             except CorruptDataError:
                 raise
             except Exception as error:  # noqa: BLE001 - of many kinds, where the bytes are damaged
-                _log.warning("%s is damaged from byte %d on: %s", self.path, good, type(error).__name__)
-                break
-            good = end
+                _log.error("byte %d to %d of %s are damaged and ignored: %r", start, end, self.path, error)
         if good < len(data):
             _log.warning("%d bytes at the end of %s are damaged and ignored", len(data) - good, self.path)
             os.truncate(self._fd, good)
@@ -164,15 +172,15 @@ class _File:
             self.close()
 
 
-def _frames(data: bytes) -> Iterator[tuple[int, bytes]]:
+def _frames(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Yields the sound frames: where each begins and ends, and its body."""
     at = 0
     while at + _FRAME.size <= len(data):
         size, check = _FRAME.unpack_from(data, at)
-        body = data[at + _FRAME.size : at + _FRAME.size + size]
-        at += _FRAME.size + size
-        if len(body) < size or crc32(body) != check:
-            return
-        yield at, body
+        start, at = at, at + _FRAME.size + size
+        body = data[start + _FRAME.size : at]
+        if len(body) == size and crc32(body) == check:
+            yield start, at, body
 
 
 class Spool:
@@ -187,15 +195,19 @@ class Spool:
         self._of: dict[int, tuple[_File, int]] = {}
         self._lock = threading.Lock()
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._make_folder()
             if not os.access(self._folder, os.W_OK | os.X_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         except OSError as error:
             msg = f"the spool {str(folder)!r} cannot be used: {error}; name a folder that this process may write to"
             raise ConfigError(msg) from error
 
+    def _make_folder(self) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
     def _new(self) -> _File:
         while True:
+            self._make_folder()
             with suppress(BlockingIOError, FileNotFoundError):  # another process has just taken it over as left
                 last = max((path.name.partition("-")[0] for path in self._folder.glob(_FILES)), default="0")
                 made = _File(self._folder / f"{int(last) + 1:09d}-{os.getpid()}-{os.urandom(4).hex()}.outbox")
@@ -217,13 +229,20 @@ class Spool:
                 continue
             try:
                 file = _File(path)
-            except OSError:  # its process lives
+            except OSError:  # its process lives, or another one has just taken it over
                 continue
-            writes = file.read()
+            try:
+                writes = file.read()
+            except FormatVersionError as error:
+                _log.error("what waits there is left to a process that can read it: %s", error)
+                file.close()
+                continue
             for place, write in sorted(writes.items()):
                 yield write, partial(self._number, file, place)
             if not writes:
                 file.empty(remove=True)
+            elif file not in self._files():  # nothing of it could be read
+                file.close()
 
     def _number(self, file: _File, place: int, number: int) -> None:
         self._of[number] = (file, place)
@@ -231,6 +250,9 @@ class Spool:
     def put(self, number: int, write: SpooledWrite) -> None:
         """Writes down what waits; it is on disk when this returns."""
         with self._lock:
+            if self._own is not None and self._own.is_gone():
+                _log.error("%s was removed: what it held is in this process only", self._own.path)
+                self._own = None
             if self._own is None or self._own.size() > _FILE_BYTES:
                 self._own = self._new()
             self._own.append("put", number, *write)
@@ -238,17 +260,23 @@ class Spool:
             self._of[number] = (self._own, number)
 
     def done(self, numbers: Iterable[int]) -> None:
-        """Notes that writes are stored."""
+        """Notes that writes are stored; what a full disk has no room to note is so when its file is emptied."""
+        failed: OSError | None = None
         with self._lock:
             for number in numbers:
                 if number not in self._of:
                     continue
                 file, place = self._of.pop(number)
                 file.live.discard(place)
-                if file.live:
-                    file.append("done", place)
-                else:
-                    file.empty(remove=file is not self._own)
+                try:
+                    if file.live:
+                        file.append("done", place)
+                    else:
+                        file.empty(remove=file is not self._own)
+                except OSError as error:
+                    failed = error
+        if failed is not None:
+            raise failed
 
     def _files(self) -> set[_File]:
         return {file for file, _ in self._of.values()} | (set() if self._own is None else {self._own})

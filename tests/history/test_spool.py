@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
+import shutil
 import struct
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,8 @@ from langchain_redis_memory.history.outbox import Outbox
 from langchain_redis_memory.history.spool import Spool, SpooledWrite
 from langchain_redis_memory.operate.users import RedisUsers
 from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.codec.cipher.cipher import Cipher
+from langchain_redis_memory.redis.codec.cipher.key_ring import KeyRing
 from tests.conftest import Both
 from tests.support import programs
 from tests.support.chains import Switch
@@ -201,6 +205,98 @@ async def test_half_a_frame_on_a_full_disk_loses_nothing_behind_it(
     wait_for(lambda: len(again) == 0)
     assert texts(await both.messages(stored(client))) == ["a", "b"]
     assert "damaged" not in caplog.text
+
+
+async def test_a_damaged_frame_costs_those_behind_it_nothing(
+    client: Client, both: Both, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    await left_behind(client, both, tmp_path, "a", "b", "c")
+    path = max(files(tmp_path), key=lambda one: one.stat().st_size)
+    whole = bytearray(path.read_bytes())
+    whole[len(whole) // 2] ^= 1
+    path.write_bytes(whole)
+    box = Outbox(spool=tmp_path, replay_s=0.01).attach(client)
+    wait_for(lambda: len(box) == 0)
+    assert texts(await both.messages(stored(client))) == ["a", "c"]
+    assert "in the middle of" in caplog.text
+
+
+async def test_a_folder_that_is_removed_is_made_again(client: Client, both: Both, tmp_path: Path) -> None:
+    folder, switch = tmp_path / "spool", Switch(client)
+    box = Outbox(spool=folder, replay_s=None)
+    kept = RedisChatMessageHistory("s", client, tenant="acme", agent="a", fallback=box)
+    switch.off()
+    for text in ("a", "b"):  # no file yet, and then a file that is none any more
+        shutil.rmtree(folder)
+        await both(kept.add_messages)([HumanMessage(text)])
+        assert [path.stat().st_size > 0 for path in files(folder)] == [True]
+    switch.on()
+    box.reset()  # the process ends
+    again = Outbox(spool=folder, replay_s=0.01).attach(client)
+    wait_for(lambda: len(again) == 0)
+    assert texts(await both.messages(stored(client))) == ["b"]
+
+
+async def test_what_is_stored_while_the_disk_is_full_is_not_stored_again(
+    client: Client, both: Both, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switch, box = Switch(client), Outbox(spool=tmp_path, replay_s=None)
+    switch.off()
+    for session in ("one", "two", "three"):
+        kept = RedisChatMessageHistory(session, client, tenant="acme", agent="a", fallback=box)
+        await both(kept.add_messages)([HumanMessage(session)])
+    switch.on()
+
+    def full(_descriptor: int, _data: Any) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("langchain_redis_memory.history.spool.os.write", full)
+    assert await both(client.drive)(box.flush_flow()) == 0
+    monkeypatch.undo()
+    box.reset()  # the process ends
+    assert len(Outbox(spool=tmp_path, replay_s=None).attach(client)) == 0
+
+
+async def test_what_cannot_be_read_stays_there_and_keeps_nobody_from_starting(
+    client: Client, both: Both, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    await left_behind(client, both, tmp_path, "newer", session="newer")
+    (newer,) = files(tmp_path)
+    body = b"\x02" + newer.read_bytes()[9:]
+    newer.write_bytes(struct.pack(">II", len(body), crc32(body)) + body)
+    ciphered = Client(client.url, cipher=Cipher(KeyRing({"lost": b"x" * 32})))
+    await left_behind(ciphered, both, tmp_path, "secret", session="secret")
+    await left_behind(client, both, tmp_path, "a")
+    for _ in range(2):
+        box = Outbox(spool=tmp_path, replay_s=None).attach(client)
+        assert await both(client.drive)(box.flush_flow()) == 0
+        assert texts(await both.messages(stored(client))) == ["a"]
+        assert all(text in caplog.text for text in ("session 'secret' stays in the spool", "newer version"))
+        assert len(files(tmp_path)) == 2
+        box.reset()
+        caplog.clear()
+    newer.unlink()
+    with_key = Outbox(spool=tmp_path, replay_s=0.01).attach(ciphered)
+    wait_for(lambda: len(with_key) == 0)
+    assert texts(await both.messages(stored(ciphered, "secret"))) == ["secret"]
+
+
+def test_a_file_that_is_removed_before_it_is_locked_is_not_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flock, removed = fcntl.flock, list[Path]()
+
+    def late(descriptor: int, how: int) -> None:
+        if not removed:  # another process takes the empty file for one that is left, and removes it
+            removed.extend(files(tmp_path))
+            removed[0].unlink()
+        flock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    spool = Spool(tmp_path)
+    spool.put(1, SpooledWrite("lrm", "", "", "s", 0, 0, 0, "lrm:{//s}:trip:0123456789abcdef", []))
+    assert removed
+    assert [path.stat().st_size > 0 for path in files(tmp_path)] == [True]
 
 
 async def test_what_is_left_is_noted_as_its_users(client: Client, both: Both, tmp_path: Path) -> None:
