@@ -52,13 +52,14 @@ async def measure(port: int, report: Report) -> None:
             costs = {name: ms * 1000 / tasks / EACH for name, ms in taken.items()}
             goal = 0.45 * costs[REDIS_PY] if tasks == 50 else costs[REDIS_PY] if tasks == 1 else None
             target = "0.45x of redis-py" if tasks == 50 else "no slower than redis-py" if tasks == 1 else ""
-            report.add(f"{tasks} tasks: one read", "us", costs, goal, target)
+            label = f"{tasks} task{'s' * (tasks > 1)}"
+            report.add(f"{label}: one read", "us", costs, goal, target)
             sent = {}
             for name, work in together.items():
                 with counted_trips() as count:
                     await work()
                 sent[name] = count[0] / tasks / EACH
-            report.add(f"{tasks} tasks: pipelines of one read", "", sent)
+            report.add(f"{label}: pipelines of one read", "", sent)
         await bare.aclose()
 
 
