@@ -33,7 +33,8 @@ _PAGE = 500
 class _Part:
     """One kind of data: its names, its keys, a flow that erases it, and what stays because it is others' too.
 
-    What is in others' keys as well is counted by its erasure, and for a dry run by `counts`.
+    What is in others' keys as well is counted by its erasure, and for a dry run by `counts`. Names that are `assumed`
+    are told by nothing but their keys: where these are not there, nothing had the name.
     """
 
     kind: str
@@ -42,6 +43,7 @@ class _Part:
     erase: Flow[Any]
     shared: tuple[str, ...] = field(default=())
     counts: Flow[int | None] | None = None
+    assumed: bool = False
 
 
 class EraseFlows:
@@ -159,7 +161,8 @@ def _names(kind: str, data: Sequence[UserData]) -> tuple[str, ...]:
 
 def _keys_part(kind: str, names: tuple[str, ...], keys: Sequence[str]) -> _Part:
     """Builds a part that is nothing but keys."""
-    return _Part(kind, names, keys, ask(Op(tuple(command("UNLINK", (key,)) for key in keys), lambda _replies: None)))
+    unlinking = Op(tuple(command("UNLINK", (key,)) for key in keys), lambda _replies: None)
+    return _Part(kind, names, keys, ask(unlinking), assumed=True)
 
 
 def _erased_flow(parts: Sequence[_Part], *, dry_run: bool) -> Flow[tuple[dict[str, KindReceipt], set[str]]]:
@@ -179,7 +182,8 @@ def _erased_flow(parts: Sequence[_Part], *, dry_run: bool) -> Flow[tuple[dict[st
         finally:
             part.erase.close()
         counted = entries if part.counts is not None else 0
-        kinds[part.kind] = KindReceipt(part.names, keys, size, tuple(failed), part.shared, counted)
+        names = () if part.assumed and not (keys or failed) else part.names
+        kinds[part.kind] = KindReceipt(names, keys, size, tuple(failed), part.shared, counted)
     return kinds, gone
 
 

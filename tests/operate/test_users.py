@@ -28,8 +28,10 @@ from langchain_redis_memory import (
     RedisValueCache,
     TokenBudgetMiddleware,
     ToolCacheMiddleware,
+    UserProfile,
 )
 from langchain_redis_memory.errors import InvalidIdError, InvalidInputError
+from langchain_redis_memory.operate.receipt import KindReceipt
 from langchain_redis_memory.redis.client.client import Client, Trip
 from tests.conftest import Both
 from tests.support.agents import ScriptedModel, calling
@@ -202,6 +204,16 @@ async def test_one_user_is_erased_and_everybody_else_stays(
     again = await both(world.users.erase)("ana")
     assert again.complete
     assert again.keys == 0
+    assert [kind for kind, erased in again.kinds.items() if erased.names] == []
+
+
+async def test_what_a_user_and_an_agent_never_had_is_not_named(client: Client, both: Both) -> None:
+    users = RedisUsers(client)
+    for receipt in (await both(users.erase)("nobody", dry_run=True), await both(users.erase)("nobody")):
+        assert receipt.kinds["profile"] == KindReceipt()
+    assert (await both(users.erase_agent)("none")).kinds["agent state"] == KindReceipt()
+    await both(UserProfile("ana", client).set)("name", "Ana")
+    assert (await both(users.erase)("ana", dry_run=True)).kinds["profile"].names == ("ana",)
 
 
 @pytest.mark.slow
