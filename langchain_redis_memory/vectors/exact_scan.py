@@ -1,10 +1,9 @@
 """Exact search on any server: the client scores every vector.
 
 A record is the tags and "name=number" for each number, then a bar and the vectors as float32, or a tilde and int8 with
-a scale for each. Every change of
-a collection has a stamp, so a search asks what has changed since the last one and gets just that: the first search
-reads the collection, the following ones next to nothing. What has been read is kept within a bound on its size; the
-collections asked for least recently go first.
+a scale for each; a collection has vectors of one dimension. Every change of it has a stamp, so a search asks what has
+changed since the last one and gets just that: the first search reads the collection, the following ones next to
+nothing. What has been read is kept within a bound on its size; the collections asked for least recently go first.
 """
 
 from __future__ import annotations
@@ -90,16 +89,16 @@ class ExactScan:
             packed = b"|" + rows.astype("<f4").tobytes() if self.quantization == "none" else _quantized(rows)
             words = [*point.tags, *(f"{name}={number!r}" for name, number in point.numbers)]
             args += [point.owner, point.ttl_ms, " ".join(words).encode() + packed]
-        return self._write(collection, args)
+        return self._write(collection, args, str(self.dims))
 
     def remove(self, collection: Collection, owners: Sequence[str]) -> Op[None]:
         """Removes points; see `Engine`."""
         return self._write(collection, [part for owner in owners for part in (owner, 0, b"")])
 
-    def _write(self, collection: Collection, args: Sequence[Arg]) -> Op[None]:
+    def _write(self, collection: Collection, args: Sequence[Arg], dims: str = "") -> Op[None]:
         if not args:
             return pure(None)
-        return Op((script("vectors/points_write")(collection.keys.all(), *args),), lambda _replies: None)
+        return Op((script("vectors/points_write")(collection.keys.all(), dims, *args),), lambda _replies: None)
 
     def touch(self, collection: Collection, lifetimes: Sequence[tuple[str, int]]) -> Op[None]:
         """Gives points a new lifetime; see `Engine`."""
@@ -108,7 +107,9 @@ class ExactScan:
 
     def count(self, collection: Collection) -> Op[int]:
         """Counts the stored points; see `Engine`."""
-        return Op((("HLEN", collection.keys.points),), lambda replies: max(0, int(replies[0]) - 2))
+        points = collection.keys.points
+        commands = (("HLEN", points), ("HMGET", points, "stamp", "floor", "dims"))
+        return Op(commands, lambda replies: int(replies[0]) - sum(told is not None for told in replies[1]))
 
     def search(
         self,
@@ -133,7 +134,7 @@ class ExactScan:
             return self._nearest(copy, wanted, k, lambda owner: copy.fits(owner, words, bounds))
 
         since = known.stamp if known else 0
-        return Op((script("vectors/points_since")((keys.points, keys.point_owners), since, PAGE),), read)
+        return Op((script("vectors/points_since")((keys.points, keys.point_owners), since, PAGE, self.dims),), read)
 
     def _changed(self, known: LocalCopy | None, stamp: int, flat: Sequence[bytes | None]) -> LocalCopy:
         """The copy after some changes."""

@@ -19,6 +19,7 @@ from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.store import filters
 from langchain_redis_memory.store.redis_store import RedisStore
 from tests.conftest import Both
+from tests.support import servers
 from tests.support.raw import raw
 from tests.support.stores import DIMS, Oracle, embed
 
@@ -141,21 +142,44 @@ async def test_every_engine(farm: Any, prefix: str, watch: Any, both: Both, engi
     await client.aclose()
 
 
+@pytest.mark.parametrize("engine", ["vector_sets", "exact"])
 async def test_vectors_of_another_model_are_refused_and_it_is_said_what_to_do(
-    farm: Any, prefix: str, watch: Any, both: Both
+    farm: Any, prefix: str, watch: Any, both: Both, engine: Any
 ) -> None:
-    url = farm.url("search")
+    url = farm.url("search") if engine == "vector_sets" else f"memory://{prefix}"
     watch(url, prefix)
     client = Client.from_url(url, prefix=prefix)
-    old, new = (
-        RedisStore(client, index={"dims": dims, "embed": DeterministicFakeEmbedding(size=dims)}, engine="vector_sets")
-        for dims in (3, 4)
+    # A record of eight numbers has the size of two of four, and no size that three have.
+    old, *others = (
+        RedisStore(client, index={"dims": dims, "embed": DeterministicFakeEmbedding(size=dims)}, engine=engine)
+        for dims in (8, 4, 3)
     )
     await both(old.put)(("m",), "a", {"text": "x"})
-    for call in (partial(both(new.put), ("m",), "b", {"text": "x"}), partial(both(new.search), ("m",), query="x")):
-        with pytest.raises(ServerError, match=r"set has 3: another embedding model .* or another prefix"):
-            await call()
+    for new in others:
+        for call in (partial(both(new.put), ("m",), "b", {"text": "x"}), partial(both(new.search), ("m",), query="x")):
+            with pytest.raises(ServerError, match=r"set has 8: another embedding model .* or another prefix"):
+                await call()
+    assert [item.key for item in await both(old.search)(("m",), query="x")] == ["a"]
+    await both(old.delete)(("m",), "a")
+    await both(others[0].put)(("m",), "b", {"text": "x"})
+    assert [item.key for item in await both(others[0].search)(("m",), query="x")] == ["b"]
     await client.aclose()
+
+
+def test_the_query_engine_has_an_index_for_each_number_of_dimensions(farm: Any, prefix: str, watch: Any) -> None:
+    url = farm.url("search")
+    watch(url, prefix)
+    with Client.from_url(url, prefix=prefix) as client:
+        old, new = (
+            RedisStore(
+                client, index={"dims": dims, "embed": DeterministicFakeEmbedding(size=dims)}, engine="query_engine"
+            )
+            for dims in (3, 4)
+        )
+        old.put(("m",), "a", {"text": "x"})
+        new.put(("m",), "b", {"text": "x"})
+        servers.wait_for(lambda: old.search(("m",), query="x") and new.search(("m",), query="x"))
+        assert [[item.key for item in store.search(("m",), query="x")] for store in (old, new)] == [["a"], ["b"]]
 
 
 SOME: Any = [3, 2.5, "7", "x", None, True, -1e9, datetime(2026, 3, 1), datetime(2026, 3, 1, 2, tzinfo=timezone.utc)]

@@ -1,8 +1,11 @@
 -- Gives up to `most` changes of a collection after the stamp `since`, oldest first: {stamp reached, the newest stamp, 1
--- where the reader must forget what it knew, owner, record, owner, record, ...}; no record where a point is gone.
+-- where the reader must forget what it knew, owner, record, owner, record, ...}; no record where a point is gone. Who reads
+-- vectors of other `dims` than those that are there is refused, as by a vector set.
 -- KEYS points point_owners
--- ARGV since most
-local known = redis.call('HMGET', points, 'stamp', 'floor')
+-- ARGV since most dims
+-- WITH dims
+local known = redis.call('HMGET', points, 'stamp', 'floor', 'dims')
+if (known[3] or dims) ~= dims then return mismatch(known[3]) end
 local newest = known[1] or '0'
 if newest == since then return {since, newest, 0} end
 local anew = tonumber(since) < tonumber(known[2] or 0) or tonumber(since) > tonumber(newest)
