@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from langchain_redis_memory import __version__
 from langchain_redis_memory.cli import (
     backups,
     caches,
@@ -22,6 +21,7 @@ from langchain_redis_memory.cli import (
     talk,
 )
 from langchain_redis_memory.cli.base import app, console
+from langchain_redis_memory.version import __version__
 
 __all__ = [
     "app",

@@ -22,12 +22,12 @@ from langchain_redis_memory.cli.base import (
     Prefix,
     Redis,
     app,
-    errors,
+    counter,
     opened,
     plain_errors,
     say,
+    show_failed,
     show_json,
-    spinner,
 )
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 
@@ -56,13 +56,11 @@ def backup(
         part = file.with_name(f"{file.name}.part")
         with opened(redis, prefix) as client:
             client.server()  # what is wrong with it is said before anything is shown
-            progress = spinner()
-            task = progress.add_task("keys", total=None)
-            with progress, _written(part, packed=file.suffix == ".gz") as out:
+            with counter("keys") as show_keys, _written(part, packed=file.suffix == ".gz") as out:
                 for line in RedisOperations(client, tenant=tenant).backup():
                     out.write(json.dumps(line, separators=(",", ":")) + "\n")
                     keys += "key" in line
-                    progress.update(task, completed=keys)
+                    show_keys(keys)
         part.replace(file)
     if as_json:
         show_json({"file": str(file), "keys": keys, "bytes": file.stat().st_size})
@@ -89,20 +87,16 @@ def restore(
 
     with opened(redis, prefix) as client:
         client.server()
-        with spinner() as progress:
-            task = progress.add_task("keys", total=None)
-            with audited(client, tenant or "", "restore", file.name) as audit_note:
-                report = RedisOperations(client, tenant=tenant).restore(
-                    _lines(file), replace=replace, on_progress=lambda done: progress.update(task, completed=done)
-                )
-                audit_note.note = f"{report.restored} keys"
+        with counter("keys") as show_keys, audited(client, tenant or "", "restore", file.name) as audit_note:
+            operations = RedisOperations(client, tenant=tenant)
+            report = operations.restore(_lines(file), replace=replace, on_progress=show_keys)
+            audit_note.note = f"{report.restored} keys"
     if as_json:
         show_json(report)
     else:
         others = f", {report.others:,} are other tenants'" if report.others else ""
         say(f"{report.restored:,} keys restored, {report.skipped:,} were there, {report.expired:,} had expired{others}")
-    for key, why in report.failed.items():
-        errors.print(f"failed: {key}: {why}", markup=False, highlight=False, soft_wrap=True)
+    show_failed(report.failed)
     if not report.complete:
         raise typer.Exit(NOT_WELL)
 
@@ -128,9 +122,9 @@ def _lines(file: Path) -> Iterator[dict[str, Any]]:
                 try:
                     row = json.loads(line)
                 except ValueError as error:
-                    raise InvalidInputError(f"line {number} of {file} is no JSON") from error
+                    raise InvalidInputError(f"line {number} of {file} is not JSON") from error
                 if not isinstance(row, dict):
-                    raise InvalidInputError(f"line {number} of {file} is no object")
+                    raise InvalidInputError(f"line {number} of {file} is not a JSON object")
                 yield row
     except (OSError, EOFError) as error:
         raise ConfigError(f"{file} cannot be read: {error}") from error

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -97,10 +97,13 @@ def progress_bar() -> Progress:
     )
 
 
-def spinner() -> Progress:
-    """Makes progress lines on stderr, for what has an unknown number of steps; they go when it is done."""
+@contextmanager
+def counter(what: str) -> Iterator[Callable[[int], None]]:
+    """Shows on stderr how many are done of an unknown number, until it ends; gives the function that sets it."""
     columns = (SpinnerColumn(), TextColumn("{task.description}: {task.completed:,.0f}"), TimeElapsedColumn())
-    return Progress(*columns, console=errors, transient=True)
+    with Progress(*columns, console=errors, transient=True) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda done: progress.update(task, completed=done)
 
 
 @contextmanager
@@ -135,6 +138,12 @@ def show_table(title: str, *columns: str, rows: Iterator[tuple[Any, ...]] | list
 def say(text: str, style: str | None = None) -> None:
     """Prints a line of text as it is, without markup."""
     console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def show_failed(reasons: Mapping[str, str]) -> None:
+    """Prints what failed and why on stderr."""
+    for name, why in reasons.items():
+        errors.print(f"failed: {name}: {why}", markup=False, highlight=False, soft_wrap=True)
 
 
 def size(count: float) -> str:

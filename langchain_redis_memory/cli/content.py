@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,13 +19,14 @@ from langchain_redis_memory.cli.base import (
     Redis,
     Tenant,
     app,
+    counter,
     errors,
     opened,
     say,
+    show_failed,
     show_json,
     show_table,
     size,
-    spinner,
     waiting,
 )
 
@@ -174,22 +175,20 @@ def prune(
 
     with opened(redis, prefix) as client:
         client.server()  # what is wrong with it is said before anything is shown
-        with spinner() as progress:
-            task = progress.add_task("threads", total=None)
-            with nullcontext(AuditNote()) if dry_run else audited(client, tenant, "prune", "all threads") as audit_note:
-                done = RedisOperations(client, tenant=tenant).prune(
-                    keep_last=keep_last,
-                    older_than_s=older_than_s,
-                    dry_run=dry_run,
-                    on_progress=lambda threads: progress.update(task, completed=threads),
-                )
-                audit_note.note = f"{done.checkpoints} checkpoints"
+        noted = nullcontext(AuditNote()) if dry_run else audited(client, tenant, "prune", "all threads")
+        with counter("threads") as show_threads, noted as audit_note:
+            done = RedisOperations(client, tenant=tenant).prune(
+                keep_last=keep_last, older_than_s=older_than_s, dry_run=dry_run, on_progress=show_threads
+            )
+            audit_note.note = f"{done.checkpoints} checkpoints"
     if as_json:
         show_json(done)
     else:
         verb = "could be" if dry_run else "were"
         say(f"{done.checkpoints:,} checkpoints of {done.threads:,} threads {verb} removed: {size(done.bytes)}")
-    _failed([f"{thread}: {why}" for thread, why in done.failed.items()])
+    show_failed(done.failed)
+    if done.failed:
+        raise typer.Exit(NOT_WELL)
 
 
 @app.command(rich_help_panel=CHANGE)
@@ -223,12 +222,4 @@ def orphans(
         more = "" if report.complete else f"; not all keys were looked at: --most is {most:,}"
         say(f"{len(report.orphans):,} orphans, {report.removed:,} removed{more}")
     if len(report.orphans) > report.removed:
-        raise typer.Exit(NOT_WELL)
-
-
-def _failed(lines: Sequence[str]) -> None:
-    """Says what failed, and ends with the exit code of it."""
-    for line in lines:
-        errors.print(f"failed: {line}", markup=False, highlight=False, soft_wrap=True)
-    if lines:
         raise typer.Exit(NOT_WELL)

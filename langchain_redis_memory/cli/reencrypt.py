@@ -16,11 +16,11 @@ from langchain_redis_memory.cli.base import (
     Prefix,
     Redis,
     app,
-    errors,
+    counter,
     opened,
     say,
+    show_failed,
     show_json,
-    spinner,
 )
 
 
@@ -45,12 +45,9 @@ def re_encrypt(
     with ExitStack() as stack:
         client = stack.enter_context(opened(redis, prefix, cipher=cipher))
         client.server()
-        progress = stack.enter_context(spinner())
-        task = progress.add_task("keys", total=None)
+        show_keys = stack.enter_context(counter("keys"))
         audit_note = AuditNote() if dry_run else stack.enter_context(audited(client, tenant or "", "re-encrypt", ""))
-        report = RedisOperations(client, tenant=tenant).re_encrypt(
-            dry_run=dry_run, on_progress=lambda done: progress.update(task, completed=done)
-        )
+        report = RedisOperations(client, tenant=tenant).re_encrypt(dry_run=dry_run, on_progress=show_keys)
         audit_note.note = f"{report.rewritten} values"
     if as_json:
         show_json(report)
@@ -58,7 +55,6 @@ def re_encrypt(
         done = "would be encrypted" if dry_run else "encrypted"
         more = f", {report.changed:,} were changed meanwhile: run it again" if report.changed else ""
         say(f"{report.rewritten:,} values of {report.keys:,} keys {done} under the current key{more}")
-    for key, why in report.failed.items():
-        errors.print(f"failed: {key}: {why}", markup=False, highlight=False, soft_wrap=True)
+    show_failed(report.failed)
     if not report.complete:
         raise typer.Exit(NOT_WELL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING, Annotated
 from uuid import uuid4
 
@@ -15,12 +16,12 @@ from langchain_redis_memory.cli.base import (
     Prefix,
     Redis,
     app,
+    counter,
     errors,
     opened,
     plain_errors,
     say,
     show_json,
-    spinner,
 )
 
 if TYPE_CHECKING:
@@ -49,10 +50,10 @@ def loadtest(
 
     with opened(redis, f"lrm-loadtest-{uuid4().hex[:12]}") as client:
         client.server()
-        with spinner() as progress:
-            task = progress.add_task("turns", total=None)
+        with counter("turns") as show_turns:
+            turns = count(1)
             try:
-                report = load(client, users, seconds, size, lambda: progress.advance(task))
+                report = load(client, users, seconds, size, lambda: show_turns(next(turns)))
             finally:
                 _clear(client)
     if as_json:
@@ -107,10 +108,9 @@ def _play(client: Client) -> None:
     from langchain_redis_memory.cli import local
     from langchain_redis_memory.cli.demo.play import play
 
-    with spinner() as progress:
-        task = progress.add_task("the demo's turns", total=None)
-        for _ in play(client, local.embeddings(), ttl_s=86_400):
-            progress.advance(task)
+    with counter("the demo's turns") as show_turns:
+        for played, _ in enumerate(play(client, local.embeddings(), ttl_s=86_400), 1):
+            show_turns(played)
     client.settle()
 
 
