@@ -283,28 +283,6 @@ def ask(op: Op[T]) -> Generator[Step, Any, T]:
     return cast("T", (yield op))
 
 
-def counted(flow: Flow[T]) -> Generator[Step, Any, tuple[T, int]]:
-    """Counts the round trips that a flow asks for, and passes its steps on.
-
-    Returns its result, and how many of its steps were ops with commands.
-    """
-    trips = 0
-    try:
-        step = next(flow)
-        while True:
-            trips += isinstance(step, Op) and bool(step.commands)
-            try:
-                sent = yield step
-            except Exception as error:  # noqa: BLE001 - the flow decides
-                step = flow.throw(error)
-            else:
-                step = flow.send(sent)
-    except StopIteration as done:
-        return done.value, trips
-    finally:
-        flow.close()
-
-
 def settled(answer: T | Flow[T]) -> Generator[Step, Any, T]:
     """Returns what a classifier, a selector or a contextualiser gave: an answer, or a flow of its own."""
     return (yield from answer) if isinstance(answer, Generator) else answer

@@ -18,7 +18,6 @@ from langchain_redis_memory.ops import (
     Step,
     StreamResult,
     ask,
-    counted,
     leave_behind,
     merge,
     pure,
@@ -317,22 +316,3 @@ async def test_many_flows_at_once(client: Client, key: str) -> None:
 
     drive: Callable[[int], Any] = lambda number: client.adrive(flow(number))  # noqa: E731 - short
     assert await asyncio.gather(*map(drive, range(50))) == list(range(50))
-
-
-def test_counted_tells_the_trips_of_a_flow_and_lets_it_handle_errors() -> None:
-    def flow() -> Flow[str]:
-        yield pure("nothing is sent")
-        one = yield Op((("GET", "a"),), lambda replies: replies[0])
-        try:
-            yield Op((("GET", "b"),), lambda replies: replies[0])
-        except LookupError:
-            return f"{one} and no more"
-        raise AssertionError
-
-    asked: Any = counted(flow())
-    assert next(asked).commands == ()
-    assert asked.send(None).commands == (("GET", "a"),)
-    assert asked.send("a").commands == (("GET", "b"),)
-    with pytest.raises(StopIteration) as done:
-        asked.throw(LookupError())
-    assert done.value.value == ("a and no more", 2)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import HTMLResponse, Response
 
-from langchain_redis_memory import __version__
 from langchain_redis_memory.admin import actions
 from langchain_redis_memory.admin.access import Access
 from langchain_redis_memory.admin.actions import Action
@@ -23,6 +22,7 @@ from langchain_redis_memory.cache.stats import Prices
 from langchain_redis_memory.errors import ConfigError, InvalidInputError, RedisMemoryError, UnavailableError
 from langchain_redis_memory.operate.users import RedisUsers
 from langchain_redis_memory.redis.client.connect import ClientLike, connect
+from langchain_redis_memory.version import __version__
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.serde.base import SerializerProtocol

@@ -166,7 +166,7 @@ class AnswerFlows:
         why = self._behind or turn.forbidden(self.pure)
         plan = None if why else (yield from self._plan_flow(turn, asked, sharing))
         if plan is not None:
-            why = _why(plan, turn, sharing)
+            why = _why(plan, sharing)
         decision = Decision("bypass", str(turn.question.text), why=why, marks=asked.marks)
         if plan is not None:
             verdict = plan.verdict
@@ -320,7 +320,7 @@ class AnswerFlows:
 _COUNTED = {"hit": "hits", "miss": "misses", "bypass": "bypasses"}
 
 
-def _why(plan: Plan, turn: AgentTurn, sharing: SharingRule) -> str:
+def _why(plan: Plan, sharing: SharingRule) -> str:
     """Names the reason why a planned question bypasses the cache, "" where it does not."""
     if plan.reads is None or not plan.rule.write_cache:
         shared = sharing._replace(words=plan.verdict.audience or sharing.words)

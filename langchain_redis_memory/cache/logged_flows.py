@@ -15,6 +15,9 @@ from langchain_redis_memory.redis.codec.cipher.key import Key
 if TYPE_CHECKING:
     from langchain_redis_memory.cache.advice import Advice, MissedQuestion
 
+_SHOWN_LINES = 5
+"""How many lines of the log an explanation shows."""
+
 
 class LoggedFlows(ABC):
     """The flows of a cache that counts and logs what it decides."""
@@ -83,7 +86,7 @@ class LoggedFlows(ABC):
             yield from ask(decision_log.forget(self.log_key, decisions, wanted))
         return [one.entry for one in decisions if one.outcome == "hit" and wanted.fits(one.marks)]
 
-    def log_lines_flow(self, wanted: AnswerFilter, most: int = 5) -> Flow[list[str]]:
+    def log_lines_flow(self, wanted: AnswerFilter) -> Flow[list[str]]:
         """Reads what the log says of a question, the newest line first, for people."""
         decisions = yield from self.decisions_flow()
-        return [str(one) for one in decisions if wanted.fits(one.marks)][:most]
+        return [str(one) for one in decisions if wanted.fits(one.marks)][:_SHOWN_LINES]

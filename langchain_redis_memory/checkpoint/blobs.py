@@ -45,6 +45,8 @@ _CHECKS = {"msgpack": check_elements, "json": check_json}
 _OTHER = b"x"
 _SMALL = (bool, int, float, type(None))
 _WORTH_BYTES = 64
+_MOST_DIGESTS = 8_192
+"""Most that are remembered; then all are forgotten."""
 _NUMBERS: dict[type, int] = {kind: number for number, (_, kind) in enumerate(sorted(FAST_KINDS.items()))}
 _EXACT = (
     ormsgpack.OPT_PASSTHROUGH_DATETIME
@@ -95,16 +97,14 @@ class Blobs:
         serde: LangGraph's serialiser. Lists are taken apart where it is a `JsonPlusSerializer`; with any other, such as
             an encrypting one, whose bytes differ each time, every value is one blob.
         compress_from_bytes: Blobs and elements of this size are deflated; None for never.
-        memory: Most digests remembered; then all are forgotten.
     """
 
-    def __init__(self, serde: SerializerProtocol, compress_from_bytes: int | None = None, memory: int = 8192) -> None:
+    def __init__(self, serde: SerializerProtocol, compress_from_bytes: int | None = None) -> None:
         self.serde: SerializerProtocol = serde
         self.compress_from = compress_from_bytes
         self._divides = isinstance(serde, JsonPlusSerializer)
         self._hook = hook_of(serde) if isinstance(serde, JsonPlusSerializer) else None
         self._reader = MessageReader(self._hook) if self._hook is not None else None
-        self._most = memory
         self._digests: dict[tuple[type, bytes], bytes] = {}
 
     def pack(self, value: Any) -> bytes:
@@ -184,7 +184,7 @@ class Blobs:
             return None, 0
         digest = blake2b(data, digest_size=DIGEST_BYTES).digest()
         if known is not None:
-            if len(self._digests) >= self._most:
+            if len(self._digests) >= _MOST_DIGESTS:
                 self._digests.clear()
             self._digests[known] = digest
         return Element(digest, item, data), len(data)

@@ -16,22 +16,19 @@ from langchain_redis_memory.checkpoint.layout import NewValue
 from langchain_redis_memory.redis.codec.cipher.key import Key
 
 _COLD = 32
+_MOST_ELEMENTS = 100_000
+"""Most that are remembered; then all are forgotten."""
 _MOST_BYTES = 16_000_000
+"""Most bytes of lists that longer ones are compared with; then all are forgotten."""
 
 Name = tuple[str, bytes]
 """What an element is called within a thread: the channel of its list, and its digest."""
 
 
 class SentElements:
-    """The list elements that this process has sent, by thread: a guess that the server corrects.
+    """The list elements that this process has sent, by thread: a guess that the server corrects."""
 
-    Args:
-        most: Most elements; then all are forgotten.
-        most_bytes: Most bytes of lists that longer ones are compared with; then all are forgotten.
-    """
-
-    def __init__(self, most: int = 100_000, most_bytes: int = _MOST_BYTES) -> None:
-        self._most, self._most_bytes = most, most_bytes
+    def __init__(self) -> None:
         self._count = self._bytes = 0
         self._known: dict[str, set[Name]] = {}
         self._lists: dict[tuple[str, str, str], DividedList] = {}
@@ -48,7 +45,7 @@ class SentElements:
 
     def note(self, key: str, elements: Mapping[Name, Any]) -> None:
         """Remembers that a thread has elements."""
-        if self._count > self._most:
+        if self._count > _MOST_ELEMENTS:
             self._known, self._count = {}, 0
         known = self._known.setdefault(key, set())
         before = len(known)
@@ -61,7 +58,7 @@ class SentElements:
 
     def note_list(self, key: str, ns: str, channel: str, stored: DividedList) -> None:
         """Remembers what list a channel was stored with."""
-        if self._bytes > self._most_bytes:
+        if self._bytes > _MOST_BYTES:
             self._lists, self._bytes = {}, 0
         before = self._lists.get((key, ns, channel), NO_LIST)
         self._lists[key, ns, channel] = stored

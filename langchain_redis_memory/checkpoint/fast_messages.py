@@ -48,6 +48,8 @@ _TAIL = ormsgpack.packb("model_validate_json")
 _EXTENSION = 6
 """Most bytes in front of an extension's data."""
 _LONGEST = 16_384
+_MOST_BYTES = 8_000_000
+"""Most bytes remembered; then all are forgotten."""
 """Longer messages are not remembered."""
 FAST_KINDS: dict[tuple[str, str], type[BaseModel]] = {name: known.kind for name, known in _KINDS.items()}
 """The classes that are put together here, by module and name."""
@@ -117,11 +119,10 @@ class MessageReader:
 
     Args:
         hook: Decodes extensions.
-        most_bytes: Most bytes remembered; then all are forgotten.
     """
 
-    def __init__(self, hook: Hook, most_bytes: int = 8_000_000) -> None:
-        self._hook, self._most, self._bytes = hook, most_bytes, 0
+    def __init__(self, hook: Hook) -> None:
+        self._hook, self._bytes = hook, 0
         self._known: dict[bytes, tuple[_Kind, bytes]] = {}
 
     def read(self, stored: Sequence[bytes], inflated: Callable[[bytes], bytes]) -> list[Any]:
@@ -167,7 +168,7 @@ class MessageReader:
                 return
         except (TypeError, ValueError, AttributeError):
             return
-        if self._bytes > self._most:
+        if self._bytes > _MOST_BYTES:
             self._known, self._bytes = {}, 0
         self._known[stored] = kind, fields
         self._bytes += len(stored) + len(fields)

@@ -5,17 +5,19 @@ from __future__ import annotations
 from langchain_redis_memory.checkpoint.thread import Thread
 from langchain_redis_memory.redis.keys import KeySpace
 
+_MOST = 1_000
+"""Most threads; then all are forgotten."""
+
 
 class Threads:
     """The threads of a tenant; the keys of those that were asked for lately are spelled already.
 
     Args:
         space: The tenant's key builder.
-        most: Most threads; then all are forgotten.
     """
 
-    def __init__(self, space: KeySpace, most: int = 1000) -> None:
-        self._space, self._most = space, most
+    def __init__(self, space: KeySpace) -> None:
+        self._space = space
         self._known: dict[tuple[str, str], Thread] = {}
 
     def of(self, thread_id: str, asker: str = "") -> Thread:
@@ -24,7 +26,7 @@ class Threads:
         if thread is None:
             thread = Thread(self._space, thread_id, asker)
             if self._space.cipher is None:  # whose keys may be changed or shredded
-                if len(self._known) >= self._most:
+                if len(self._known) >= _MOST:
                     self._known = {}
                 self._known[thread_id, asker] = thread
         return thread

@@ -20,6 +20,8 @@ from langchain_redis_memory.redis.scripts import script
 
 _PAUSE_MS = 60_000
 """Longest time for which a thread is not noted again."""
+_MOST_NOTED = 10_000
+"""Most threads that are remembered; then all are forgotten."""
 
 _log = logging.getLogger(__name__)
 
@@ -61,11 +63,10 @@ class NotedThreads:
 
     Args:
         space: The tenant's key builder.
-        most: Most threads; then all are forgotten.
     """
 
-    def __init__(self, space: KeySpace, most: int = 10_000) -> None:
-        self._space, self._most = space, most
+    def __init__(self, space: KeySpace) -> None:
+        self._space = space
         self._noted: dict[str, _IndexedThread] = {}
 
     def touch(self, thread_id: str, ttl_ms: int, run: str, now: float, *, anew: bool = False) -> Op[bool] | None:
@@ -80,7 +81,7 @@ class NotedThreads:
 
         def note(done: bool) -> bool:
             if done:
-                if len(self._noted) >= self._most:
+                if len(self._noted) >= _MOST_NOTED:
                     self._noted = {}
                 self._noted[thread_id] = _IndexedThread(now, ttl_ms, run)
             return done

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
 
     from langchain_redis_memory.conversation.graph_stream import GraphStream
     from langchain_redis_memory.conversation.turn_input import TurnQuestion
-
-_log = logging.getLogger(__name__)
 
 _GROUNDED = "Answer the question from the context below. If the context does not hold the answer, say so.\n\nContext:\n"
 

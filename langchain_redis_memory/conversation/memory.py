@@ -6,7 +6,6 @@ a chain.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -46,9 +45,6 @@ if TYPE_CHECKING:
     from langchain_redis_memory.conversation.answers import MemoryAnswers
     from langchain_redis_memory.state.profile_extractors import Extractor
     from langchain_redis_memory.state.summary import RollingSummary
-
-
-_log = logging.getLogger(__name__)
 
 
 class ConversationMemory(Conversations):

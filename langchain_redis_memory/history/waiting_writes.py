@@ -19,6 +19,8 @@ from langchain_redis_memory.redis.client.clock import monotonic
 
 _log = logging.getLogger(__name__)
 
+_SEEN_CONVERSATIONS, _SEEN_MESSAGES = 512, 200
+
 
 class Entry:
     """One write that waits.
@@ -160,8 +162,7 @@ class WaitingWrites:
 class SeenMessages:
     """The newest messages of what this process last read or wrote: what it can show without a server."""
 
-    def __init__(self, most: int = 512, messages: int = 200) -> None:
-        self._most, self._messages = most, messages
+    def __init__(self) -> None:
         self._known: dict[str, tuple[float, list[BaseMessage]]] = {}
         self._lock = new_lock()
 
@@ -177,8 +178,8 @@ class SeenMessages:
         with self._lock:
             self._known.pop(key, None)
             if messages:
-                self._known[key] = until, list(messages[-self._messages :])
-            if len(self._known) > self._most:
+                self._known[key] = until, list(messages[-_SEEN_MESSAGES:])
+            if len(self._known) > _SEEN_CONVERSATIONS:
                 del self._known[next(iter(self._known))]
 
     def forget(self, key: str) -> None:

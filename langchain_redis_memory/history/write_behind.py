@@ -16,16 +16,15 @@ from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.locks import new_lock
 from langchain_redis_memory.ops import Flow
 
+_MAX_WAITING = 10_000
+"""Most messages of a writer that wait."""
 _log = logging.getLogger(__name__)
 
 
 class _Queue:
-    """Messages by conversation; when there are too many, the conversation that was written to last the longest ago is
-    dropped.
-    """
+    """Messages by conversation; where there are too many, the least recently written conversation is dropped."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self) -> None:
         self._waiting: dict[str, tuple[Transcript, list[BaseMessage]]] = {}
         self._lock = new_lock()
 
@@ -38,7 +37,7 @@ class _Queue:
             _, known = self._waiting.pop(key, (transcript, []))
             if kept := [*messages, *known] if back else [*known, *messages]:
                 self._waiting[key] = (transcript, kept)
-            while len(self) > self._most:
+            while len(self) > _MAX_WAITING:
                 oldest = next(iter(self._waiting))
                 _, lost = self._waiting.pop(oldest)
                 _log.error("%d messages of %s are lost to the permanent database", len(lost), oldest)
@@ -53,11 +52,11 @@ class _Queue:
 
 
 class WriteBehind:
-    """The write-behind queue of one writer, of at most so many messages. Threads may share it."""
+    """The write-behind queue of one writer. Threads may share it."""
 
-    def __init__(self, writer: UserCallback, most: int = 10_000) -> None:
+    def __init__(self, writer: UserCallback) -> None:
         self._writer = writer
-        self._waiting = _Queue(most)
+        self._waiting = _Queue()
 
     def __len__(self) -> int:
         return len(self._waiting)

@@ -16,6 +16,7 @@ from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.replies import info_fields
 from langchain_redis_memory.redis.scripts import script
 
+_SCAN_COUNT = 1_000
 _SLOTS = 16_384
 
 
@@ -59,8 +60,8 @@ def node_info(beside: str, *sections: str) -> Op[Mapping[str, str]]:
 class KeyScan:
     """Finds keys by SCAN's pattern, on every master, a bounded number in a round trip; a key may be found twice."""
 
-    def __init__(self, space: KeySpace, pattern: str, at_once: int = 1000) -> None:
-        self._space, self._pattern, self._at_once = space, pattern, at_once
+    def __init__(self, space: KeySpace, pattern: str) -> None:
+        self._space, self._pattern = space, pattern
         self._left: list[str] | None = None
         self._cursor: Arg = 0
         self.ended: bool = False
@@ -70,7 +71,7 @@ class KeyScan:
         """Reads the next page. Returns names of keys, which may be none though there are more: see `ended`."""
         if self._left is None:
             self._left = list((yield from masters_flow(self._space)))
-        words: Sequence[Arg] = ("SCAN", self._cursor, "MATCH", self._pattern, "COUNT", self._at_once)
+        words: Sequence[Arg] = ("SCAN", self._cursor, "MATCH", self._pattern, "COUNT", _SCAN_COUNT)
         reply = yield from ask(ask_node(self._left[0], *words))
         if isinstance(reply, ServerError):
             raise reply

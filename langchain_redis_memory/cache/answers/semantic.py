@@ -155,13 +155,14 @@ class SemanticAnswerCache(ClientOwner):
         """Its entries, to look at and to remove."""
         return SemanticRecords(self._searches, self._name, self)
 
-    def _answer(self, hit: SemanticHit | None, asked: CacheQuestion, kind: str, why: str = VERY_SAME) -> Answer | None:
+    def _answer(self, hit: SemanticHit | None, asked: CacheQuestion, kind: str) -> Answer | None:
         if hit is None:
             return None
         body: bytes | None = hit.entry.answer
         if body is not None and self._epoch is not None:
             body = epochs.signed(asked.notes.get(_TOKEN, b""), body)
         answer = None if body is None else decode_answer(body, "answer", hit.left_ms)
+        why = VERY_SAME
         if kind == "meaning":  # not in whose words: they are another user's, and this is read by the asker
             why = f"a question that was asked before means the same, p={hit.probability:.2f}"
         return answer and replace(answer, entry=hit.id, kind=kind, why=why)

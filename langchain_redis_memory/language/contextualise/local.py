@@ -161,11 +161,11 @@ def _resolve(turn: str, focus: _Focus) -> Rewrite:
     for way in (_by_pronoun, _by_pointing, _by_exchange, _by_relation):
         rewrite = way(text, focus)
         if rewrite is not None:
-            return _checked(turn, rewrite, focus)
+            return _checked(rewrite, focus)
     return Rewrite(turn, reasons=("no rule for it",))
 
 
-def _checked(turn: str, rewrite: Rewrite, focus: _Focus) -> Rewrite:
+def _checked(rewrite: Rewrite, focus: _Focus) -> Rewrite:
     """Trusted only if the focus is certain and what came out stands alone with all of the user's words."""
     if not rewrite.trusted:
         return rewrite

@@ -2,12 +2,15 @@
 
 `Breaker` is for best-effort calls: after a failure none is made during a pause, then one caller tries; each further
 failure doubles the pause, up to a bound, and a success ends it. `StallGuard` is for all calls, also for those that can
-not do without the server, so its pauses are as short as the wait was that they save.
+not do without the server, so a pause is no longer than the wait that it spares.
 """
 
 from __future__ import annotations
 
 from langchain_redis_memory.locks import new_lock
+
+_LONGEST_STALL_S = 5.0
+"""The longest pause of a `StallGuard`."""
 
 
 class Breaker:
@@ -67,14 +70,10 @@ class StallGuard:
     Where a server refuses connections a failure takes no time, and so is asked again at once; where it accepts them and
     does not answer, each call would wait for its whole deadline. After the pause one caller makes a short trip, and
     what that gives decides for all.
-
-    Args:
-        longest_s: The longest pause, in seconds.
     """
 
-    def __init__(self, longest_s: float = 5.0) -> None:
+    def __init__(self) -> None:
         self._lock = new_lock()
-        self._longest = longest_s
         self._until = 0.0
         self.answered: float = 0.0
         """When the server answered last; 0 for never."""
@@ -99,7 +98,7 @@ class StallGuard:
     def failed(self, began: float, now: float) -> None:
         """Records that a call failed, which begins a pause unless the server answered another one since it began."""
         if self.answered <= began:
-            self._until = now + min(self._longest, now - began)
+            self._until = now + min(_LONGEST_STALL_S, now - began)
 
     def worked(self, now: float) -> None:
         """Records that the server answered, which ends the pause."""
