@@ -25,6 +25,7 @@ from langchain_redis_memory.errors import UnserialisableError
 from langchain_redis_memory.ops import Flow, ask
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.codec.fingerprint import deciding_settings, describable, describe
+from langchain_redis_memory.redis.codec.held import held, without_notes
 from langchain_redis_memory.redis.codec.messages import decode_message, encode_message
 from langchain_redis_memory.redis.codec.values import digest
 from langchain_redis_memory.redis.expiring_hash import Item, NewItem
@@ -45,6 +46,8 @@ class ToolLookup(NamedTuple):
         ttl_ms: How long its result is fresh, in milliseconds.
         message: A result that may be served.
         stale: One that may be served if the tool fails.
+        tool: The tool.
+        code: What it was made with when it was looked up.
     """
 
     entries: ShardedEntries | None = None
@@ -52,6 +55,8 @@ class ToolLookup(NamedTuple):
     ttl_ms: int = 0
     message: ToolMessage | None = None
     stale: ToolMessage | None = None
+    tool: BaseTool | None = None
+    code: str = ""
 
 
 @dataclass
@@ -132,10 +137,17 @@ class ToolFlows:
             return ToolLookup()
         asker = asker_of(config) if self.scope == "user" or _reads_config(tool) else None
         name = "" if asker is None else asker.name
-        decides = {"tool": call["name"], "schema": _schema(tool), "code": _code(tool), "given": given, "asker": name}
+        code = _code(tool)
+        decides = {"tool": call["name"], "schema": _schema(tool), "code": code, "given": given, "asker": name}
         owner = None if asker is None else _owner(asker.user, asker.session)
         entries = self.entries_of(configurable.get("tenant") or self.tenant, owner)
-        return ToolLookup(entries, entries.name(bytes.fromhex(digest(decides))), ttl_ms)
+        return ToolLookup(entries, entries.name(bytes.fromhex(digest(decides))), ttl_ms, tool=tool, code=code)
+
+    def _is_as_it_was(self, called: ToolLookup) -> bool:
+        if called.tool is None or called.code == _code(called.tool):
+            return True
+        self._warn(called.tool.name, "what it closes over, or its object holds, changed while it ran")
+        return False
 
     def _warn(self, tool: str, why: str) -> None:
         if tool not in self.warned:
@@ -160,10 +172,14 @@ class ToolFlows:
         return entries
 
     def store_flow(self, called: ToolLookup, result: Any) -> Flow[None]:
-        """Stores a tool's result where it is one, None where the tool raised, and lets those who wait go on."""
+        """Stores a tool's result where it is one, None where the tool raised, and lets those who wait go on.
+
+        What a tool gave that was changed meanwhile is nobody's: neither what it held before may have made it, nor
+        what it holds now.
+        """
         if called.entries is None or called.name is None:
             return
-        if isinstance(result, ToolMessage) and result.status != "error":
+        if isinstance(result, ToolMessage) and result.status != "error" and self._is_as_it_was(called):
             try:
                 body = encode_message(result.model_copy(update={"id": None}))
             except UnserialisableError as error:
@@ -234,4 +250,10 @@ def _hints(function: Any) -> dict[str, Any]:
 
 
 _reads_config = Descriptions(_config_args)
-_code = Descriptions(lambda tool: describe(tool).digest)
+_first = Descriptions(lambda tool: (describe(tool).digest, held(tool)))
+
+
+def _code(tool: Any) -> str:
+    """Describes what a tool was made with, and what it holds of that by now."""
+    code, first = _first(tool)
+    return digest({"code": code, "held": without_notes(held(tool), first)})

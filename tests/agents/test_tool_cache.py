@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from threading import Event
 from typing import Annotated, Any
 
 import pytest
@@ -25,7 +26,8 @@ class Desk:
 
     def __init__(self, client: Client, both: Both, run: Any = None, **options: Any) -> None:
         self.runs: list[Any] = []
-        self.fails = self.asks = False
+        self.failing, self.asking = Event(), Event()  # what a tool holds is looked at, but for what is no plain data
+        self.interrupts: Any = ()
         self.tool = self.made(run, options.pop("metadata", None))
         self.both = both
         self.model = ScriptedModel()
@@ -39,10 +41,10 @@ class Desk:
         def find(query: str, request: str = "") -> tuple[str, Any]:
             """Find something."""
             self.runs.append(query)
-            if self.fails:
+            if self.failing.is_set():
                 msg = "down"
                 raise ValueError(msg)
-            if self.asks:
+            if self.asking.is_set():
                 return f"{interrupt('Sure?')} {len(self.runs)}", None
             return f"{query} {len(self.runs)}", {"raw": query}
 
@@ -122,11 +124,11 @@ async def test_an_error_is_never_served_again(client: Client, both: Both) -> Non
         await desk.call("x")
     assert runs == ["x", "x"]
     raising = Desk(client, both, name="raising")
-    raising.fails = True
+    raising.failing.set()
     for _ in range(2):
         with pytest.raises(ValueError, match="down"):
             await raising.call("x")
-    raising.fails = False
+    raising.failing.clear()
     assert (await raising.call("x"))[0].text == "x 3", "nobody waits for a call that failed"
 
 
@@ -191,7 +193,7 @@ async def test_an_old_result_stands_for_a_tool_that_fails(client: Client, both: 
     desk = Desk(client, both, tools={"find": 0.001}, stale_if_error_s=60)
     await desk.call("x")
     assert (await desk.call("x"))[0].text == "x 2", "it is over its lifetime"
-    desk.fails = True
+    desk.failing.set()
     (served,) = await desk.call("x")
     assert (served.text, served.response_metadata["cache"]["kind"]) == ("x 2", "stale")
 
@@ -199,7 +201,7 @@ async def test_an_old_result_stands_for_a_tool_that_fails(client: Client, both: 
 async def test_a_tool_that_asks_a_person_is_no_tool_that_fails(client: Client, both: Both) -> None:
     desk = Desk(client, both, tools={"find": 0.001}, stale_if_error_s=60, checkpointer=RedisSaver(client, ttl_s=60))
     await desk.call("x")
-    desk.asks = True
+    desk.asking.set()
     await desk.call("x")
     assert desk.interrupts, "the older result does not stand for what a person is asked"
     state = await both(desk.graph.invoke)(Command(resume="yes"), {"configurable": {"thread_id": "t"}})
@@ -217,6 +219,88 @@ async def test_tools_that_differ_in_what_they_were_made_with_share_nothing(clien
         desk = Desk(client, both, made_for(index))
         (found,) = await desk.call("x")
         assert (found.text, hit(found)) == (f"{index}: x", hits)
+
+
+class Index:
+    """An object whose method is a tool; it counts, and notes what it was asked."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.asked, self.seen = name, 0, list[str]()
+
+    def find(self, query: str) -> str:
+        self.asked += 1
+        self.seen.append(query)
+        return f"{self.name}: {query}"
+
+
+def over_a_dict() -> tuple[Any, Any]:
+    settings = {"index": "pets"}
+    return lambda query: f"{settings['index']}: {query}", lambda name: settings.update(index=name)
+
+
+def over_a_list() -> tuple[Any, Any]:
+    names = ["pets"]
+    return lambda query: f"{names[0]}: {query}", lambda name: names.__setitem__(0, name)
+
+
+def over_a_variable() -> tuple[Any, Any]:
+    index = "pets"
+
+    def find(query: str) -> str:
+        return f"{index}: {query}"
+
+    def change(name: str) -> None:
+        nonlocal index
+        index = name
+
+    return find, change
+
+
+def by_default() -> tuple[Any, Any]:
+    given = {"index": "pets"}
+
+    def find(query: str, *, settings: Any = given) -> str:
+        return f"{settings['index']}: {query}"
+
+    return lambda query: f"{find(query)}", lambda name: given.update(index=name)
+
+
+def of_an_object() -> tuple[Any, Any]:
+    index = Index("pets")
+    return index.find, lambda name: setattr(index, "name", name)
+
+
+def over_an_object() -> tuple[Any, Any]:
+    index = Index("pets")
+    return lambda query: f"{index.find(query)}", lambda name: setattr(index, "name", name)
+
+
+@pytest.mark.parametrize("made", [over_a_dict, over_a_list, over_a_variable, by_default, of_an_object, over_an_object])
+async def test_what_a_tool_holds_is_looked_at_each_time(client: Client, both: Both, made: Any) -> None:
+    find, change = made()
+    desk, other = Desk(client, both, find), Desk(client, both, made()[0])
+    for name, hits in (("pets", False), ("pets", True), ("cars", False), ("pets", True)):
+        change(name)
+        (found,) = await desk.call("x")
+        assert (found.text, hit(found)) == (f"{name}: x", hits)
+    (found,) = await other.call("x")  # as in another process, which has no cars
+    assert (found.text, hit(found)) == ("pets: x", True)
+
+
+async def test_a_result_that_was_made_while_the_tool_changed_is_not_kept(
+    client: Client, both: Both, caplog: pytest.LogCaptureFixture
+) -> None:
+    index = Index("pets")
+
+    def find(query: str) -> str:
+        index.name = "cars"  # as another thread may do meanwhile
+        return index.find(query)
+
+    await Desk(client, both, find).call("x")
+    index.name = "pets"
+    (found,) = await Desk(client, both, find).call("x")
+    assert not hit(found)
+    assert "results of the tool 'find' are not cached: what it closes over, or its object holds, changed" in caplog.text
 
 
 async def test_a_tool_that_sees_who_asks_is_shared_with_nobody_else(client: Client, both: Both) -> None:

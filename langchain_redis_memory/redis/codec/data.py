@@ -158,7 +158,7 @@ def _parts(value: Any, said: Callable[[Any], tuple[Any, bool]] | None, *, strict
         yield from (value.__code__, value.__defaults__, value.__kwdefaults__, closed)
     elif said and isinstance(value, BaseLanguageModel):
         yield said(value)[0]
-    elif names := _declared(value):
+    elif names := declared(value):
         labels = LABELS if isinstance(value, Runnable) and (not strict or is_langchains(type(value))) else ()
         yield {name: getattr(value, name, None) for name in names if name not in labels}
     elif (graph := getattr(value, "builder", None)) is not None and isinstance(value, Runnable):  # a compiled graph
@@ -169,7 +169,8 @@ def _parts(value: Any, said: Callable[[Any], tuple[Any, bool]] | None, *, strict
             yield from (getattr(value, part, None) for part in ("func", "afunc", "steps", "bound"))
 
 
-def _declared(value: Any) -> list[str]:
+def declared(value: Any) -> list[str]:
+    """Names the fields that the class of a model or of a dataclass declares."""
     if isinstance(value, BaseModel):
         return list(type(value).model_fields)
     return [field.name for field in fields(value)] if is_dataclass(value) else []
@@ -183,7 +184,7 @@ def _unread(value: Any, said: Callable[[Any], tuple[Any, bool]] | None) -> list[
         return [value] if any(cell == CellType() and name not in itself for name, cell in cells) else []
     if said and isinstance(value, BaseLanguageModel):
         return [] if said(value)[1] else [value]
-    state, names = _state(value), set(_declared(value))
+    state, names = _state(value), set(declared(value))
     if names:
         private = getattr(value, "__pydantic_private__", None) or getattr(value, "__pydantic_extra__", None)
         return [value] if private or not state.keys() <= names | _PYDANTIC else []

@@ -1,0 +1,64 @@
+"""Reads the plain data that a function holds by now, as it may be changed in place after the function was described.
+
+It is what the function closes over, is bound to and takes by default, and what its objects have in their fields. What
+an object counts or notes by itself decides nothing: a whole number that began at 0, and what was empty.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from types import CellType, FunctionType, MethodType
+from typing import Any
+
+from langchain_redis_memory.redis.codec.data import EXACT, declared, is_plain
+
+_DEEP, _LONG = 6, 1000
+"""How deep is read, and how long what holds others may be."""
+_NOTES: list[Any] = [["int", "0"], ["list"], ["dict"], ["set"]]
+"""Fields of objects, as they are read, that may be filled by use."""
+
+
+def held(part: Any, depth: int = 0, seen: frozenset[int] = frozenset()) -> Any:
+    """Reads what a function or an object holds as lists of texts, and the fields of an object as a dict of such."""
+    kind = type(part)
+    if kind in EXACT:
+        return [kind.__name__, repr(part)]
+    if depth > _DEEP or id(part) in seen:
+        return []
+    read = partial(held, depth=depth + 1, seen=seen | {id(part)})
+    if isinstance(part, FunctionType):
+        closed = [cell.cell_contents for cell in part.__closure__ or () if cell != CellType()]
+        return [read(closed), read(part.__defaults__), read(part.__kwdefaults__)]
+    if isinstance(part, MethodType):
+        return [read(part.__func__), read(part.__self__)]
+    if isinstance(part, partial):
+        return [read(part.func), read(part.args), read(part.keywords)]
+    if isinstance(part, dict | list | tuple | set | frozenset):
+        if len(part) > _LONG:
+            return [kind.__name__, str(len(part))]
+        if isinstance(part, dict):
+            return [kind.__name__, *([repr(name), read(item)] for name, item in list(part.items()))]
+        items = map(read, list(part))
+        return [kind.__name__, *(items if isinstance(part, list | tuple) else sorted(items, key=repr))]
+    fields = getattr(part, "__dict__", None)
+    if isinstance(part, type) or not isinstance(fields, dict):
+        return []
+    names = declared(part) or list(fields)  # what else a model has it has computed
+    return {name: read(fields[name]) for name in names if name in fields and _is_field(fields[name])}
+
+
+def _is_field(item: Any) -> bool:
+    """Whether a field is plain data, or a function that holds such; the rest may differ in each process."""
+    if type(item) in {list, dict, set}:
+        return not item or is_plain(item)
+    return type(item) in EXACT or isinstance(item, FunctionType | MethodType | partial | tuple)
+
+
+def without_notes(now: Any, first: Any) -> Any:
+    """Leaves out of what is held what was there for objects to note something when it was read first."""
+    if isinstance(now, dict) and isinstance(first, dict):
+        kept = {name: item for name, item in now.items() if first.get(name) not in _NOTES}
+        return {name: without_notes(item, first.get(name)) for name, item in kept.items()}
+    if isinstance(now, list) and isinstance(first, list) and len(now) == len(first):
+        return [without_notes(*pair) for pair in zip(now, first, strict=True)]
+    return now

@@ -1,0 +1,77 @@
+"""What a function holds by now: plain data wherever it is, and nothing of what an object notes in itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from langchain_redis_memory.redis.codec.held import held, without_notes
+from tests.support.table import table
+
+
+class Box:
+    def __init__(self, **fields: Any) -> None:
+        vars(self).update(fields)
+
+    def read(self) -> None:
+        """Is bound to the box."""
+
+
+def over(value: Any) -> Callable[[], Any]:
+    return lambda: value
+
+
+DIFFERENT: list[tuple[Any, Any]] = [
+    (over(1), over(2)),
+    (over(1), over(True)),
+    (over("1"), over(1)),
+    (over([]), over([1])),
+    (over([1]), over((1,))),
+    (over({"a": 1}), over({"a": 2})),
+    (over({"a", "b"}), over({"a"})),
+    (over(over("a")), over(over("b"))),
+    (partial(over, 1), partial(over, 2)),
+    (Box(a=1).read, Box(a=2).read),
+    (Box(a="x").read, Box(b="x").read),
+    (over(Box(f=over(1))), over(Box(f=over(2)))),
+    (over([0] * 2000), over([0] * 2001)),
+]
+
+
+@table(("one", "other"), DIFFERENT)
+def test_what_differs_is_told_apart(one: Any, other: Any) -> None:
+    assert held(one) != held(other)
+    assert without_notes(held(other), held(one)) != without_notes(held(one), held(one))
+
+
+@table(
+    ("one", "other"),
+    [
+        (over({"a", "b"}), over({"b", "a"})),
+        (Box(at=object()).read, Box(at=object()).read),
+        (over(Box(kind=Box)), over(Box(kind=str))),
+    ],
+)
+def test_what_is_equal_or_no_plain_data_is_not(one: Any, other: Any) -> None:
+    assert held(one) == held(other)
+
+
+def test_what_an_object_counts_and_notes_is_left_out() -> None:
+    box = Box(name="a", count=0, seen=[], known={}, last=None)
+    first = held(box.read)
+    vars(box).update(count=3, seen=["x"], known={"x": 1})
+    assert held(box.read) != first
+    assert without_notes(held(box.read), first) == without_notes(first, first)
+    vars(box).update(last="x")
+    assert without_notes(held(box.read), first) != without_notes(first, first)
+
+
+def test_what_holds_itself_is_read_once() -> None:
+    box = Box(name="a")
+    vars(box).update(back=box.read, more=[box])
+
+    def call() -> Any:
+        return call, box
+
+    assert held(call) == held(call)
