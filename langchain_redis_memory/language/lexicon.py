@@ -127,9 +127,10 @@ class Lexicon:
             written = "".join(reading.words)
             if sum(ord(letter) > 0x24F for letter in written) * 2 > len(written):
                 return f"a language other than {self.language!r}"
-            strange = (word for word in words if word[0].islower() and not word.isascii())
-            if word := next((word for word in strange if word not in self.function), ""):
-                return f"another language: {word[:40]!r}"
+            strange = [word for word in words if word[0].islower() and not word.isascii() and word not in self.function]
+            asked = not self.wh.isdisjoint(low)  # "what does née mean" asks for one word of another language
+            if len(strange) > asked:
+                return f"another language: {strange[0][:40]!r}"
         if foreign := [word for place, word in enumerate(low) if word in self.foreign and not _is_name(words, place)]:
             return f"another language: {foreign[0]!r}"
         if low[:1] not in _OPENS and self.telling.isdisjoint(low) and not any(word in content for word in low):

@@ -198,6 +198,18 @@ def _tells(t: ReadTurn) -> Span | None:
     return _rest(t) if _has_verb(t) and not wishes else None
 
 
+def _amount(t: ReadTurn) -> Span | None:
+    """A statement of how much or how many, which answers or adds to something: "my budget is 500 euros", "I'm 48"."""
+    at = next((at for at in (t.last, t.last - 1) if at > 1 and _counts(t, at)), 0)
+    verb = t.low[at - 1]
+    told = at and (verb in ("is", "are", "am") or verb.endswith(("'m", "'s", "'re")))
+    return _rest(t) if told and not _asks(t) and t.low[at] != t.first else None
+
+
+def _counts(t: ReadTurn, place: int) -> bool:
+    return t.low[place].isdigit() or t.low[place] in t.language.number
+
+
 def _edits(t: ReadTurn) -> Span | None:
     """A change to something unsaid: "can you add a total", "use only two colours"."""
     at = _command(t)
@@ -220,7 +232,8 @@ def _edits_said(t: ReadTurn) -> Span | None:
     thing, number = t.low[at + 1], t.low[at + 2 : at + 3]
     member = thing in t.language.choices and number and number[0].isdigit()
     named = t.name[at + 1] and t.noun[at + 1 :] == t.name[at + 1 :]
-    return (at, t.last) if thing in _DEFINITE or member or named else None
+    for_nothing = t.low[at] == "use" and _SETTING.isdisjoint(t.low[at + 2 :])  # "use British spelling"
+    return (at, t.last) if thing in _DEFINITE or member or named or for_nothing else None
 
 
 def _command(t: ReadTurn) -> int:
@@ -247,6 +260,7 @@ _GAPS: tuple[_Rule, ...] = (
     ("no_occasion", _no_occasion, "served", "where, or of what"),
     ("no_agent", _no_agent, frozenset(BE), "where, or by what"),
     ("tells", _tells, _TELLER, "tells something, asks nothing"),
+    ("amount", _amount, "", "tells how much"),
     ("edits", _edits, "edit", "changes something unsaid"),
     ("edits_said", _edits_said, "changing", "changes what was said"),
 )

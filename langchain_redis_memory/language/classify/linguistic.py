@@ -16,7 +16,7 @@ from langchain_core.messages import BaseMessage
 from langchain_redis_memory.language.classify.dependencies import asks_for, leans_on
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.classify.signs import signs
-from langchain_redis_memory.language.classify.standalone import COMMENT, dependence
+from langchain_redis_memory.language.classify.standalone import COMMENT, LEANS, dependence
 from langchain_redis_memory.language.classify.tokens import HistoryWords, known, past
 from langchain_redis_memory.language.classify.verdict import Verdict
 from langchain_redis_memory.language.classify.weights import weights
@@ -33,6 +33,8 @@ _CERTAIN = 4.0
 """The log-odds of what is not weighed: dependent."""
 _RECALLS = 0.6
 """The probability above which a turn asks for what was said. A false alarm costs a search as well as a cache hit."""
+_MEANING = frozenset("mean means meant meaning".split())
+"""Words of questions for what was said, not for more."""
 _POINTING = frozenset("pronoun demonstrative there opening_phrase bare_question no_content".split())
 
 
@@ -171,20 +173,25 @@ class LinguisticClassifier:
             reasons = [f"changes the topic: {change[0].strip()[:80]!r}"]
         if unweighed:
             log_odds, reasons = max(log_odds, _CERTAIN), [unweighed, *reasons]
+        if not LEANS.isdisjoint(reading.features):
+            log_odds = max(log_odds, _CERTAIN)
+        named = "relation_filled" in reading.features  # "summarise the plot of Macbeth"
         rephrase = language.rephrase.search(text)
         content = known(" ".join(reading.low[:80]), language).content
         kind = QuestionType.CONTEXTUAL_FOLLOW_UP
-        if rephrase and not (change and log_odds < 0) and (reasons or len(content) <= 3):
+        if rephrase and not (change and log_odds < 0) and (reasons or (len(content) <= 3 and not named)):
             log_odds = max(log_odds, _CERTAIN)
             reasons = [f"about the last answer: {rephrase[0].strip()[:80]!r}", *reasons]
-        elif COMMENT & reading.features.keys():
-            log_odds = max(log_odds, _CERTAIN)
-        elif new := content - before.last:
-            kind = QuestionType.CONTEXTUAL_WITH_SEARCH
-            words = dict.fromkeys(word for word in reading.low if stem(word) in new)
-            reasons.append(f"asks for something new: {', '.join([*words][:3])}")
-        else:
-            reasons.append("brings nothing new")
+        elif COMMENT.isdisjoint(reading.features):
+            if new := content - before.last:
+                kind = QuestionType.CONTEXTUAL_WITH_SEARCH
+                words = dict.fromkeys(word for word in reading.low if stem(word) in new)
+                reasons.append(f"asks for something new: {', '.join([*words][:3])}")
+            elif not content and not language.wh.isdisjoint(reading.low) and _MEANING.isdisjoint(reading.low):
+                kind = QuestionType.CONTEXTUAL_WITH_SEARCH  # "why do they do that?"
+                reasons.append("asks for something new of what was said")
+            else:
+                reasons.append("brings nothing new")
         return Assessment(None, log_odds, reading, kind, tuple(reasons), bool(change), log_odds != weighed)
 
     def decide(self, judged: Assessment, history: Sequence[BaseMessage], log_odds: float, threshold: float) -> Verdict:

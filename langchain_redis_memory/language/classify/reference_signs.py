@@ -20,6 +20,8 @@ _BE = frozenset(
 )
 _LETTERS = frozenset("ABCDEFbcdef")
 """Letters that options are named by; "a" may be an article."""
+_TOPIC = frozenset("about on of to regarding".split())
+"""Words behind a noun of saying that name its topic."""
 _GOVERNS = frozenset("of in on that who which to ever at from".split())
 """Words behind a member that say of which set: "the first to reach the pole"."""
 
@@ -77,6 +79,24 @@ def _resolved(t: ReadTurn, place: int, following: str) -> bool:
     if following and following not in t.language.function and following not in t.language.shell:
         return t.stems[place + 1] in t.stems[:place]
     return (t.sentence > 0 or t.clause[place] > 1 or bool(following)) and any(t.noun[:place])
+
+
+def replies(t: ReadTurn) -> None:
+    """Finds what the other party said, as something to go on with: "put your answer into a table".
+
+    What is said to be about something ("your opinion on tea") may be asked for at any time.
+    """
+    if "your" not in t.inside:
+        return
+    said = t.language.exchange
+    for place in range(t.last):
+        if t.low[place] != "your" or t.stop[place]:
+            continue
+        end = place + 1
+        while t.low[end] not in said and end < min(place + 3, t.last) and not t.function[end] and not t.stop[end]:
+            end += 1
+        if t.low[end] in said and t.after(end) not in _TOPIC:
+            t.sign("edits_said", place, end, why="goes on with what was said")
 
 
 def members(t: ReadTurn) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from langchain_redis_memory.language.classify.content_features import content_features
 from langchain_redis_memory.language.classify.ellipsis_signs import ellipsis_signs
 from langchain_redis_memory.language.classify.read_turn import ReadTurn
-from langchain_redis_memory.language.classify.reference_signs import definites, members, pointers
+from langchain_redis_memory.language.classify.reference_signs import definites, members, pointers, replies
 from langchain_redis_memory.language.classify.tokens import HistoryWords
 from langchain_redis_memory.language.lexicon import Lexicon
 from langchain_redis_memory.language.turn_tokens import TurnTokens
@@ -25,7 +25,7 @@ def signs(tokens: TurnTokens, before: HistoryWords, language: Lexicon) -> TurnTo
     """Finds the signs of a turn."""
     if tokens.words:
         turn = ReadTurn(tokens, before, language)
-        for look in (pointers, members, definites, _relational, ellipsis_signs, _comparison, content_features):
+        for look in (pointers, replies, members, definites, _relational, ellipsis_signs, _comparison, content_features):
             look(turn)
     return tokens
 
@@ -72,6 +72,8 @@ def _comparison(t: ReadTurn) -> None:
                 t.sign("comparative", place, why=why)
             elif word not in ("more", "less"):
                 t.sign("comparative_noun", place, why=why)
+            elif t.previous(place) in t.language.number:
+                t.sign("anaphor", place - 1, place, why="refers to something before")  # "two more examples"
             elif word == "less" or following != "about":
                 t.sign("more", place)
         elif word in comparison:

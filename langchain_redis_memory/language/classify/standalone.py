@@ -22,7 +22,9 @@ _ALONE = odds(0.3)
 _POINTS = odds(0.95)
 """The log-odds of the probability, by its words alone, from which an opening question points at something."""
 COMMENT = frozenset("only_comment only_acknowledges edits_said".split())
-"""Signs of a mere comment on what was said, or a change to it: the turn depends whatever they weigh."""
+"""Signs of a mere comment on what was said, or a change to it."""
+LEANS = COMMENT | {"amount"}
+"""Signs by which a turn depends whatever they weigh."""
 
 
 @lru_cache(4096)
@@ -35,7 +37,7 @@ def _judged(turn: str, language: Lexicon) -> tuple[float, tuple[str, ...]]:
     log_odds = weights("linguistic").log_odds(tokens.features)
     if unread := language.unreadable(tokens) if tokens.words else "no words of its own":
         return log_odds, (unread,)
-    if log_odds < _ALONE and not COMMENT & tokens.features.keys():
+    if log_odds < _ALONE and LEANS.isdisjoint(tokens.features):
         return log_odds, ()
     return log_odds, tuple(why for why, _, _ in tokens.evidence) or ("may depend on the conversation",)
 

@@ -72,6 +72,14 @@ Does step 3 need an oven?
 What happens on day 4?
 What does line 7 do?
 Is the second day free?
+Put your answer into a single sentence for my children
+Can you rewrite your response for a reader of five years?
+Translate your last explanation into Dutch
+Turn your short list into a quiz about rivers
+use British spelling and a friendlier tone
+Use Python 3.12
+My limit is 500 euros
+Our daughter is twelve
 """
 WHOLE = """
 Make a packing list for a beach holiday in Greece
@@ -105,6 +113,8 @@ What is type 2 diabetes?
 What does Chapter 11 bankruptcy mean?
 Translate 'good morning' to Spanish
 Include guards in C++: what are they for?
+Use Python to find all primes below one million
+Give me your opinion on nuclear power in France
 """
 
 

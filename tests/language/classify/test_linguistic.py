@@ -106,10 +106,34 @@ def test_a_change_of_topic_that_points_back(turn: str) -> None:
         ("How is it treated in Japan?", SEARCH),
         ("What about radiation?", SEARCH),
         ("Is smoking a main cause of it?", MORE),
+        ("Why do they do that?", SEARCH),
+        ("With what?", SEARCH),
+        ("What does that mean?", MORE),
+        ("Make it longer", MORE),
+        ("ok, shorter please", MORE),
+        ("Does a dark skin take longer?", SEARCH),
+        ("hm i dont get it", MORE),
     ],
 )
 def test_follow_ups_with_and_without_something_new(turn: str, kind: QuestionType) -> None:
     assert verdict(turn).type is kind
+
+
+@table("turn", ["Is it raining in Paris?", "Does it often snow in Hokkaido?", "Will it rain in Oslo on Friday?"])
+def test_the_weather_of_a_place_points_at_nothing(turn: str) -> None:
+    assert verdict(turn).type is NEW
+    assert verdict(turn.partition(" in ")[0]).type is not NEW
+
+
+def test_what_is_asked_of_a_named_thing_is_not_about_the_last_answer() -> None:
+    assert not any("last answer" in why for why in verdict("Summarize the plot of Macbeth.").reasons)
+    assert "last answer" in verdict("Summarize the plot.").reasons[0]
+
+
+@table("turn", ['What does "déjà vu" mean in everyday English?', "What is the origin of a café in the city of Vienna?"])
+def test_a_word_of_another_language_may_be_asked_for_in_english(turn: str) -> None:
+    assert not any("another language" in why for why in verdict(turn).reasons)
+    assert verdict("Het café heeft een naïeve gastheer").type is not NEW
 
 
 def test_a_resolved_pronoun_does_not_point_back() -> None:
