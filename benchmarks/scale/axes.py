@@ -179,6 +179,27 @@ def checkpoints(meter: Meter) -> Grown:
     ])  # fmt: skip
 
 
+def tasks_of_a_step(meter: Meter) -> Grown:
+    """The tasks of one checkpoint that have put their writes, as the branches of a fan-out do."""
+    saver = RedisSaver(meter.client)
+
+    def task(n: int) -> Any:  # among eight checkpoints, as what is measured must add few tasks to each
+        return config("wide", checkpoint(n % 8)["id"]), [("n", n)], f"task-{n:08}"
+
+    def grow(known: int, many: int) -> None:
+        together([partial(saver.aput_writes, *task(n)) for n in range(8 * known, 8 * many)])
+
+    def read(n: int) -> None:
+        saver.get_tuple(config("wide", checkpoint(n % 8)["id"]))
+
+    for n in range(8):
+        saver.put(config("wide"), checkpoint(n), {"step": n}, {"n": f"{n:032}.0", "text": "1"})
+    return Grown(grow, [
+        Operation("the writes of one more task put", "O(1)", lambda n: saver.put_writes(*task(0x800000 + n))),
+        Operation("a checkpoint with the writes of all", "O(n)", read),
+    ])  # fmt: skip
+
+
 # --- many threads, tenants, items, answers ------------------------------------------------------------------------
 
 
@@ -294,6 +315,7 @@ def answers_by_meaning(engine: EngineName, meter: Meter) -> Grown:
 AXES = (
     Axis("messages of a conversation", (10, 100, 1_000, 10_000, 100_000), messages),
     Axis("checkpoints of a thread", (10, 100, 1_000, 10_000), checkpoints),
+    Axis("tasks of a step", (10, 100, 1_000, 3_000), tasks_of_a_step),
     Axis("threads", (100, 10_000, 100_000), threads, (1_000_000,)),
     Axis("tenants", (100, 1_000, 10_000, 100_000), tenants),
     Axis("items of a store", (2_000, 6_000, 20_000), items, (200_000, 1_000_000)),

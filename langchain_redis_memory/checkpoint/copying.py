@@ -73,7 +73,7 @@ def writes_anew(name: bytes, data: bytes, anew: Anew) -> bytes:
     if not name or task == [b""]:  # the names of tasks
         return data
     parts = netstrings(data)
-    front = [] if task else [parts.pop(0)]
+    front = [parts.pop(0)] if len(parts) % 4 else []  # names of tasks
     place = b"\0".join((ns, checkpoint_id)).decode()
     for at in range(3, len(parts), 4):
         if parts[at][:1] == b"+":

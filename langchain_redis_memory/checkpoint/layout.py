@@ -25,7 +25,7 @@ _VERSION = "a channel version"
 
 
 class Reference(NamedTuple):
-    """A channel's version at a checkpoint; `mark` says whether it has a value (`+`), a list (`*`) or none (`-`)."""
+    """A channel's version at a checkpoint; `mark` says whether it has a value (`+`, before also `*`) or none (`-`)."""
 
     mark: str
     channel: str
@@ -213,10 +213,11 @@ def reference_of(part: bytes) -> Reference:
 
 
 def writes_of(tasks: list[bytes], elements: Elements) -> list[TaskWrite]:
-    """Parses a checkpoint's writes, in the order in which they are applied, from tasks and their writes in turn."""
+    """Parses a checkpoint's writes, in the order in which they are applied, from tasks and their fields in turn."""
     found = []
     for task, stored in zip(tasks[::2], tasks[1::2], strict=True):
         parts = netstrings(stored)
+        del parts[: len(parts) % 4]  # what is in front of them is for scripts
         for idx, path, channel, value in zip(parts[::4], parts[1::4], parts[2::4], parts[3::4], strict=True):
             body = _elements(channel, value, elements) if value[:1] == b"*" else value[1:]
             found.append(TaskWrite(task.decode(), int(idx), path.decode(), channel.decode(), body))

@@ -98,7 +98,7 @@ def _fields(records: Iterable[CheckpointRecord]) -> dict[str, Reference]:
 
 
 def _lists(fields: Mapping[str, Reference]) -> dict[str, str]:
-    # Whatever its mark: a version that is stored again may be a list where it was none.
+    # A mark does not say which they are: a version that is stored again may be a list where it was none.
     return {field: reference.channel for field, reference in fields.items()}
 
 

@@ -5,14 +5,14 @@ A thread is four keys with one hash tag and one lifetime, however many namespace
 * `checkpoints`, a hash: `owner` -> the user whose thread it is, where a saver asks for one; namespace NUL id -> record.
   A record is a version byte, the server's time in milliseconds (13 digits), `<size>:` front, rest. The front is
   netstrings that a script can read: the parent's id, then a reference for each channel version (a mark that says
-  whether it has a value, `+`, a list, `*`, or none, `-`; then channel NUL version). The rest is a blob: checkpoint and
-  metadata.
+  whether it has a value, `+`, before also `*`, or none, `-`; then channel NUL version). The rest is a blob: checkpoint
+  and metadata.
 * `order`, a sorted set by bytes: `i` id NUL namespace, and `n` namespace NUL id where the namespace is not empty.
 * `blobs`, a hash: `b` namespace NUL channel NUL version -> `+` blob, or `*` ranges of element numbers; for each channel
   name `e` channel NUL number -> element, `d` channel -> the digests of its elements, 16 bytes each.
 * `writes`, a hash: namespace NUL id -> the first task, then its writes: netstrings, four a write (index, task path,
-  channel, value: `+` blob or `*` ranges of element numbers); namespace NUL id NUL task -> another task's writes;
-  namespace NUL id NUL NUL -> the names of those.
+  channel, value: `+` blob or `*` ranges of element numbers); namespace NUL id NUL task -> another task's writes, behind
+  the name of the task before it; namespace NUL id NUL NUL -> `<`, the first task, the newest (see `lua/_writes.lua`).
 
 Each holds an entry with an empty name (in `checkpoints` it counts the changes), so no key vanishes by becoming empty: a
 missing one was evicted, and that is said instead of reading an empty channel.

@@ -37,9 +37,9 @@ COMMANDS: Mapping[str, str] = {
     ),
     "ConversationMemory": (
         "del eval evalsha exists expire get hdel hexists hget hgetall hincrby hkeys hlen hmget hscan hset hsetnx "
-        "lindex llen lrange lrem lset persist pexpire pexpireat pttl rpush sadd set sismember smembers srem time "
-        "unlink xadd xdel xrange xrevrange zadd zcard zrange zrangebylex zrangebyscore zrank zrem zremrangebyrank "
-        "zrevrange zrevrangebylex zrevrangebyscore zscore"
+        "hstrlen lindex llen lrange lrem lset persist pexpire pexpireat pttl rpush sadd set sismember smembers "
+        "srem time unlink xadd xdel xrange xrevrange zadd zcard zrange zrangebylex zrangebyscore zrank zrem "
+        "zremrangebyrank zrevrange zrevrangebylex zrevrangebyscore zscore"
     ),
     "EpochAnswerCache": (
         "del eval evalsha exists expire get hdel hget hgetall hincrby hkeys hlen hmget hscan hset persist pexpire "
@@ -47,15 +47,15 @@ COMMANDS: Mapping[str, str] = {
     ),
     "memory_tools": (
         "del eval evalsha exists expire get hdel hello hexists hget hgetall hincrby hkeys hlen hmget hscan hset "
-        "hsetnx lindex llen lrange lrem lset persist pexpire pexpireat pttl rpush sadd set sismember smembers srem "
-        "time unlink vadd vcard vrem vsim xadd xdel xrange xrevrange zadd zcard zrange zrangebylex zrangebyscore "
-        "zrank zrem zremrangebyrank zrevrange zrevrangebylex zrevrangebyscore zscore"
+        "hsetnx hstrlen lindex llen lrange lrem lset persist pexpire pexpireat pttl rpush sadd set sismember "
+        "smembers srem time unlink vadd vcard vrem vsim xadd xdel xrange xrevrange zadd zcard zrange zrangebylex "
+        "zrangebyscore zrank zrem zremrangebyrank zrevrange zrevrangebylex zrevrangebyscore zscore"
     ),
     "MemoryMiddleware": (
         "del eval evalsha exists expire get hdel hexists hget hgetall hincrby hkeys hlen hmget hscan hset hsetnx "
-        "lindex llen lrange lrem lset persist pexpire pexpireat pttl rpush sadd set sismember smembers srem time "
-        "unlink xadd xdel xrange xrevrange zadd zcard zrange zrangebylex zrangebyscore zrank zrem zremrangebyrank "
-        "zrevrange zrevrangebylex zrevrangebyscore zscore"
+        "hstrlen lindex llen lrange lrem lset persist pexpire pexpireat pttl rpush sadd set sismember smembers "
+        "srem time unlink xadd xdel xrange xrevrange zadd zcard zrange zrangebylex zrangebyscore zrank zrem "
+        "zremrangebyrank zrevrange zrevrangebylex zrevrangebyscore zscore"
     ),
     "RagCache": (
         "del eval evalsha exists expire get hdel hexists hget hgetall hincrby hkeys hlen hmget hscan hset persist "
@@ -88,9 +88,9 @@ COMMANDS: Mapping[str, str] = {
         "eval evalsha get hdel hget hlen hset pexpire set time zadd zcard zmscore zrangebylex zrangebyscore zrem zscore"
     ),
     "RedisSaver": (
-        "del eval evalsha exists get hdel hexists hget hgetall hincrby hkeys hlen hmget hset hsetnx memory persist "
-        "pexpire pexpireat pttl sadd set smembers srem time unlink zadd zcard zrange zrangebylex zrangebyscore "
-        "zrem zrevrange zrevrangebylex zscore"
+        "del eval evalsha exists get hdel hexists hget hgetall hincrby hkeys hlen hmget hset hsetnx hstrlen memory "
+        "persist pexpire pexpireat pttl sadd set smembers srem time unlink zadd zcard zrange zrangebylex "
+        "zrangebyscore zrem zrevrange zrevrangebylex zscore"
     ),
     "RedisSemanticCache": (
         "del eval evalsha exists expire get hdel hello hexists hget hgetall hincrby hkeys hlen hmget hscan hset "
@@ -113,8 +113,8 @@ COMMANDS: Mapping[str, str] = {
         "del eval evalsha get persist pexpire pexpireat set time zadd zcard zrange zrangebyscore zrank zrem zscore"
     ),
     "RedisUsers": (
-        "del eval evalsha exists get hdel hexists hget hgetall hincrby hkeys hlen hmget hset hsetnx lindex llen "
-        "lrange lrem lset memory persist pexpire pexpireat pttl rpush sadd set smembers srem time unlink xdel "
+        "del eval evalsha exists get hdel hexists hget hgetall hincrby hkeys hlen hmget hset hsetnx hstrlen lindex "
+        "llen lrange lrem lset memory persist pexpire pexpireat pttl rpush sadd set smembers srem time unlink xdel "
         "xrange zadd zcard zrange zrangebylex zrangebyscore zrank zrem zremrangebyrank zrevrange zrevrangebylex "
         "zrevrangebyscore zscore"
     ),

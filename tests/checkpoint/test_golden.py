@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -28,7 +29,7 @@ BODY = (
     b"m\x92\x85\xa1v\x04\xa2id\xa11\xa2ts\xb92026-01-02T03:04:05+00:00\xadversions_seen\x80\xb0updated_channels\xc0"
     b"\x84\xa6source\xa4loop\xa4step\x01\xa7parents\x80\xa6run_id\xa1r"
 )
-CHECKPOINTS = {b"": b"2", b"s\x001": b"\x01T25:0:5:+n\x00i17:*l\x00f2.55:-e\x00sx" + BODY}
+CHECKPOINTS = {b"": b"2", b"s\x001": b"\x01T25:0:5:+n\x00i17:+l\x00f2.55:-e\x00sx" + BODY}
 DIGESTS = bytes.fromhex("660c4298bf12619fa1b65edbd1175c8cbf9a7cb0c49f50f3f06e120a54dae4b2")
 BLOBS = {
     b"": b"",
@@ -41,9 +42,13 @@ BLOBS = {
 WRITES = {
     b"": b"",
     b"s\x001": b"4:task1:04:path1:n3:+m\x021:14:path1:l4:*1-2",
-    b"s\x001\x00\x00": b"5:task2",
+    b"s\x001\x00\x00": b"<4:task5:task3",
     b"s\x001\x00task2": b"1:00:1:n3:+m\x03",
+    b"s\x001\x00task3": b"7:5:task21:00:1:n3:+m\x04",
 }
+NAMED = {**WRITES, b"s\x001\x00\x00": b"5:task25:task3", b"s\x001\x00task3": b"1:00:1:n3:+m\x04"}
+"""As they were stored when the names of all tasks but the first stood together."""
+PENDING = [("task2", "n", 3), ("task3", "n", 4), ("task", "n", 2), ("task", "l", [A, B])]
 ORDER = [b"", b"i1\x00s", b"ns\x001"]
 
 
@@ -52,29 +57,53 @@ async def test_a_thread_is_stored_as_these_bytes(client: Client, both: Both) -> 
     config = await both(saver.put)(place(ns="s"), CHECKPOINT, METADATA, CHECKPOINT["channel_versions"])
     await both(saver.put_writes)(config, [("n", 2), ("l", [A, B])], "task", "path")
     await both(saver.put_writes)(config, [("n", 3)], "task2")
+    await both(saver.put_writes)(config, [("n", 4)], "task3")
     keys = client.keys().thread("t")
     assert [held(client, key) for key in keys.all()] == [CHECKPOINTS, ORDER, BLOBS, WRITES]
     assert held(client, client.keys().threads()[0]) == [b"at", b"bt/r", b"cr/t"]
 
 
-def stored(client: Client, version: bytes = b"\x01", spelled: bytes = b"*1-2") -> RedisSaver:
+def stored(
+    client: Client,
+    version: bytes = b"\x01",
+    mark: bytes = b"+",
+    spelled: bytes = b"*1-2",
+    writes: Mapping[bytes, bytes] = WRITES,
+) -> RedisSaver:
     keys = client.keys().thread("t")
     record = CHECKPOINTS[b"s\x001"].replace(b"\x01T", version + b"1795562083225", 1)
+    record = record.replace(b":+l", b":" + mark + b"l")
     put(client, keys.checkpoints, {**CHECKPOINTS, b"s\x001": record})
     put(client, keys.order, set(ORDER))
     put(client, keys.blobs, {**BLOBS, b"bs\x00l\x00f2.5": spelled})
-    put(client, keys.writes, WRITES)
+    put(client, keys.writes, dict(writes))
     return RedisSaver(client, ttl_s=TTL_S)
 
 
-@pytest.mark.parametrize("spelled", [b"*1-2", b"*1,2"])
-async def test_these_bytes_are_read(client: Client, both: Both, spelled: bytes) -> None:
-    saver = stored(client, spelled=spelled)
+@pytest.mark.parametrize(("mark", "spelled"), [(b"+", b"*1-2"), (b"*", b"*1,2")])
+async def test_these_bytes_are_read(client: Client, both: Both, mark: bytes, spelled: bytes) -> None:
+    saver = stored(client, mark=mark, spelled=spelled)
     found = await both(saver.get_tuple)(place(ns="s"))
     assert found.checkpoint == CHECKPOINT
     assert found.metadata == METADATA
-    assert found.pending_writes == [("task2", "n", 3), ("task", "n", 2), ("task", "l", [A, B])]
+    assert found.pending_writes == PENDING
     assert names(await listed(both, saver, place(ns="s"))) == ["1"]
+
+
+async def test_writes_go_on_where_the_names_of_tasks_stood_together(client: Client, both: Both) -> None:
+    saver = stored(client, writes=NAMED)
+    here = place(ns="s", at="1")
+    assert (await both(saver.get_tuple)(here)).pending_writes == PENDING
+    for task in ("task4", "task3", "task", "task5"):
+        await both(saver.put_writes)(here, [("n", 5)], task)
+    added = [("task4", "n", 5), ("task5", "n", 5)]
+    assert (await both(saver.get_tuple)(here)).pending_writes == [*PENDING[:2], *added, *PENDING[2:]]
+    keys = client.keys().thread("t")
+    linked = {b"s\x001\x00\x00": b"<4:task5:task5", b"s\x001\x00task4": b"14:5:task25:task31:00:1:n3:+m\x05"}
+    assert held(client, keys.writes) == {**NAMED, **linked, b"s\x001\x00task5": b"7:5:task41:00:1:n3:+m\x05"}
+    await both(saver.put)(here, {**CHECKPOINT, "id": "2"}, METADATA, {})
+    assert (await both(saver.prune)(["t"])).checkpoints == [place(ns="s", at="1")]
+    assert held(client, keys.writes) == {b"": b""}
 
 
 async def test_a_record_of_another_version_is_refused(client: Client, both: Both) -> None:

@@ -118,11 +118,9 @@ def stray(client: Client, thread: str = "t") -> dict[str, set[bytes]]:
                 field = field_of(record.ns, reference).encode()
                 wanted.add(field)
                 want(reference.channel.encode(), blobs.get(field, b""))
-        first = netstrings(writes[name])[1:] if name in writes else []
-        others = netstrings(writes.get(name + b"\0\0", b""))
-        noted |= {name + b"\0\0"} | {name + b"\0" + task for task in others}
-        for parts in (first, *(netstrings(writes[name + b"\0" + task]) for task in others)):
-            for channel, value in zip(parts[2::4], parts[3::4], strict=True):
+        noted |= {name + b"\0\0", *(fields := fields_at(name, writes))}
+        for parts in (netstrings(writes[field]) for field in fields):
+            for channel, value in zip(parts[len(parts) % 4 + 2 :: 4], parts[len(parts) % 4 + 3 :: 4], strict=True):
                 want(channel, value)
     digests = {field: data for field, data in blobs.items() if field[:1] == b"d"}
     stored = {b"e%b\0%d" % (field[1:], i // 16 + 1) for field, data in digests.items() for i in held(data)}
@@ -136,6 +134,20 @@ def stray(client: Client, thread: str = "t") -> dict[str, set[bytes]]:
         "order left": order - members,
         "order lost": members - order,
     }
+
+
+def fields_at(name: bytes, writes: Mapping[bytes, bytes]) -> list[bytes]:
+    """The fields of a checkpoint's writes: the first task's, and those of the chain of others."""
+    if name not in writes:
+        return []
+    first, others = netstrings(writes[name])[0], netstrings(writes.get(name + b"\0\0", b"").removeprefix(b"<"))
+    fields = [name]
+    for task in others:  # which grows as links are followed
+        if task != first:
+            fields.append(name + b"\0" + task)
+            parts = netstrings(writes[fields[-1]])
+            others += netstrings(parts[0]) if len(parts) % 4 else []
+    return fields
 
 
 def held(digests: bytes) -> list[int]:

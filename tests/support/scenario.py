@@ -90,7 +90,8 @@ async def saver(both: Both, client: Client, tenant: str) -> list[Read]:
         versions = dict.fromkeys(state, step + 1)
         config = await both(made.put)(config, checkpoint(state, versions), loop(step, note=SECRET), versions)
         await both(made.put_writes)(config, [("a", SECRET), ("l", messages)], f"task{step}")
-        await both(made.put_writes)(config, [("a", f"{SECRET}!")], f"other{step}")
+        for task in ("other", "third"):  # of which the second has a link to the one before
+            await both(made.put_writes)(config, [("a", f"{SECRET}!")], f"{task}{step}")
     await both(made.copy_thread)("t", "u")
     await both(made.prune)(["u"], keep_last=1)
     return [

@@ -1,5 +1,6 @@
 -- Fragment: `ranges(channel, found, sent)` keeps the elements that `found` (see `runs`) does not know, and spells the list
--- `1-57,60`. An element is under `e` channel NUL number. `keep(field, value)` notes what `store()` writes at once.
+-- `1-57,60`. An element is under `e` channel NUL number. `keep(field, value)` notes what `store()` writes at once. `lacking(
+-- channel, found, sent, missing)` adds to `missing` the digests that are neither known nor sent.
 local added, kept = {}, {}
 local function keep(field, value) kept[#kept + 1], kept[#kept + 2] = field, value end
 local function store()
@@ -23,4 +24,9 @@ local function ranges(channel, found, sent)
   for i, run in ipairs(spelled) do spelled[i] = string.format(run[1] == run[2] and '%d' or '%d-%d', run[1], run[2]) end
   if #new > 0 then keep('d' .. channel, digests_of[channel] .. table.concat(new)) end
   return table.concat(spelled, ',')
+end
+local function lacking(channel, found, sent, missing)
+  for _, run in ipairs(found) do
+    if type(run) == 'string' and not sent[channel .. run] then missing[#missing + 1] = run end
+  end
 end

@@ -1,12 +1,14 @@
 -- Fragment: `pieces(text, most)` splits a run of netstrings (`3:abc`); `front(record)` gives {parent, reference, ...} of a
--- checkpoint's record (a version byte and 13 digits of time go before it), where a reference is a mark (`+` has a value, `*` has a list, `-` has none), channel, NUL, version.
+-- checkpoint's record (a version byte and 13 digits of time go before it). A reference is a mark (`-`: there is no value),
+-- channel, NUL, version.
 local function pieces(text, most)
-  local found, at = {}, 1
-  while at <= #text and #found < (most or #text) do
-    local _, stop, size = string.find(text, '^(%d+):', at)
-    if not stop or stop + size > #text then error('UNREADABLE') end
-    found[#found + 1] = string.sub(text, stop + 1, stop + size)
-    at = stop + size + 1
+  local found, count, at, size = {}, 0, 1, #text
+  while at <= size and count < (most or size) do
+    local _, stop, length = string.find(text, '^(%d+):', at)
+    local last = stop and stop + length
+    if not last or last > size then error('UNREADABLE') end
+    count, at = count + 1, last + 1
+    found[count] = string.sub(text, stop + 1, last)
   end
   return found
 end

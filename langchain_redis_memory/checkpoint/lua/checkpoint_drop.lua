@@ -9,14 +9,14 @@
 if redis.call('HGET', checkpoints, '') ~= revision then return -1 end
 local bytes, left, freed = 0, redis.call('HLEN', checkpoints) - redis.call('HEXISTS', checkpoints, 'owner') - 1 - names, {}
 local function drop(key, field)
-  local value = redis.call('HGET', key, field)
-  if value then bytes = bytes + #field + #value end
+  local size = redis.call('HSTRLEN', key, field)
+  if size > 0 then bytes = bytes + #field + size end
   if dry == '0' then redis.call('HDEL', key, field) end
 end
 for i = 4, 3 + names do
   drop(checkpoints, ARGV[i])
-  for j, field in ipairs(fields_at(ARGV[i])) do if j % 2 == 0 then drop(writes, field) end end
-  drop(writes, ARGV[i] .. '\0\0')
+  local _, fields = writes_at(ARGV[i])
+  for _, field in ipairs(fields) do drop(writes, field) end
   local ns, id = string.match(ARGV[i], '^([^%z]*)%z([^%z]*)$')
   if dry == '0' then redis.call('ZREM', order, 'n' .. ARGV[i], 'i' .. id .. '\0' .. ns) end
 end

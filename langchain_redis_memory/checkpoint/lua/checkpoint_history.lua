@@ -19,7 +19,7 @@ while record and left > 0 do
   name = ns .. '\0' .. parent
   record = parent ~= '' and redis.call('HGET', checkpoints, name)
   if record then
-    local step = {name, lists_in(writes_at(name), want_list)}
+    local step = {name, (writes_at(name, want_list))}
     for i, reference in ipairs(front(record)) do
       local channel = i > 1 and string.match(reference, '^.(.*)%z[^%z]*$')
       if channel and remaining[channel] and string.sub(reference, 1, 1) ~= '-' then

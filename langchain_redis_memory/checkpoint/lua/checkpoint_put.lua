@@ -18,9 +18,7 @@ for i = start + 4 * values, #ARGV, 3 do sent[ARGV[i] .. ARGV[i + 1]] = ARGV[i + 
 for i = start, start + 4 * values - 1, 4 do
   if string.sub(ARGV[i + 2], 1, 1) == '*' then
     found[i] = runs(ARGV[i + 1], ARGV[i + 3], 'b' .. ns .. '\0' .. string.sub(ARGV[i + 2], 2))
-    for _, run in ipairs(found[i]) do
-      if type(run) == 'string' and not sent[ARGV[i + 1] .. run] then missing[#missing + 1] = run end
-    end
+    lacking(ARGV[i + 1], found[i], sent, missing)
   end
 end
 if #missing > 0 then return missing, false end
@@ -28,18 +26,18 @@ alive(ttl_ms, 1)
 local marks = {}
 for i = start, start + 4 * values - 1, 4 do
   local kind, value = string.sub(ARGV[i + 2], 1, 1), ARGV[i + 3]
-  marks[ARGV[i]] = kind
+  marks[ARGV[i]] = kind == '-' and '-' or '+'
   if found[i] then value = ranges(ARGV[i + 1], found[i], sent) end
   if kind ~= '-' then keep('b' .. ns .. '\0' .. ARGV[i], kind .. value) end -- an older checkpoint may have one: it stays
 end
 store()
 local parts = {#parent .. ':' .. parent}
 for i = 8, start - 1 do
-  local mark = marks[ARGV[i]] or string.sub(redis.call('HGET', blobs, 'b' .. ns .. '\0' .. ARGV[i]) or '-', 1, 1)
+  local mark = marks[ARGV[i]] or redis.call('HSTRLEN', blobs, 'b' .. ns .. '\0' .. ARGV[i]) > 0 and '+' or '-'
   parts[#parts + 1] = #ARGV[i] + 1 .. ':' .. mark .. ARGV[i]
 end
-local front = table.concat(parts)
-redis.call('HSET', checkpoints, ns .. '\0' .. id, string.format('\1%013.0f', now) .. #front .. ':' .. front .. body)
-redis.call('ZADD', order, 0, 'i' .. id .. '\0' .. ns)
-if ns ~= '' then redis.call('ZADD', order, 0, 'n' .. ns .. '\0' .. id) end
+local references = table.concat(parts)
+local record = string.format('\1%013.0f', now) .. #references .. ':' .. references .. body
+redis.call('HSET', checkpoints, ns .. '\0' .. id, record)
+redis.call('ZADD', order, 0, 'i' .. id .. '\0' .. ns, unpack(ns ~= '' and {0, 'n' .. ns .. '\0' .. id} or {}))
 return written()

@@ -7,7 +7,7 @@
 local spelled, named = {}, {['']=true}
 local function lists_at(name)
   local lists = {}
-  lists_in(writes_at(name), function(channel, text) lists[#lists + 1], lists[#lists + 2] = channel, text end)
+  writes_at(name, function(channel, text) lists[#lists + 1], lists[#lists + 2] = channel, text end)
   named[name], spelled[#spelled + 1] = true, lists
 end
 for i = 2, #ARGV do

@@ -28,7 +28,7 @@ for _, name in ipairs(names) do
       if i > 1 then want(space, reference) end
     end
     records[#records + 1], records[#records + 2] = name, record
-    notes[#notes + 1] = lists_in(writes_at(name), want_list)
+    notes[#notes + 1] = writes_at(name, want_list)
   end
 end
 local values, elements, lost = wanted()

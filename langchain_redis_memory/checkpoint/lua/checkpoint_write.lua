@@ -11,26 +11,22 @@
 -- WITH runs
 -- WITH elements
 -- WITH pieces
+-- WITH task
 if gone then return gone, false end
 local sent, found, missing = {}, {}, {}
 for i = 6 + 4 * count, #ARGV, 3 do sent[ARGV[i] .. ARGV[i + 1]] = ARGV[i + 2] end
 for i = 6, 5 + 4 * count, 4 do
   if string.sub(ARGV[i + 3], 1, 1) == '*' then
     found[i] = runs(ARGV[i + 2], string.sub(ARGV[i + 3], 2))
-    for _, run in ipairs(found[i]) do
-      if type(run) == 'string' and not sent[ARGV[i + 2] .. run] then missing[#missing + 1] = run end
-    end
+    lacking(ARGV[i + 2], found[i], sent, missing)
   end
 end
 if #missing > 0 then return missing, false end
 alive(ttl_ms, next(found) and 1 or 0) -- with lists: who is about to free elements has to look again
-local name, head = ns .. '\0' .. id, #task .. ':' .. task
-local first = redis.call('HGET', writes, name) or head
-local field = string.sub(first, 1, #head) == head and name or name .. '\0' .. task
-local stored = field == name and string.sub(first, #head + 1) or redis.call('HGET', writes, field)
-if not stored then redis.call('HSET', writes, name .. '\0\0', (redis.call('HGET', writes, name .. '\0\0') or '') .. head) end
-local parts, known = pieces(stored or ''), {}
-for i = 1, #parts, 4 do known[parts[i]] = i end
+local name = ns .. '\0' .. id
+local field, stored, front, first = task_at(name, task)
+local parts, known = stored and pieces(stored) or {front}, {}
+for i = 1 + #parts % 4, #parts, 4 do known[parts[i]] = i end
 for i = 6, 5 + 4 * count, 4 do
   local place = known[ARGV[i]]
   if not place or tonumber(ARGV[i]) < 0 then
@@ -41,5 +37,6 @@ for i = 6, 5 + 4 * count, 4 do
 end
 store()
 for i, part in ipairs(parts) do parts[i] = #part .. ':' .. part end
-redis.call('HSET', writes, field, (field == name and head or '') .. table.concat(parts))
+local ends = first and not stored and {name .. '\0\0', '<' .. #first .. ':' .. first .. #task .. ':' .. task} or {}
+redis.call('HSET', writes, field, table.concat(parts), unpack(ends))
 return written()

@@ -188,6 +188,10 @@ def _hmget(db: Any, key: bytes, *fields: bytes) -> Answer:
     return [None if table is None else table.get(field) for field in fields]
 
 
+def _hstrlen(db: Any, key: bytes, field: bytes) -> Answer:
+    return len(_hget(db, key, field) or b"")
+
+
 def _hlen(db: Any, key: bytes) -> Answer:
     table = _value(db, key, Hash)
     return 0 if table is None else len(table)
@@ -368,6 +372,7 @@ _COMMANDS: dict[bytes, tuple[Callable[..., Answer], int, bool]] = {
     b"SET": (_set, 2, True),
     b"HGET": (_hget, 2, False),
     b"HMGET": (_hmget, 2, True),
+    b"HSTRLEN": (_hstrlen, 2, False),
     b"HLEN": (_hlen, 1, False),
     b"HSET": (_hset, 3, True),
     b"HSETNX": (_hsetnx, 3, False),

@@ -57,7 +57,7 @@ ASKED = st.one_of(
 READS = st.one_of(
     ASKED,
     *(said(name, key) for name in ("HLEN", "ZCARD")),
-    *(said(name, key, member) for name in ("ZSCORE", "ZRANK")),
+    *(said(name, key, member) for name in ("HSTRLEN", "ZSCORE", "ZRANK")),
     said("ZRANGE", key, number, number),
     said("LINDEX", key, number),
     said("ZRANGE", key, number, number, "WITHSCORES"),
