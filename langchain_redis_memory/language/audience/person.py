@@ -26,11 +26,17 @@ _REPORTED = Phrasing(
     r"\b(?:did|has|have) .{2,40}\b(?:say|said|tell|told|prescribe|decide|decided|answer|promise|write)$",
 )
 _ASKER = FIRST_PERSON | OWN
+_KIN = frozenset("dad daddy grandad granddad grandma grandpa granny mama mom mommy mum mummy nana papa".split())
+"""Words that name the asker's own kin where nothing says whose."""
+_KIN_OF_A_NAME = _KIN | frozenset(("aunt", "auntie", "aunty", "cousin", "uncle"))
+_BEFORE_A_NAME = frozenset("about and by for from if of or than that to when whether with".split()) | {""}
+"""Words that a name may follow, besides those that questions open with."""
 
 
 def person_signs(s: Sentence) -> None:
     """Finds the signs of the first person, of the second person's records, and of what is pointed at."""
     _speaker(s)
+    _kin(s)
     _pointing(s)
     _records(s)
     home = s.body.index(noun) if (noun := s.one_of("home_noun")) else 0
@@ -66,6 +72,19 @@ def _speaker(s: Sentence) -> None:
                 s.add("i_situation", f"{word} {after}".strip())
     if sum(word in ("i", "i'm", "i've") for word in s.body) > 1:
         s.add("i_twice")
+
+
+def _kin(s: Sentence) -> None:
+    """Kin spoken of as by a name, which is the asker's: "where did grandpa live", "when was aunt Edith born"."""
+    if _KIN_OF_A_NAME.isdisjoint(s.letters):
+        return
+    opens = s.lists["asks"]
+    for _, before, word, after in s.around():
+        name = word.removesuffix("'s")
+        if before not in _BEFORE_A_NAME and before not in opens:
+            continue
+        if name in _KIN or (word in _KIN_OF_A_NAME and after and after not in opens and after not in _BEFORE_A_NAME):
+            s.add("own", f"{word} {after}".strip())
 
 
 def _pointing(s: Sentence) -> None:

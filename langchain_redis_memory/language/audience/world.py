@@ -50,8 +50,13 @@ _COSTS = lazy_pattern(r"what (?:does|do|is|are) .*\bcosts?\b")
 _CLOCK = Phrasing(
     "time date day year days whattime whatdate whatday whatyear stime sdate sday syear istime isdate isday isyear",
     r"\bwhat(?:'s| is)? ?(?:the )?(?:time|date|day|year)\b(?! (?:was|were|did|do|does)\b)|\bthe time\b"
-    r"|\bdate today\b|\bdays? (?:until|till)\b|^time\b",
+    r"|\bdate today\b|\bdays? (?:until|till)\b|^time\b|\b(?:current|exact|local|official) time\b",
 )
+_TIME = lazy_pattern(
+    r"what(?:'s|s| is)? the (?:(?:current|exact|local|official|present|right|waiting) )?time"
+    r"(?: (?:in|at|over|now|there|here)\b|$)"
+)
+"""The time of day, or how long one waits; "what is the delivery time" asks for a rule."""
 _ANY_OF = lazy_pattern(r"(?:is|are) there any\b.* (?:of|to|for|about|between|with) (?!the\b|my\b|me\b|us\b)")
 _NEXT = Phrasing("when next", r"\bwhen (?:will|is the next)\b|\bnext (?!step)")
 _AGE = Phrasing("old", r"\bhow old is (?!the\b|a\b)")
@@ -114,6 +119,9 @@ def world_signs(s: Sentence) -> None:
         s.add("done_yet", f"{s.first} {s.second} {past}")
     if s.first in ("has", "have", "hasn't"):
         s.add("has", f"{s.first} {' '.join(s.body[1:3])}")
+    if "time" in s.inside and (found := _TIME.match(s.text)):
+        s.drop("rule")
+        s.add("clock", found[0])
     if not s.has("now_tech", "hours", "rule", "schedule") and s.inside.isdisjoint(("complexity", "zone")):
         s.note("clock", s.text[:30] if _CLOCK.search(s) else "")
     if not s.has("hours", "schedule") and _WHEN_THE.search(s):

@@ -10,7 +10,11 @@ from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.language.audience import Audience, AudienceVerdict, classify_audience
 from tests.support.table import table
 
-PRIVATE = """Does the refund policy cover order 12?
+PRIVATE = """When was Aunt Edith born?
+Where did grandpa serve in the war?
+What does uncle Bob like to drink?
+Is mum allergic to nuts?
+Does the refund policy cover order 12?
 What is the refund policy for order 12?
 What are the payment terms of invoice 77?
 What are the booking conditions of the next booking?
@@ -68,7 +72,11 @@ set an alarm for six
 I'd like to order a pizza
 do it
 Could you send it to my office?"""
-VOLATILE = """How high are the waves on the Irish Sea?
+VOLATILE = """What is the time in Tokyo?
+whats the local time in rome
+What's the time?
+What is the waiting time at the clinic in Leeds?
+How high are the waves on the Irish Sea?
 How packed is screen 2?
 Is it foggy at the top?
 Is the line engaged?
@@ -117,7 +125,11 @@ HERE = """restaurants near me
 Is there a bakery near here?
 what is there to do around here
 Where am I?"""
-PUBLIC = """What is the refund policy?
+PUBLIC = """What is a second cousin?
+What does an aunt inherit?
+What are good dad jokes?
+what is the cooking time of rice
+What is the refund policy?
 Do loyalty points expire?
 the weather in Norway in general
 what is seven times eight
