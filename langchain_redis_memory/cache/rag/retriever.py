@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from copy import copy
 from typing import Any, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
@@ -279,9 +280,10 @@ class CachedRetriever(ClientOwner, BaseRetriever):
     def _search_flow(
         self, query: str, callbacks: Any, settings: Mapping[str, Any] | None, kwargs: dict[str, Any]
     ) -> Flow[list[Document]]:
+        # What the name tells results apart by is what the retriever is told: a function reads it from its config alone.
+        told = {"configurable": settings, "metadata": callbacks.metadata, "tags": callbacks.tags}
         retriever, config = self.retriever, RunnableConfig(callbacks=callbacks)
-        if settings:
-            config["configurable"] = dict(settings)
+        config.update(cast("RunnableConfig", {name: copy(value) for name, value in told.items() if value}))
         name = self._name(query, callbacks, settings, kwargs)
         if name is None:
             self._tier.tally.add("bypasses")

@@ -9,6 +9,7 @@ import pytest
 from langchain_core.documents import Document
 from langchain_core.embeddings import DeterministicFakeEmbedding
 from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import RunnableConfig
 from langchain_core.vectorstores import InMemoryVectorStore, VectorStoreRetriever
 from pydantic import BaseModel
 
@@ -41,6 +42,19 @@ async def test_rights_in_the_metadata_keep_results_apart(client: Client, both: B
     found = [await both(retriever.invoke)("terms", {"metadata": who}) for who in (ana, other, ana)]
     assert found[0] == found[2] != found[1]
     assert inner.searches == 2
+
+
+async def test_a_function_is_told_who_asks(client: Client, both: Both) -> None:
+    def of_asker(query: str, config: RunnableConfig) -> list[Document]:
+        who, named = config.get("metadata") or {}, config.get("configurable") or {}
+        return [Document(f"{who.get('user_id')}, {named.get('k')}, {sorted(config.get('tags') or [])}")]
+
+    retriever = CachedRetriever(client, of_asker, name="of-asker")
+    for user in ("ana", "ben", "ana"):
+        config: RunnableConfig = {"metadata": {"user_id": user}, "configurable": {"k": 4}, "tags": ["t"]}
+        (found,) = await both(retriever.invoke)("terms", config)
+        assert found.page_content == f"{user}, 4, ['t']"
+    assert (await both(retriever.stats)()).hits == 1
 
 
 async def test_a_vector_store_knows_nobody(client: Client, both: Both) -> None:
