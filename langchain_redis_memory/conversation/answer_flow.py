@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from langchain_core.messages import BaseMessage
@@ -14,6 +14,9 @@ from langchain_redis_memory.conversation.turn_report import outcome_of, why_not
 from langchain_redis_memory.conversation.turn_steps import AnsweredTurn, PlannedTurn, TurnRequest
 from langchain_redis_memory.ops import Flow, Invoke, Now, StreamResult
 
+if TYPE_CHECKING:
+    from langchain_core.documents import Document
+
 
 def answer_flow(
     turn: TurnRequest, planned: PlannedTurn, started: float, guard: Callable[[Invoke], Invoke]
@@ -23,10 +26,12 @@ def answer_flow(
     A cached answer is served only if its documents are still those that the retriever finds for this asker, and if the
     chain's output can be built from it.
 
-    Returns the answered turn. What the retriever or the model raises passes through.
+    Returns the answered turn. What the retriever or the model raises passes through. Raises `InvalidInputError`: the
+    retriever gave something else than documents.
     """
     plan, chain, question, spent = planned.plan, turn.chain, turn.incoming.question, turn.progress.spent
-    answer, documents, why = planned.answer, (), ""
+    answer, why = planned.answer, ""
+    documents: Sequence[Document] = ()
     step = chain.retrieve(plan.query) if plan.rule.search else None
     if answer is not None and chain.grounding != "check":
         shown = ModelInput(question, plan.shown, answer.documents, plan.query)
@@ -34,7 +39,11 @@ def answer_flow(
             return served
         answer, why = None, "the cached output cannot be built here"
     if step is not None:
-        documents = yield from _timed_flow(guard(step), spent, "retrieval_s")
+        from langchain_redis_memory.cache.rag.results import (
+            documents_of,
+        )  # a chain without a retriever needs none of it
+
+        documents = documents_of((yield from _timed_flow(guard(step), spent, "retrieval_s")))
     shown = ModelInput(question, plan.shown, documents, plan.query)
     if answer is not None and answer.grounded_in(documents):
         # The documents in the order in which the answer may count them: "as [1] says".

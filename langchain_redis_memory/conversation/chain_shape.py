@@ -5,14 +5,14 @@ It is read once, when a chain is wrapped, from what LangChain says of it: what i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import is_dataclass
 from typing import Any, Literal, get_args, get_type_hints
 
 from langchain_core.language_models import BaseLanguageModel
 from langchain_core.output_parsers.transform import BaseCumulativeTransformOutputParser
 from langchain_core.prompts import BasePromptTemplate
-from langchain_core.runnables import Runnable, RunnableSequence
+from langchain_core.runnables import Runnable, RunnableParallel, RunnableSequence
 from langchain_core.runnables.base import RunnableBindingBase
 from pydantic import BaseModel
 
@@ -70,6 +70,8 @@ def shape_of(chain: Runnable[Any, Any], input_key: str | None = None) -> ChainSh
         )
     fields = frozenset() if _takes_messages(first) else frozenset(_fields_of(chain))
     graph = _is_graph(whole)
+    if not fields.intersection(HISTORY_KEYS):  # a named step before a prompt hides what that asks for
+        fields = fields.union(name for asked in _variables_of(chain) for name in asked if name in HISTORY_KEYS)
     key = next((key for key in QUESTION_KEYS[:2] if key in fields), QUESTION_KEYS[0])
     takes: Literal["messages", "state", "fields"] = "fields"
     if _takes_messages(first):
@@ -123,6 +125,22 @@ def _core(chain: Any, end: Literal["first", "last"] | None) -> Any:
             chain = getattr(chain, end)
         else:
             return chain
+
+
+def _variables_of(part: Any) -> Iterator[list[str]]:
+    """The variables of the prompts that a chain is composed of, as far as sequences and dicts of steps show them."""
+    part = _core(part, None)
+    if isinstance(part, BasePromptTemplate):
+        yield [*part.input_variables, *part.optional_variables]
+    steps: Iterable[Any] = ()
+    if isinstance(part, RunnableSequence):
+        steps = part.steps
+    elif isinstance(part, RunnableParallel):
+        steps = part.steps__.values()
+    elif isinstance(part, loaded("langchain_core.runnables.passthrough", "RunnableAssign")):
+        steps = (part.mapper,)
+    for step in steps:
+        yield from _variables_of(step)
 
 
 def _is_graph(chain: Any) -> bool:

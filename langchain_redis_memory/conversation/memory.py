@@ -157,7 +157,7 @@ class ConversationMemory(Conversations):
     def wrap(
         self,
         chain: Runnable[Any, Output],
-        retriever: Runnable[str, Any] | Callable[[str], Any] | None = None,
+        retriever: Runnable[str, Any] | Callable[..., Any] | None = None,
         *,
         scope: str | None = None,
         input_key: str | None = None,
@@ -175,7 +175,8 @@ class ConversationMemory(Conversations):
                 state with `messages`, which gets those (and gives its answer as the last of them); or any other
                 runnable, which gets a dict with `input_key`, `history` (messages; `chat_history` where its schema asks
                 for that), `context` (text) and `documents`.
-            retriever: A LangChain retriever, or any runnable or function from a query to documents.
+            retriever: A LangChain retriever, or any runnable or function from a query to documents; a function with a
+                second argument `config` is given the turn's, which says who asks.
             scope: Names the chain and its documents, and is added to all that LangChain can describe of them; equal
                 chains of equal names share answers. Without a name, a chain with parts that cannot be described (a
                 function, most retrievers) shares answers only within this runnable, and a warning names the parts.
@@ -202,7 +203,7 @@ class ConversationMemory(Conversations):
                 `response_metadata`. It is never cached. Where nothing was said yet, nothing is kept.
 
         Returns:
-            A runnable from a question (text, a message, a list that ends with one, or a dict) to what the chain
+            A runnable from a question (text, a message, a list or prompt that ends with one, a dict) to what the chain
             returns. Its config names the conversation: `{"configurable": {"session_id": ...}}`, and may name an
             `agent` and a `tenant`.
 

@@ -85,7 +85,7 @@ class OutputForm:
         if self._is_state(output):
             return _last_answer(output["messages"])
         if self._shape.takes == "state" and self._shape.graph and self._key is None:
-            msg = f"the graph returned {type(output).__name__} without messages: name the answer's key: output_key"
+            msg = f"the graph returned {type(output).__name__} without messages: wrap(..., output_key=...) says where"
             raise InvalidInputError(msg)
         if isinstance(output, dict) and self._key is not None:
             if self._key not in output:
@@ -223,7 +223,8 @@ def _without(output: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 
 def _unnamed(output: Mapping[str, Any]) -> str:
-    return f"the chain returned a dict with the keys {sorted(map(str, output))}: name the answer's: output_key"
+    keys = sorted(map(str, output))
+    return f"the chain returned a dict with the keys {keys}: wrap(..., output_key=...) names the answer's"
 
 
 def _as_json(output: Any) -> str:

@@ -82,7 +82,7 @@ class RememberingRunnable(Runnable[Any, Output]):
         self,
         memory: TurnRunner,
         chain: Runnable[Any, Output],
-        retriever: Runnable[str, Any] | Callable[[str], Any] | None,
+        retriever: Runnable[str, Any] | Callable[..., Any] | None,
         options: WrapOptions,
         audience: AudienceClassifier,
     ) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage, convert_to_messages
+from langchain_core.prompt_values import PromptValue
 
 from langchain_redis_memory.conversation.chain_shape import QUESTION_KEYS
 from langchain_redis_memory.errors import InvalidInputError
@@ -28,11 +29,13 @@ class TurnQuestion(NamedTuple):
 
 
 def read_input(given: Any, named: str | None) -> TurnQuestion:
-    """Finds the question in a text, a message, messages of which a human one is last, or a dict with one of these.
+    """Finds the question in a text, a message, messages of which a human one is last (a prompt's, too), or a dict.
 
     In a dict it is under the key `named`, else under `question`, LangChain's `input` or a graph's `messages`. Raises
     `InvalidInputError`: there is no question.
     """
+    if isinstance(given, PromptValue):
+        given = given.to_messages()
     if not isinstance(given, dict):
         return TurnQuestion(*_question(given), {}, None)
     key = next((key for key in ((named,) if named else QUESTION_KEYS) if key in given), None)
@@ -46,7 +49,7 @@ def read_input(given: Any, named: str | None) -> TurnQuestion:
 
 
 def _messages(said: Any) -> Any:
-    """The messages of a state, which may be spelled as LangGraph takes them: pairs, or dicts with a role."""
+    """Messages, which may be spelled as LangChain takes them: pairs, or dicts with a role."""
     try:
         return convert_to_messages(said if isinstance(said, list | tuple) else [said])
     except (ValueError, NotImplementedError, TypeError, KeyError) as error:
@@ -58,6 +61,8 @@ def _question(said: Any) -> tuple[list[BaseMessage], HumanMessage]:
         return [], HumanMessage(said)
     if isinstance(said, HumanMessage):
         return [], said
+    if isinstance(said, list) and any(isinstance(part, tuple | dict) for part in said):
+        said = _messages(said)
     if isinstance(said, Sequence) and said and isinstance(said[-1], HumanMessage):
         lead = list(said[:-1])
         if all(isinstance(message, SystemMessage) for message in lead):

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, cast
 
 from pydantic import BaseModel, ValidationError
-from typing_extensions import Unpack
+from typing_extensions import Never, TypeVar, Unpack
 
 from langchain_redis_memory.checks import check_class
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
@@ -25,7 +25,7 @@ from langchain_redis_memory.state import state_record
 
 _log = logging.getLogger(__name__)
 
-M = TypeVar("M", bound=BaseModel)
+M = TypeVar("M", bound=BaseModel, default=Never)
 
 
 class RedisAgentState(ClientOwner, Generic[M]):

@@ -10,8 +10,9 @@ import pytest
 from langchain_core.caches import InMemoryCache
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.prompt_values import StringPromptValue
 from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
-from langchain_core.runnables import RunnableLambda, RunnablePassthrough
+from langchain_core.runnables import Runnable, RunnableLambda, RunnablePassthrough
 from langchain_core.vectorstores import InMemoryVectorStore
 
 from langchain_redis_memory.conversation.memory import ConversationMemory
@@ -54,6 +55,10 @@ def url(request: pytest.FixtureRequest, farm: Farm) -> str:
         ([HumanMessage("What is Redis?")], [], "What is Redis?"),
         ((HumanMessage("What is Redis?"),), [], "What is Redis?"),
         ([SystemMessage("a"), SystemMessage("b"), HumanMessage("q?")], ["a", "b"], "q?"),
+        ([("system", "a"), ("user", "q?")], ["a"], "q?"),
+        ([SystemMessage("a"), {"role": "user", "content": "q?"}], ["a"], "q?"),
+        (ChatPromptTemplate([("system", "a"), ("user", "{q}")]).invoke({"q": "q?"}), ["a"], "q?"),
+        (StringPromptValue(text="q?"), [], "q?"),
         ({"question": "What is Redis?"}, [], "What is Redis?"),
         ({"question": HumanMessage(PICTURE), "more": 1}, [], PICTURE),
         ({"question": [SystemMessage("a"), HumanMessage("q?")]}, ["a"], "q?"),
@@ -88,10 +93,26 @@ async def test_a_chain_gets_a_dict(client: Client, both: Both) -> None:
     assert [m.content for m in second["history"]] == ["N: b", "fine"]
 
 
+def _before(chain: Runnable[Any, Any], how: str) -> Runnable[Any, Any]:
+    """Puts something in front of a prompt that prepares one of its fields, and names none of the others."""
+    if how == "alone":
+        return chain
+    prepared = RunnablePassthrough.assign(found=lambda fields: f"found {fields['input']}").with_config(
+        run_name="prepare"
+    )
+    if how == "assign":
+        return prepared | chain
+    return prepared | RunnablePassthrough.assign(said=chain) | (lambda fields: fields["said"])
+
+
+@pytest.mark.parametrize("how", ["alone", "assign", "inside"])
 @pytest.mark.parametrize("name", ["history", "chat_history"])
-async def test_a_prompt_gets_the_conversation_under_its_own_name(client: Client, both: Both, name: str) -> None:
+async def test_a_prompt_gets_the_conversation_under_its_own_name(
+    client: Client, both: Both, name: str, how: str
+) -> None:
     prompt = ChatPromptTemplate([MessagesPlaceholder(name), ("human", "{input}")])
-    desk = Desk(client, both, chain=prompt | RunnableLambda(lambda shown: shown.to_string()), classifier=Marked())
+    chain = prompt | RunnableLambda(lambda shown: shown.to_string())
+    desk = Desk(client, both, chain=_before(chain, how), classifier=Marked())
     await desk.say("N: a")
     assert await desk.say("S: b") == "Human: N: a\nAI: Human: N: a\nHuman: S: b"
 
@@ -413,6 +434,14 @@ async def test_what_the_retriever_finds(client: Client, both: Both, found: list[
         assert str(shown[0].content).endswith("Context:\na\n\nb")
     assert desk.last.documents == found
     assert desk.last.query == "q?"
+
+
+@pytest.mark.parametrize(("found", "told"), [(["text"], "str"), ("text", "str"), (None, "NoneType")])
+async def test_a_retriever_that_gives_no_documents_is_told(client: Client, both: Both, found: Any, told: str) -> None:
+    desk = Desk(client, both, retriever=lambda _: found)
+    with pytest.raises(InvalidInputError, match=f"what a retriever gives must be a list of documents, not {told}"):
+        await desk.say("q?")
+    assert desk.model.calls == 0
 
 
 @pytest.mark.parametrize("name", ["session_id", "thread_id"])

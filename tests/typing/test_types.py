@@ -105,6 +105,9 @@ def test_states(prefix: str) -> None:
         assert_type(state, RedisAgentState[Plan])
         state.save(Plan(step=1))
         assert_type(state.load(), Plan | dict[str, Any] | None)
+        plain = RedisAgentState("searcher", client)
+        plain.update(lambda known: {**(known or {}), "runs": 1})
+        assert_type(plain.load(), dict[str, Any] | None)
 
 
 def test_conversations(prefix: str) -> None:
@@ -266,5 +269,10 @@ def test_wrapped_chain(prefix: str) -> None:
     with Client.from_url(f"memory://{prefix}") as client:
         chat = ConversationMemory(client).wrap(RunnableLambda(lambda _: "yes"), look_up, scope="typed")
         assert_type(chat.retriever, Runnable[Any, Any] | None)
+
+        def found(query: str, config: RunnableConfig) -> list[Document]:
+            return look_up(query)
+
+        ConversationMemory(client).wrap(PureModel(), found, scope="typed")
         assert_type(chat.scope, str)
         assert_type(chat.stream("q", {"configurable": {"session_id": "s"}}), Iterator[str])
