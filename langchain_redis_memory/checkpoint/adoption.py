@@ -10,18 +10,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import CheckpointTuple
 
 from langchain_redis_memory.checkpoint.config import parse_config, thread_name
 from langchain_redis_memory.checkpoint.flows import SaverFlows
 from langchain_redis_memory.checkpoint.storing import store_flow
+from langchain_redis_memory.checkpoint.thread_list import messages_of
 from langchain_redis_memory.errors import CorruptDataError
 from langchain_redis_memory.ops import Flow, Op, ask
 from langchain_redis_memory.peers.adoption import Adopter, AdoptFrom
 from langchain_redis_memory.peers.langgraph_values import strict_serde
 from langchain_redis_memory.peers.records import Record, SavedCheckpoint, Unreadable
 from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.key_groups import Id
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,18 @@ class ThreadAdoption:
 
     def get_tuple_flow(self, flows: SaverFlows, config: RunnableConfig) -> Flow[CheckpointTuple | None]:
         """Reads a checkpoint; where there is none, the thread is adopted first."""
-        found = yield from ask(flows.get_tuple(config))
-        if found is None and (yield from self._adopted_flow(flows, parse_config(config).thread_id)):
-            found = yield from ask(flows.get_tuple(config))
+        return self._read_flow(flows, flows.get_tuple(config), parse_config(config).thread_id)
+
+    def messages_flow(self, flows: SaverFlows, thread_id: str, user: Id) -> Flow[list[BaseMessage]]:
+        """Reads the messages of a thread, adopted first where it is not here."""
+        return messages_of((yield from self._read_flow(flows, flows.newest(thread_id, user), thread_name(thread_id))))
+
+    def _read_flow(
+        self, flows: SaverFlows, read: Op[CheckpointTuple | None], thread_id: str
+    ) -> Flow[CheckpointTuple | None]:
+        found = yield from ask(read)
+        if found is None and (yield from self._adopted_flow(flows, thread_id)):
+            found = yield from ask(read)
         return found
 
     def list_flow(

@@ -115,7 +115,7 @@ class Blobs:
         try:
             kind, data = self.serde.dumps_typed(value)
         except (TypeError, ValueError, RecursionError) as error:
-            raise UnserialisableError(f"a value of type {type(value).__name__} cannot be stored: {error}") from error
+            raise _refused(value, error) from error
         if len(data) > LARGEST_BYTES:
             msg = f"a value of type {type(value).__name__} takes {len(data)} bytes; Redis keeps at most {LARGEST_BYTES}"
             raise InvalidInputError(msg)
@@ -194,7 +194,7 @@ class Blobs:
         try:
             kind, data = self.serde.dumps_typed([item])
         except (TypeError, ValueError, RecursionError) as error:
-            raise UnserialisableError(f"a value of type {type(item).__name__} cannot be stored: {error}") from error
+            raise _refused(item, error) from error
         if kind != "msgpack" or data[:1] != b"\x91":
             return None
         if len(data) > SMALL_BYTES:
@@ -223,6 +223,12 @@ class Blobs:
             return value
         except Exception as error:
             raise CorruptDataError(f"a stored element cannot be read ({type(error).__name__}: {error})") from error
+
+
+def _refused(value: Any, error: Exception) -> UnserialisableError:
+    """What is told of a value that the serde does not take."""
+    what = f"a value of type {type(value).__name__} cannot be stored: {error}"
+    return UnserialisableError(f"{what}. Store plain data instead, or give a serde= that knows it")
 
 
 def _check_readable(data: bytes, value: Any) -> None:

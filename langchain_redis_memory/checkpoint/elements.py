@@ -13,6 +13,7 @@ from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.checkpoint.blobs import NO_LIST, Blobs, DividedList, Element
 from langchain_redis_memory.checkpoint.layout import NewValue
+from langchain_redis_memory.errors import UnserialisableError
 from langchain_redis_memory.redis.codec.cipher.key import Key
 
 _COLD = 32
@@ -90,9 +91,12 @@ class ValueSplitter:
     def take(self, channel: str, value: Any, reference: str = "") -> bytes | list[bytes]:
         """Returns a value as a blob, or as the digests of its elements."""
         before = None if self._ns is None else self._sent.list_of(self._key, self._ns, channel)
-        parts = self._blobs.divide(value, before)
-        if parts is None:
-            return self._blobs.pack(value)
+        try:
+            parts = self._blobs.divide(value, before)
+            if parts is None:
+                return self._blobs.pack(value)
+        except UnserialisableError as error:
+            raise UnserialisableError(f"channel {channel!r}: {error}") from error.__cause__
         digests = before.digests[: parts.known] if before is not None else []
         for element in parts.elements:
             digest = self._key.blind(element.digest)

@@ -329,6 +329,8 @@ class SaverFlows:
 
     def newest(self, thread_id: str, user: Id = "") -> Op[CheckpointTuple | None]:
         """Reads the newest checkpoint of a thread, for its owner where it has one."""
+        if self.owner and str(user) == "":
+            raise InvalidInputError("this saver's threads have owners: say who asks, as user=...")
         who = {self.owner: str(user)} if self.owner else {}
         return self.get_tuple({"configurable": {"thread_id": thread_id, "checkpoint_ns": "", **who}})
 

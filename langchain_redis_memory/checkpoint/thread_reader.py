@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from langchain_core.messages import BaseMessage
 
+from langchain_redis_memory.checkpoint.adoption import ThreadAdoption
 from langchain_redis_memory.checkpoint.flows import SaverFlows
-from langchain_redis_memory.checkpoint.thread_list import ThreadPage, messages_of
+from langchain_redis_memory.checkpoint.thread_list import ThreadPage
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.key_groups import Id
 
@@ -19,6 +20,7 @@ class ThreadReader:
 
     _client: Client
     _flows: SaverFlows
+    _adoption: ThreadAdoption
 
     def threads(self, user: Id, limit: int = 20, cursor: str | None = None) -> ThreadPage:
         """Lists a user's threads, for the sidebar of a chat application.
@@ -63,11 +65,11 @@ class ThreadReader:
         **Keys:** `checkpoints`, `order`, `blobs`, `writes`.
         **Trips:** 1.
         """
-        return self._client.run(self._flows.newest(str(thread_id), user).map(messages_of))
+        return self._client.drive(self._adoption.messages_flow(self._flows, str(thread_id), user))
 
     async def amessages(self, thread_id: Id, user: Id = "") -> list[BaseMessage]:
         """Reads the messages of a thread's newest state; see `messages`."""
-        return await self._client.arun(self._flows.newest(str(thread_id), user).map(messages_of))
+        return await self._client.adrive(self._adoption.messages_flow(self._flows, str(thread_id), user))
 
     def persist(self, thread_id: str, *, user: Id = "") -> bool:
         """Pins a thread: it lives until it is deleted, and its users' index as long.

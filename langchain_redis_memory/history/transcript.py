@@ -112,6 +112,9 @@ class Transcript(Frozen):
 
         Returns an identity and a record for each; no record removes the message, no identity all.
         """
+        if isinstance(messages, BaseMessage):
+            msg = f"expected a list of messages, got one {type(messages).__name__}: add_message() stores one"
+            raise NotAMessageError(msg)
         pairs: list[Arg] = []
         for message in messages:
             if isinstance(message, RemoveMessage):

@@ -82,6 +82,8 @@ async def test_a_user_has_to_be_named(client: Client, both: Both) -> None:
     await both(graph(saver).invoke)(said("a"), {**of(), "metadata": {"user_id": "ana"}})
     with pytest.raises(NotOwnerError):
         await both(saver.messages)("t", "ben")
+    with pytest.raises(InvalidInputError, match="as user="):
+        await both(saver.messages)("t")
 
 
 async def test_an_authenticated_user_cannot_pass_for_another(client: Client, both: Both) -> None:

@@ -181,9 +181,10 @@ async def test_with_allowlist(client: Client, both: Both) -> None:
 async def test_what_no_serde_takes_is_refused_before_anything_is_sent(client: Client, both: Both) -> None:
     saver = RedisSaver(client, ttl_s=TTL_S)
     for value in (object(), lambda: 1, {"a": [object()]}, ["x" * 99, object()]):
-        with pytest.raises(UnserialisableError):
+        told = r"^channel 'a': a value of type \w+ cannot be stored: .*\. Store plain data instead, or give a serde="
+        with pytest.raises(UnserialisableError, match=told):
             await both(saver.put)(place(), checkpoint({"a": value}), loop(), {"a": 1})
-        with pytest.raises(UnserialisableError):
+        with pytest.raises(UnserialisableError, match=told):
             await both(saver.put_writes)(place(at="1"), [("a", value)], "task")
         with pytest.raises(UnserialisableError):
             await both(saver.put)(place(), checkpoint({}), loop(a=value), {})

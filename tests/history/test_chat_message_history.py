@@ -340,7 +340,7 @@ async def test_what_is_no_message_is_refused_before_anything_is_sent(
 async def test_a_string_is_not_a_list_of_messages(history: History, both: Both) -> None:
     with pytest.raises(NotAMessageError):
         await both(history().add_messages)("hello")
-    with pytest.raises(NotAMessageError):
+    with pytest.raises(NotAMessageError, match=r"got one HumanMessage: add_message\(\) stores one"):
         await both(history().add_messages)(HumanMessage("hello"))
 
 

@@ -103,7 +103,11 @@ def connect(client: ClientLike = None, /, *, owner: type | None = None, **server
         )
     if hasattr(client, "execute_command"):
         return _of_redis(client)
-    raise ConfigError(f"expected {_EXPECTED}, got {type(client).__name__}{_order(owner)}")
+    raise _no_server(client, owner)
+
+
+def _no_server(client: Any, owner: type | None) -> ConfigError:
+    return ConfigError(f"expected {_EXPECTED}, got {type(client).__name__}{_order(owner)}")
 
 
 def _named(client: ClientLike, server: dict[str, Any], owner: type | None) -> ClientLike:
@@ -111,6 +115,8 @@ def _named(client: ClientLike, server: dict[str, Any], owner: type | None) -> Cl
         if name not in ServerOptions.__annotations__:
             raise TypeError(_unknown(name, owner))
     given = {name: value for name, value in (("client", client), *server.items()) if value is not None}
+    if len(given) > 1 and not (isinstance(client, Client | str | None) or hasattr(client, "execute_command")):
+        raise _no_server(client, owner)
     if len(given) > 1:
         raise ConfigError(f"one server is needed, but {' and '.join(given)} are given; keep one of them")
     for name in ("redis_url", "url"):
@@ -124,7 +130,9 @@ def _unknown(name: str, owner: type | None) -> str:
     known = [*(parameter for parameter in own if parameter not in {"self", "server"}), *ServerOptions.__annotations__]
     meant, needs = _HINTS.get(name, ("", ""))
     if not meant or (needs and needs not in known):
-        meant = _in_group(name, owner) or next(iter(get_close_matches(name, known, 1)), "")
+        ends = tuple(f"_{end}" for end in (name, needs) if end)
+        close = [one for one in known if one.endswith(ends)] or get_close_matches(name, known, 1)
+        meant = _in_group(name, owner) or " or ".join(close)
     where = "connect" if owner is None else owner.__name__
     return f"{where}() has no keyword {name!r}; " + (
         f"use {meant}" if meant else f"the keywords are {', '.join(known)}"
@@ -183,11 +191,11 @@ class ClientOwner:
     """Where its messages wait while the server is away; they are stored when it is closed."""
 
     @classmethod
-    def from_conn_string(cls, conn_string: str, **options: Any) -> Self:
+    def from_conn_string(cls, conn_string: str | None = None, **options: Any) -> Self:
         """Opens a client of its own for a URL, which is closed with the object.
 
         Args:
-            conn_string: The URL, see `Client.from_url`.
+            conn_string: The URL, see `Client.from_url`; also as `redis_url` or `url`. None: the environment's server.
             **options: Arguments of the class; `credentials` for the URL.
 
         Returns:
@@ -196,7 +204,8 @@ class ClientOwner:
         Raises:
             ConfigError: The URL or an option cannot work.
         """
-        client = Client.from_url(conn_string, credentials=options.pop("credentials", None))
+        named = (options.pop(name) for name in ("redis_url", "url") if conn_string is None and name in options)
+        client = Client.from_url(next(named, conn_string), credentials=options.pop("credentials", None))
         made = cls(client=client, **options)  # type: ignore[call-arg]
         made._owns_client = True
         return made

@@ -171,6 +171,14 @@ async def test_a_new_thread_is_no_reason_to_search(target: Client) -> None:
     client.close()
 
 
+async def test_the_messages_of_a_thread_are_adopted_first(target: Client, both: Both) -> None:
+    dumped.load(target, "plainredis")
+    saver = RedisSaver(target, ttl_s=600, adopt="plainredis")
+    found = await both(saver.messages)("waiting")
+    assert found == graph(saver).get_state(at("waiting")).values["messages"] != []
+    assert await both(saver.messages)("unknown") == []
+
+
 async def test_a_copied_thread_is_adopted_first(target: Client, both: Both) -> None:
     dumped.load(target, "plainredis")
     saver = RedisSaver(target, ttl_s=600, adopt="plainredis")

@@ -227,6 +227,7 @@ HINTS = [
     ("byte_store", "zzz", "the keywords are client, namespace, ttl_s, tenant, redis_url, url, redis_client"),
     ("store", "ttl_seconds", "has no keyword 'ttl_seconds'"),
     ("exact_cache", "ttl", r"use ttl_s \(seconds\)"),
+    ("rag", "ttl", "use embeddings_ttl_s or search_ttl_s or responses_ttl_s"),
     ("semantic_cache", "distance_threshold", r"use max_error .*, or search=SearchOptions\(policy=ThresholdPolicy"),
     ("semantic_cache", "similarity_threshold", "use max_error"),
     ("semantic_cache", "embedding", "use embeddings"),
@@ -274,6 +275,8 @@ def test_an_embedding_model_is_needed(made: Any) -> None:
         ConfigError, match=r"expected a Client.*got DeterministicFakeEmbedding; as in \w+\(client, embeddings"
     ):
         made(MODEL, "memory://x")
+    with pytest.raises(ConfigError, match=r"got DeterministicFakeEmbedding; as in \w+\(client, embeddings"):
+        made(MODEL, redis_url="memory://x")
     with pytest.raises(ConfigError, match=r"as in CachedRetriever\(client, retriever\)"):
         CachedRetriever("memory://x")
 
@@ -406,6 +409,16 @@ def test_the_options_of_the_class_go_through_the_connection_string() -> None:
         assert found.value == {"v": 1}
     with pytest.raises(TypeError, match="use ttl_s"):
         RedisSaver.from_conn_string("memory://s", ttl=3)
+
+
+def test_a_connection_string_has_the_names_of_other_packages_and_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("REDIS_URL", "memory://of-environment")
+    made = (RedisSaver.from_conn_string(**named) for named in ({"redis_url": "memory://s"}, {"url": "memory://s"}, {}))
+    assert [saver._client.url for saver in made] == ["memory://s", "memory://s", "memory://of-environment"]
+    with pytest.raises(ConfigError, match="one server is needed"):
+        RedisSaver.from_conn_string("memory://s", redis_url="memory://t")
 
 
 async def test_each_class_opens_a_client_of_its_own(made: Callable[..., ClientOwner], both: Both) -> None:
