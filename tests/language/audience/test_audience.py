@@ -127,7 +127,7 @@ what is there to do around here
 Where am I?"""
 PUBLIC = """What is a second cousin?
 What does an aunt inherit?
-What are good dad jokes?
+What does a grandad clock look like?
 what is the cooking time of rice
 What is the refund policy?
 Do loyalty points expire?
