@@ -13,7 +13,7 @@ from functools import cache
 from inspect import get_annotations, signature
 from typing import Any, ClassVar, TypeVar
 
-from typing_extensions import dataclass_transform
+from typing_extensions import Self, dataclass_transform
 
 
 class _OfDataclass:
@@ -100,6 +100,9 @@ class Frozen:
 
     def __repr__(self) -> str:
         return f"{type(self).__qualname__}({', '.join(f'{n}={getattr(self, n)!r}' for n in self._shown)})"
+
+    def __replace__(self, /, **changes: Any) -> Self:
+        return replace(self, **changes)
 
     def _values(self) -> tuple[Any, ...]:
         known = self.__dict__

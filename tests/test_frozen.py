@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import pickle
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from inspect import signature
@@ -12,7 +13,9 @@ from typing import Any, ClassVar
 
 import pytest
 
+import langchain_redis_memory
 from langchain_redis_memory.frozen import Frozen, replace
+from tests.support.table import table
 
 
 class Point(Frozen):
@@ -55,10 +58,54 @@ def test_it_can_be_copied_matched_and_replaced() -> None:
     match point:
         case Named(x, y, seen):
             assert (x, y, seen) == (1, 2, [3])
-    for made in (replace(point, y=5), dataclasses.replace(point, y=5)):
+    as_python_does = point.__replace__(y=5)  # what `copy.replace` of Python 3.13 calls
+    for made in (replace(point, y=5), dataclasses.replace(point, y=5), as_python_does):
         assert (type(made), made.y, made.name, made.seen) == (Named, 5, "a", [3])
     with pytest.raises(ValueError, match="x"):
         replace(point, x=-1)
+    with pytest.raises(ValueError, match="x"):
+        point.__replace__(x=-1)
+    with pytest.raises(TypeError, match="z"):
+        point.__replace__(z=1)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="copy.replace came with Python 3.13")
+def test_copy_replaces_it() -> None:
+    assert copy.replace(Point(1), y=5) == Point(1, 5)  # type: ignore[attr-defined, unused-ignore]
+
+
+PUBLIC = [
+    found
+    for name in langchain_redis_memory.__all__
+    if isinstance(found := getattr(langchain_redis_memory, name), type) and issubclass(found, Frozen)
+]
+
+
+@table("kind", PUBLIC)
+def test_each_public_one_does_what_people_expect_of_a_frozen_dataclass(kind: type[Frozen]) -> None:
+    given = {one.name: f"<{one.name}>" for one in dataclasses.fields(kind)}
+    made, other = unchecked(kind, given), unchecked(kind, given)
+    assert dataclasses.is_dataclass(made)
+    assert (made, hash(made)) == (other, hash(other))
+    assert made != unchecked(kind, {**given, made._compared[-1]: "another"})
+    assert all(f"{one.name}='<{one.name}>'" in repr(made) for one in dataclasses.fields(kind) if one.repr)
+    assert kind.__match_args__ == tuple(given)
+    for copied in (copy.copy(made), copy.deepcopy(made), pickle.loads(pickle.dumps(made))):
+        assert (type(copied), vars(copied)) == (kind, vars(made))
+    assert dataclasses.asdict(made) == given
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(made, next(iter(given)), 1)
+
+
+def unchecked(kind: type[Frozen], given: dict[str, Any]) -> Frozen:
+    """One of a class, whatever its fields are."""
+    made = kind.__new__(kind)
+    vars(made).update(given)
+    return made
+
+
+def test_the_public_ones_are_found() -> None:
+    assert {langchain_redis_memory.Answer, langchain_redis_memory.Rule} <= {*PUBLIC}
 
 
 def test_it_does_not_change() -> None:
