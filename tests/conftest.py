@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
 from functools import cache, partial
 from math import inf
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 from zlib import crc32
@@ -140,6 +141,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Iterator[None]:
     alone = given == "memory" and not any(".py" in argument for argument in metafunc.config.args)
     if given == IN_TURN or alone:
         metafunc._calls[:] = shared_out(metafunc, alone=alone)
+    if metafunc.config.getoption("markexpr") == QUICK:
+        metafunc._calls[:] = first_row(metafunc)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Does not even import what is not quick, in a run of what is."""
+    if config.getoption("markexpr") != QUICK:
+        return None
+    return str(collection_path.relative_to(config.rootpath)).startswith(NOT_QUICK) or None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -153,7 +163,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         item.add_marker(QUICK)
 
 
-NOT_QUICK = ("tests/faults/", "tests/test_docs", "tests/test_examples", "tests/test_house", "tests/test_imports")
+NOT_QUICK = ("tests/faults", "tests/test_docs", "tests/test_examples", "tests/test_house", "tests/test_imports")
 """What is about time, or reads and runs the whole project."""
 PROCESSES = {"multiprocessing", "programs", "Program", "Talking", "subprocess", "testing", "uvicorn"}
 """Names by which a module of tests starts processes, servers of its own, or commands."""
@@ -173,6 +183,14 @@ def quick(items: Iterable[pytest.Item]) -> Iterator[pytest.Item]:
         if asked <= {"memory"}:
             seen.add(test)
             yield item
+
+
+def first_row(metafunc: pytest.Metafunc) -> list[Any]:
+    """The only row of a test that may be quick: to make all the others and leave them out takes seconds."""
+    for call in metafunc._calls:
+        if needs(call.params, metafunc.fixturenames) <= {"memory"} and all(mark.name != "slow" for mark in call.marks):
+            return [call]
+    return metafunc._calls[:1]
 
 
 @pytest.hookimpl(wrapper=True)
