@@ -4,7 +4,8 @@ The leader holds a lease in Redis (see `redis/lease.py`). The others look again 
 tries to take the lease, so a leader that fails and gives it back, or dies and lets it expire, is followed by the next.
 No caller waits longer than two leases last: a dead leader's and its follower's. A leader that asks again from the same
 thread or task (a retry, the same prompt twice in one call) goes on leading and does not wait for itself. A leader of
-several computations waits in the order of their names only, so no two wait for each other.
+several computations waits in the order of their names only, so no two wait for each other. What a leader could not give
+back, as the server was away or refused writes, this process gives back later: else all would wait for nobody.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from random import random
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from langchain_redis_memory.cache.best_effort import CacheUnavailable
-from langchain_redis_memory.ops import Flow, Invoke, Now, Op, Sleep, ask, leave_behind, merge, pure
+from langchain_redis_memory.errors import UnavailableError
+from langchain_redis_memory.ops import Background, Flow, Invoke, Now, Op, Sleep, ask, leave_behind, merge, pure
 from langchain_redis_memory.redis import lease
+from langchain_redis_memory.redis.client.clock import monotonic
 
 T = TypeVar("T")
 
@@ -33,6 +36,40 @@ class _Lease(NamedTuple):
 
 
 _mine: ContextVar[dict[str, _Lease] | None] = ContextVar("leases of this thread or task", default=None)
+
+
+_LATE_S, _MOST_OWED = 1.0, 256
+_owed: dict[tuple[str, str], float] = {}
+"""Leases that this process is done with, as key and token: when the server was told last, until it has said so."""
+
+
+def give_back(key: str, token: str) -> Op[bool]:
+    """Gives a lease back: an op of one trip. Where no reply says so in time, `repay_flow` tries again."""
+    _owed[key, token] = monotonic()
+    if len(_owed) > _MOST_OWED:
+        _owed.pop(next(iter(_owed)), None)
+
+    def given(held: bool) -> bool:
+        _owed.pop((key, token), None)
+        return held
+
+    return lease.release(key, token).map(given).optional(False)
+
+
+def repay_flow() -> Flow[None]:
+    """Gives back what could not be when it was to be; for a caller to whom the server has just answered.
+
+    **Trips:** 1 beside the caller's, where there is something to give back.
+    """
+    now = monotonic()
+    late = [owed for owed, told in list(_owed.items()) if now - told > _LATE_S] if _owed else ()
+    if late:
+        yield Background(_again_flow(merge(*(give_back(*owed) for owed in late))))
+
+
+def _again_flow(given_back: Op[Any]) -> Flow[None]:
+    with suppress(UnavailableError):
+        yield from ask(given_back)
 
 
 class SingleFlight:
@@ -61,6 +98,7 @@ class SingleFlight:
             # Known before the server has it: who is cancelled meanwhile, or gets no reply, gives it back.
             _mine.set({**mine, key: _Lease(token, now + self._ttl_ms / 1000)})
             leads, found = yield from ask(step)
+            yield from repay_flow()
             if leads:
                 if found is not None:
                     yield from self.leave_flow(key)
@@ -96,6 +134,7 @@ class SingleFlight:
             yield Sleep(min(pause * (0.5 + random()), left))
             pause = min(1.5 * pause, _LONGEST_PAUSE_S)
             holder, found = yield from ask(step)
+            yield from repay_flow()
             if found is not None or holder is None or leader not in (None, holder):
                 return found
             leader = holder
@@ -131,12 +170,17 @@ class SingleFlight:
             raise
 
     def leave_flow(self, key: str) -> Flow[None]:
-        """Gives the lease back; one that cannot be given back now expires.
+        """Gives the lease back; one that cannot be given back now is later.
 
         **Trips:** 1, none where this thread or task does not have it.
         """
-        with suppress(CacheUnavailable):
-            yield from ask(self.leave(key))
+        given_back = self.leave(key)  # owed from now on, also where the flow is not run, as the server is away
+
+        def given_back_flow() -> Flow[None]:
+            with suppress(CacheUnavailable):
+                yield from ask(given_back)
+
+        return given_back_flow()
 
     def leads(self, key: str) -> bool:
         """Returns whether this thread or task holds the lease."""
@@ -151,7 +195,7 @@ class SingleFlight:
         if key not in mine:
             return pure(False)
         _mine.set({other: held for other, held in mine.items() if other != key})
-        return lease.release(key, mine[key].token).optional(False)
+        return give_back(key, mine[key].token)
 
 
 _REFRESH_MS = 30_000

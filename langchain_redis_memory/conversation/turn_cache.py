@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from langchain_redis_memory.cache.admission import worth_keeping
 from langchain_redis_memory.cache.answers import switch
 from langchain_redis_memory.cache.answers.answer_cache import Answer, AnswerCache, CacheQuestion, SearchableAnswerCache
-from langchain_redis_memory.cache.single_flight import SingleFlight
+from langchain_redis_memory.cache.single_flight import SingleFlight, give_back, repay_flow
 from langchain_redis_memory.errors import ConfigError, UnavailableError
 from langchain_redis_memory.ops import Flow, Op, merge, pure
 from langchain_redis_memory.redis import lease
@@ -92,6 +92,8 @@ class TurnCache:
         """
         if switch.was_off(asked):
             return None
+        if lookup.flight is not None and lookup.flight.leads is not None:  # the server takes writes
+            yield from repay_flow()
         answer = lookup.answer
         if answer is None and self._searches is not None:
             answer = yield from self._searches.search(asked)
@@ -118,4 +120,4 @@ def leave(held: Flight | None) -> Op[bool]:
     """Gives a lease back. An op of one trip, of none where there is nothing to give back."""
     if held is None or held.leads is False:
         return pure(False)
-    return lease.release(held.key, held.token).optional(False)
+    return give_back(held.key, held.token)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar, copy_context
 from threading import Barrier, Event, Lock, Thread
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -45,6 +46,7 @@ def url(request: pytest.FixtureRequest, farm: Farm) -> str:
 def nobody_leads(monkeypatch: pytest.MonkeyPatch) -> None:
     """What other tests asked for in this process and never made plays no part."""
     monkeypatch.setattr(single_flight, "_mine", ContextVar("of this test", default=None))
+    monkeypatch.setattr(single_flight, "_owed", {})
 
 
 def lease_of(cache: RedisCache, prompt: str) -> str:
@@ -328,6 +330,45 @@ async def test_the_server_goes_away_during_the_wait(client: Client, both: Both) 
     assert text_of(await both(cache.get_or_compute)("q", MODEL, lambda: "my own")) == "my own"
     switch.on()
     assert reply(client, "GET", lease_of(cache, "q")) == b"another"
+
+
+@pytest.mark.parametrize("rests", [False, True], ids=["is asked", "rests"])
+async def test_a_leader_whose_server_was_away_gives_its_lease_back_later(
+    client: Client, both: Both, monkeypatch: pytest.MonkeyPatch, rests: bool
+) -> None:
+    monkeypatch.setattr(single_flight, "_LATE_S", 0.0)
+    cache, values, switch = RedisCache(client, single_flight_s=600), RedisValueCache(client), Switch(client)
+
+    def work() -> str:
+        switch.off()
+        if rests:
+            client.breaker.failed(monotonic(), monotonic())
+        return "answer"
+
+    async def back() -> None:
+        switch.on()
+        client.breaker.worked()
+
+    assert text_of(await both(cache.get_or_compute)("q", MODEL, work)) == "answer"
+    await back()
+    assert await both(values.get_or_load)("k", work, single_flight_s=600) == "answer"
+    await back()
+    held = (lease_of(cache, "q"), values._flows.ops.shard("k").lease("k"))
+    assert reply(client, "EXISTS", held[0]) + reply(client, "EXISTS", held[1]) == 2
+    assert text_of(await both(cache.get_or_compute)("another", MODEL, lambda: "2")) == "2"
+    await both(client.settle)()
+    assert reply(client, "EXISTS", held[0]) + reply(client, "EXISTS", held[1]) == 0
+
+
+async def test_what_a_load_raises_is_raised_though_the_server_went_away(client: Client, both: Both) -> None:
+    values = RedisValueCache(client)
+
+    def load() -> str:
+        client.breaker.failed(monotonic(), monotonic())
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await both(values.get_or_load)("k", load)
 
 
 async def test_a_foreign_lease_keeps_nobody(client: Client, both: Both) -> None:

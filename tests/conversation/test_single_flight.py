@@ -14,7 +14,8 @@ from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langchain_core.tools import tool
 
-from langchain_redis_memory import QuestionOptions
+from langchain_redis_memory import QuestionOptions, RedisChatMessageHistory
+from langchain_redis_memory.cache import single_flight
 from langchain_redis_memory.cache.single_flight import SingleFlight
 from langchain_redis_memory.conversation.memory import ConversationMemory
 from langchain_redis_memory.conversation.turn import TurnReport
@@ -293,6 +294,24 @@ async def test_a_leader_that_could_not_store_its_answer_gives_the_lead_up_with_w
     switch.on()
     assert len(leases(url, prefix)) == 1
     assert await both(desk.memory.flush)() == 0
+    assert leases(url, prefix) == []
+
+
+async def test_a_lease_of_the_first_look_is_given_back_though_the_second_one_failed(
+    client: Client, both: Both, url: str, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(single_flight, "_owed", {})
+    monkeypatch.setattr(single_flight, "_LATE_S", 0.0)
+    switch, desk = Switch(client), Desk(client, both)
+    await desk.say("What is throat cancer?")
+    await both(RedisChatMessageHistory("s", client).add_turn)("And what is asthma?", "A disease.")
+    switch.off(after=1)
+    await desk.say("How is it treated?")  # looked up as it was known here, and then as it is
+    switch.on()
+    assert await both(desk.memory.flush)() == 0
+    assert len(leases(url, prefix)) == 1
+    await desk.say("What is asthma?", "another")
+    await both(client.settle)()
     assert leases(url, prefix) == []
 
 

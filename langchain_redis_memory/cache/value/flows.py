@@ -372,12 +372,13 @@ class ValueFlows:
                 )
                 put = yield from self.best_effort(ask(op), write=True)
                 yield from self.keep_near_flow(key, value, put.version, ttl_ms)
-            yield from self._leave_flow(how.flight, lease)
+        yield from self._leave_flow(how.flight, lease)
         return value
 
     def _leave_flow(self, flight: SingleFlight, lease: str) -> Flow[None]:
         if flight.leads(lease):
-            yield from self.best_effort(flight.leave_flow(lease))
+            with suppress(CacheUnavailable):
+                yield from self.best_effort(flight.leave_flow(lease))
 
     def _nothing_flow(self) -> Flow[None]:
         yield from ()
