@@ -70,7 +70,11 @@ class RedisBackend(ClientOwner, protocol.BackendProtocol):
     @property
     def _files(self) -> Files:
         named = any("{user_id}" in label for label in self._namespace)
-        user = user_of(get_config()) if named else ""
+        try:
+            user = user_of(get_config()) if named else ""
+        except RuntimeError:  # LangGraph's, where nothing runs
+            msg = "outside of a run nobody says whose files are meant: RedisBackend(client, namespace=('files', 'ana'))"
+            raise InvalidInputError(msg) from None
         return Files(self._space.files(namespace_of(self._namespace, user)), self._ttl_ms)
 
     def ls(self, path: str) -> protocol.LsResult:

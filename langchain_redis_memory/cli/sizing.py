@@ -72,5 +72,6 @@ def size(
     say(f"Peak: {sizing.turns_per_s:,.0f} turns a second, {sizing.trips_per_s:,.0f} round trips")
     masters = max(sizing.nodes_for_memory, sizing.nodes_for_work)
     why = "memory" if sizing.nodes_for_memory >= sizing.nodes_for_work else "work"
-    say(f"Nodes: {sizing.nodes} ({masters} masters, for their {why}, each with {replicas} replicas)")
+    copies = "1 replica" if replicas == 1 else f"{replicas} replicas"
+    say(f"Nodes: {sizing.nodes} (masters: {masters}, for their {why}, each with {copies})")
     say(f"Connections to a node: {sizing.connections}")

@@ -145,6 +145,17 @@ async def test_bytes_that_are_no_text_come_back_as_they_are(client: Client, both
     assert "binary" in (await both(backend.edit)("/a.png", "a", "b")).error
 
 
+async def test_outside_of_a_run_the_files_are_named(client: Client, both: Both) -> None:
+    with pytest.raises(InvalidInputError, match=r"outside of a run .* namespace=\('files', 'ana'\)"):
+        await both(RedisBackend(client).ls)("/")
+    await both(RedisBackend(client, namespace=("files", "ana"), ttl_s=60).write)("/AGENTS.md", "Be brief.")
+    token = var_child_runnable_config.set({"configurable": {"user_id": "ana"}})
+    try:
+        assert [one["path"] for one in (await both(RedisBackend(client).ls)("/")).entries or []] == ["/AGENTS.md"]
+    finally:
+        var_child_runnable_config.reset(token)
+
+
 async def test_users_and_tenants_never_see_each_other_s_files(client: Client, both: Both) -> None:
     backend, other = RedisBackend(client, ttl_s=60), RedisBackend(client, ttl_s=60, tenant="acme")
     token = var_child_runnable_config.set({"configurable": {"user_id": "ana.x"}})
