@@ -8,7 +8,7 @@ import os
 import pickle
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import ormsgpack
 import pytest
@@ -24,6 +24,7 @@ from langgraph.checkpoint.serde.jsonplus import (
     EXT_PYDANTIC_V2,
     JsonPlusSerializer,
 )
+from langgraph.graph import START, StateGraph
 from pydantic import BaseModel
 
 from langchain_redis_memory.checkpoint.blobs import Blobs
@@ -51,6 +52,11 @@ class Order:
 
 class Model(BaseModel):
     name: str
+
+
+class Ordered(TypedDict, total=False):
+    order: Order
+    model: Model
 
 
 NAMES = [(__name__, "Order"), (__name__, "Model")]
@@ -319,3 +325,14 @@ def test_an_error_names_no_content() -> None:
     with pytest.raises(RedisMemoryError) as caught:
         Blobs(JsonPlusSerializer()).pack(AIMessage(SECRET, additional_kwargs={"x": object()}))
     assert SECRET not in str(caught.value)
+
+
+async def test_langgraph_allows_the_classes_that_a_graphs_state_names(
+    client: Client, both: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strictness = pytest.importorskip("langgraph._internal._serde")
+    monkeypatch.setattr(strictness, "STRICT_MSGPACK_ENABLED", True)  # LANGGRAPH_STRICT_MSGPACK=true, read on import
+    built = StateGraph(Ordered).add_node("make", lambda _: {"order": Order(1, "x"), "model": Model(name="y")})
+    app = built.add_edge(START, "make").compile(checkpointer=RedisSaver(client, ttl_s=TTL_S))
+    await both(app.invoke)({}, place())
+    assert app.get_state(place()).values == {"order": Order(1, "x"), "model": Model(name="y")}
