@@ -282,6 +282,9 @@ def node_killed(farm: Farm) -> Iterator[Place]:
     url = start_cluster(farm, 3, 3)
     port, replica = next(iter(_ports(url).values()))
     process = _node(farm, port)
+    for each in map(int, _all_ports(url)):  # the tests' nodes are patient: here they are to miss each other soon
+        with redis.Redis(port=each) as admin:
+            admin.config_set("cluster-node-timeout", 2000)
 
     def fault() -> None:
         process.popen.kill()
