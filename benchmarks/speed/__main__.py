@@ -45,7 +45,7 @@ def main() -> int:
     for name in options.names or NAMES:
         command = [sys.executable, "-m", f"benchmarks.speed.{name}"]
         if options.json:
-            command += ["--write" if name == "sizes" else "--json", str(Path(options.json) / f"{name}.json")]
+            command += ["--json", str(Path(options.json) / f"{name}.json")]
         print(f"== {name}", flush=True)
         begun, worked = time.monotonic(), processors()
         if subprocess.run(command, check=False, env=environment).returncode:

@@ -5,11 +5,9 @@ python -m benchmarks.speed.cache [--json FILE]
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import random
 import time
-import warnings
 from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any
@@ -35,7 +33,7 @@ from benchmarks.speed.harness import (
     trips,
     used_memory,
 )
-from benchmarks.speed.report import Report, installed
+from benchmarks.speed.report import Report, command, installed
 from langchain_redis_memory import RedisCache, RedisSemanticCache, SearchOptions
 from langchain_redis_memory.vectors.engine import EngineName
 
@@ -300,21 +298,19 @@ MEASURES = (exact, semantic)
 """What is measured."""
 
 
-def main() -> None:
-    """Runs everything and prints the table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.cache", description=__doc__)
-    parser.add_argument("--large", action="store_true", help="only 100,000 answers by meaning on vector sets")
-    parser.add_argument("--json", metavar="FILE", help="also write the numbers to a file")
-    options = parser.parse_args()
-    warnings.simplefilter("ignore")
+def measure_all(*measures: Callable[[Report], None]) -> Report:
+    """Measures everything, or some of it."""
     versions = {name: installed(name) for name in (OURS, OFFICIAL, COMMUNITY)}
     report = Report("Caches of model answers", versions, NOTES)
-    for measure in (large,) if options.large else MEASURES:
+    for measure in measures or MEASURES:
         measure(report)
-    report.show()
-    if options.json:
-        report.write(options.json)
+    return report
+
+
+def measure_large() -> Report:
+    """Measures only 100,000 answers by meaning, on vector sets."""
+    return measure_all(large)
 
 
 if __name__ == "__main__":
-    main()
+    command("cache", __doc__, measure_all, large=measure_large)

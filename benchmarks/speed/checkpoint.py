@@ -5,12 +5,10 @@ python -m benchmarks.speed.checkpoint [--json FILE]
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import logging
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count, cycle, islice
@@ -35,7 +33,7 @@ from benchmarks.speed.harness import (
     server,
 )
 from benchmarks.speed.history import prose
-from benchmarks.speed.report import Report, installed
+from benchmarks.speed.report import Report, command, installed
 from langchain_redis_memory import RedisSaver
 
 OURS, MEMORY, PLAIN, OFFICIAL = (
@@ -278,12 +276,8 @@ async def crowd(port: int, report: Report) -> None:
     report.add("messages lost in it", "", lost, 0, "0")
 
 
-def main() -> None:
-    """Runs everything and prints the table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.checkpoint", description=__doc__)
-    parser.add_argument("--json", metavar="FILE", help="also write the numbers to a file")
-    options = parser.parse_args()
-    warnings.simplefilter("ignore")
+def measure_all() -> Report:
+    """Measures everything."""
     logging.disable()
     versions = {
         OURS: installed(OURS) or "?",
@@ -299,10 +293,8 @@ def main() -> None:
         long_thread(make, report)
     with server() as port:
         asyncio.run(crowd(port, report))
-    report.show()
-    if options.json:
-        report.write(options.json)
+    return report
 
 
 if __name__ == "__main__":
-    main()
+    command("checkpoint", __doc__, measure_all)

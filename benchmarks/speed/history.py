@@ -5,12 +5,10 @@ python -m benchmarks.speed.history [--json FILE]
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import logging
 import random
 import re
-import warnings
 from collections.abc import Callable, Iterator
 from itertools import cycle
 from pydoc_data.topics import topics
@@ -29,7 +27,7 @@ from benchmarks.speed.harness import (
     trips,
     used_memory,
 )
-from benchmarks.speed.report import Report, installed
+from benchmarks.speed.report import Report, command, installed
 from langchain_redis_memory import RedisChatMessageHistory
 
 OURS, OFFICIAL, COMMUNITY = "langchain-redis-memory", "langchain-redis", "langchain-community"
@@ -246,20 +244,14 @@ def memory(port: int, make: dict[str, Make], peers: list[str], report: Report) -
     report.add("growth of used_memory, for each message", "bytes", used)
 
 
-def main() -> None:
-    """Runs everything and prints the table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.history", description=__doc__)
-    parser.add_argument("--json", metavar="FILE", help="also write the numbers to a file")
-    options = parser.parse_args()
-    warnings.simplefilter("ignore")
+def measure_all() -> Report:
+    """Measures everything."""
     versions = {OURS: installed(OURS) or "?", OFFICIAL: installed(OFFICIAL), COMMUNITY: installed(COMMUNITY)}
     report = Report("Chat message history", versions, NOTES)
     with server() as port:
         measure(port, report)
-    report.show()
-    if options.json:
-        report.write(options.json)
+    return report
 
 
 if __name__ == "__main__":
-    main()
+    command("history", __doc__, measure_all)

@@ -5,10 +5,8 @@ python -m benchmarks.speed.limits [--json FILE]
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import time
-import warnings
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -16,7 +14,7 @@ from typing import Any
 import redis
 
 from benchmarks.speed.harness import ainterleaved, connected, interleaved, processor_time, server, trips
-from benchmarks.speed.report import Report, installed
+from benchmarks.speed.report import Report, command, installed
 from langchain_redis_memory import Limit, RedisRateLimiter
 
 OURS, LIMITS, PYRATE, THROTTLED = "langchain-redis-memory", "limits", "pyrate-limiter", "throttled-py"
@@ -110,20 +108,14 @@ async def asynchronous(port: int, report: Report) -> None:
     await client.aclose()
 
 
-def main() -> None:
-    """Runs everything and prints the table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.limits", description=__doc__)
-    parser.add_argument("--json", metavar="FILE", help="also write the numbers to a file")
-    options = parser.parse_args()
-    warnings.simplefilter("ignore")
+def measure_all() -> Report:
+    """Measures everything."""
     versions: dict[str, Any] = {name: installed(name) for name in (OURS, LIMITS, PYRATE, THROTTLED)}
     report = Report("Rate limits", versions, NOTES)
     with server(query_engine=False) as port:
         measure(port, report)
-    report.show()
-    if options.json:
-        report.write(options.json)
+    return report
 
 
 if __name__ == "__main__":
-    main()
+    command("limits", __doc__, measure_all)

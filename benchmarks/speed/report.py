@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
 import sys
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -197,6 +199,25 @@ class Report:
             f"redis-py {redis.__version__}, hiredis {installed('hiredis') or 'not installed'}, "
             f"load average {os.getloadavg()[1]:.1f}"
         )
+
+
+def command(name: str, about: str | None, measure: Callable[[], Report], **instead: Callable[[], Report]) -> None:
+    """Runs a benchmark from the command line: prints its table, and writes the numbers where `--json` says.
+
+    `instead` is measured in place of `measure` where an option of that name is given.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.speed.{name}", description=about)
+    for option, other in instead.items():
+        what = (other.__doc__ or "").splitlines()[0]
+        parser.add_argument(f"--{option}", dest="measure", action="store_const", const=other, help=what)
+    parser.add_argument("--json", metavar="FILE", help="also write the numbers to a file")
+    parser.set_defaults(measure=measure)
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    report: Report = options.measure()
+    report.show()
+    if options.json:
+        report.write(options.json)
 
 
 def _of_cpu(cpu: Mapping[str, float], peer: str) -> str:

@@ -1,6 +1,6 @@
 """What things take in Redis: bytes of each kind of data, to plan a server's memory with.
 
-python -m benchmarks.speed.sizes [--write benchmarks/results/sizes.json]
+python -m benchmarks.speed.sizes [--json benchmarks/results/sizes.json]
 """
 
 from __future__ import annotations
@@ -209,8 +209,8 @@ def bytes_each(port: int, fill: Fill, count: int) -> float:
 
 def main() -> None:
     """Measures, prints, and writes what the page of benchmarks is generated from."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--write", metavar="FILE", help="also write the rows to a file")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.sizes", description=__doc__)
+    parser.add_argument("--json", metavar="FILE", help="also write the rows to a file")
     options = parser.parse_args()
     with server() as port:
         rows = [[name, f"{bytes_each(port, fill, count):,.0f}"] for name, fill, count in ROWS]
@@ -221,7 +221,7 @@ def main() -> None:
         f"Questions have {QUESTION} characters, answers {ANSWER}, vectors 384 numbers; the prose does not repeat. "
         "What answers a write that is sent again is left out: 112 bytes of one, for a minute."
     )
-    if options.write:
+    if options.json:
         told = {
             "order": 9,
             "title": "What things take",
@@ -231,7 +231,7 @@ def main() -> None:
             "rows": rows,
             "notes": [],
         }
-        Path(options.write).write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        Path(options.json).write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ the same from run to run within a percent; its ratio to what the floor executes 
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
@@ -20,7 +19,7 @@ import redis
 
 from benchmarks.instructions import available
 from benchmarks.speed.harness import Median, often, server
-from benchmarks.speed.report import Report, installed
+from benchmarks.speed.report import Report, command, installed
 
 OURS, FLOOR = "langchain-redis-memory", "langchain-core and redis-py"
 TIMES = 3
@@ -112,11 +111,8 @@ def once(code: str, url: str) -> tuple[float, float]:
     return floor, ours
 
 
-def main() -> None:
-    """Runs everything and prints the table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.start", description=__doc__)
-    parser.add_argument("--json", metavar="FILE", help="also write the numbers to a file")
-    options = parser.parse_args()
+def measure_all() -> Report:
+    """Measures everything."""
     report = Report(
         "The first call of a process", {OURS: installed(OURS), FLOOR: installed("langchain-core")}, [*NOTES]
     )
@@ -140,10 +136,8 @@ def main() -> None:
     else:
         for name, millions in counted[1].items():
             report.add(name, "million instructions", {OURS: round(millions), FLOOR: round(counted[0])})
-    report.show()
-    if options.json:
-        report.write(options.json)
+    return report
 
 
 if __name__ == "__main__":
-    main()
+    command("start", __doc__, measure_all)

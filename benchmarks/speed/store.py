@@ -5,11 +5,9 @@ python -m benchmarks.speed.store [--json FILE]
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import logging
 import random
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from itertools import count
@@ -21,7 +19,7 @@ from langgraph.store.base import BaseStore, GetOp, ListNamespacesOp, MatchCondit
 from langgraph.store.memory import InMemoryStore
 
 from benchmarks.speed.harness import ainterleaved, bytes_of_keys, connected, interleaved, often, server, trips
-from benchmarks.speed.report import Report, installed
+from benchmarks.speed.report import Report, command, installed
 from langchain_redis_memory import RedisStore
 from langchain_redis_memory.vectors.engine import EngineName
 
@@ -259,12 +257,8 @@ def recall(store: BaseStore, vectors: Vectors, here: tuple[str, ...], wanted: di
     return round(mean(shares), 4)
 
 
-def main() -> None:
-    """Runs everything and prints the table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.store", description=__doc__)
-    parser.add_argument("--json", metavar="FILE", help="also write the numbers to a file")
-    options = parser.parse_args()
-    warnings.simplefilter("ignore")
+def measure_all() -> Report:
+    """Measures everything."""
     versions = {
         OURS: installed(OURS) or "?",
         OFFICIAL: installed(OFFICIAL),
@@ -273,10 +267,8 @@ def main() -> None:
     report = Report("Long-term memory", versions, NOTES, floors=(MEMORY,))
     with server() as port:
         measure(port, report)
-    report.show()
-    if options.json:
-        report.write(options.json)
+    return report
 
 
 if __name__ == "__main__":
-    main()
+    command("store", __doc__, measure_all)

@@ -5,15 +5,13 @@ python -m benchmarks.speed.tasks [--json FILE]
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import warnings
 from typing import Any
 
 import redis.asyncio as aredis
 
 from benchmarks.speed.harness import PATIENCE_S, AsyncWork, ainterleaved, at_once, connected, counted_trips, server
-from benchmarks.speed.report import Report, installed
+from benchmarks.speed.report import Report, command, installed
 from langchain_redis_memory.ops import Op
 
 OURS, REDIS_PY = "langchain-redis-memory", "redis-py"
@@ -63,19 +61,13 @@ async def measure(port: int, report: Report) -> None:
         await bare.aclose()
 
 
-def main() -> None:
-    """Runs everything and prints the table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.tasks", description=__doc__)
-    parser.add_argument("--json", metavar="FILE", help="also write the numbers to a file")
-    options = parser.parse_args()
-    warnings.simplefilter("ignore")
+def measure_all() -> Report:
+    """Measures everything."""
     report = Report("Tasks of one event loop", {OURS: installed(OURS), REDIS_PY: installed("redis")}, NOTES)
     with server(query_engine=False) as port:
         asyncio.run(measure(port, report))
-    report.show()
-    if options.json:
-        report.write(options.json)
+    return report
 
 
 if __name__ == "__main__":
-    main()
+    command("tasks", __doc__, measure_all)

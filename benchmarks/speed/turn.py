@@ -5,8 +5,6 @@ python -m benchmarks.speed.turn [--json FILE]
 
 from __future__ import annotations
 
-import argparse
-import warnings
 from collections.abc import Callable
 from functools import partial
 from itertools import count
@@ -18,7 +16,7 @@ from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
 
 from benchmarks.counts import HIT, MISS
 from benchmarks.speed.harness import Median, Work, connected, interleaved, processor_time, server, trips
-from benchmarks.speed.report import Report, installed
+from benchmarks.speed.report import Report, command, installed
 from langchain_redis_memory import ConversationMemory
 
 OURS, MEMORY, BARE, CHAIN_ALONE = "langchain-redis-memory", "memory://", "redis-py GET", "the chain alone"
@@ -94,20 +92,14 @@ def without(whole: Median, *parts: float) -> Median:
     return whole + -sum(parts)
 
 
-def main() -> None:
-    """Runs everything and prints the table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.turn", description=__doc__)
-    parser.add_argument("--json", metavar="FILE", help="also write the numbers to a file")
-    options = parser.parse_args()
-    warnings.simplefilter("ignore")
+def measure_all() -> Report:
+    """Measures everything."""
     versions = {OURS: installed(OURS), BARE: installed("redis"), CHAIN_ALONE: installed("langchain-core")}
     report = Report("A turn", versions, NOTES, floors=(BARE, CHAIN_ALONE))
     with server(query_engine=False) as port:
         measure(port, report)
-    report.show()
-    if options.json:
-        report.write(options.json)
+    return report
 
 
 if __name__ == "__main__":
-    main()
+    command("turn", __doc__, measure_all)

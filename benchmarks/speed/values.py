@@ -5,9 +5,7 @@ python -m benchmarks.speed.values [--json FILE]
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import warnings
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -16,7 +14,7 @@ import redis
 import redis.asyncio
 
 from benchmarks.speed.harness import ainterleaved, atrips, connected, interleaved, processor_time, server, trips
-from benchmarks.speed.report import Report, installed
+from benchmarks.speed.report import Report, command, installed
 from langchain_redis_memory import RedisValueCache
 
 OURS, NEAR, BARE = "langchain-redis-memory", "ours, near_s=60", "redis-py GET"
@@ -155,22 +153,16 @@ def measure(port: int, report: Report) -> None:
     asyncio.run(asynchronous(port, report))
 
 
-def main() -> None:
-    """Runs everything and prints the table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.values", description=__doc__)
-    parser.add_argument("--json", metavar="FILE", help="also write the numbers to a file")
-    options = parser.parse_args()
-    warnings.simplefilter("ignore")
+def measure_all() -> Report:
+    """Measures everything."""
     versions: dict[str, Any] = {name: installed(name) for name in (OURS, CASHEWS, AIOCACHE, DOGPILE)}
     versions[CLIENT_SIDE] = versions[BARE] = versions[DECODED] = installed("redis")
     versions[NEAR] = versions[OURS]
     report = Report("A cache of values", versions, NOTES, floors=(NEAR,))
     with server(query_engine=False) as port:
         measure(port, report)
-    report.show()
-    if options.json:
-        report.write(options.json)
+    return report
 
 
 if __name__ == "__main__":
-    main()
+    command("values", __doc__, measure_all)
