@@ -398,39 +398,42 @@ def trips() -> list[Trip]:
 
 
 @pytest.fixture
-async def client(url: str, prefix: str, trips: list[Trip], watch: Watch) -> AsyncIterator[Client]:
+async def open_client(prefix: str, trips: list[Trip], watch: Watch) -> AsyncIterator[Callable[[str], Client]]:
+    """Makes a client of a URL, whose round trips are noted; it is closed after the test."""
+    made: list[Client] = []
+
+    def open_url(url: str) -> Client:
+        watch(url, prefix)
+        made.append(Client.from_url(url, prefix=prefix, on_trip=trips.append, timeout_s=PATIENT_S))
+        return made[-1]
+
+    yield open_url
+    for client in made:
+        await client.aclose()
+
+
+@pytest.fixture
+def client(url: str, open_client: Callable[[str], Client]) -> Client:
     """A client on each kind of server in turn."""
-    watch(url, prefix)
-    made = Client.from_url(url, prefix=prefix, on_trip=trips.append, timeout_s=PATIENT_S)
-    yield made
-    await made.aclose()
+    return open_client(url)
 
 
 @pytest.fixture
-async def real(real_url: str, prefix: str, trips: list[Trip], watch: Watch) -> AsyncIterator[Client]:
+def real(real_url: str, open_client: Callable[[str], Client]) -> Client:
     """A client on one real server."""
-    watch(real_url, prefix)
-    made = Client.from_url(real_url, prefix=prefix, on_trip=trips.append, timeout_s=PATIENT_S)
-    yield made
-    await made.aclose()
+    return open_client(real_url)
 
 
 @pytest.fixture
-async def cluster(cluster_url: str, prefix: str, trips: list[Trip], watch: Watch) -> AsyncIterator[Client]:
+def cluster(cluster_url: str, open_client: Callable[[str], Client]) -> Client:
     """A client on the cluster."""
-    watch(cluster_url, prefix)
-    made = Client.from_url(cluster_url, prefix=prefix, on_trip=trips.append, timeout_s=PATIENT_S)
-    yield made
-    await made.aclose()
+    return open_client(cluster_url)
 
 
 @pytest.fixture
-async def sentinel(sentinel_url: str, prefix: str, trips: list[Trip], watch: Watch) -> AsyncIterator[Client]:
+def sentinel(sentinel_url: str, open_client: Callable[[str], Client]) -> Client:
     """A client on the master behind the sentinel."""
-    watch(sentinel_url, prefix)
-    made = Client.from_url(sentinel_url, prefix=prefix, on_trip=trips.append, timeout_s=PATIENT_S)
-    yield made
-    await made.aclose()
+    return open_client(sentinel_url)
 
 
 @pytest.fixture

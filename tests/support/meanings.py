@@ -15,7 +15,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.outputs import Generation
 
 from langchain_redis_memory.cache.entry_options import EntryOptions
-from langchain_redis_memory.cache.semantic.cache import PromptOptions
+from langchain_redis_memory.cache.semantic.cache import PromptOptions, RedisSemanticCache
 from langchain_redis_memory.cache.semantic.tenants import SearchOptions
 from langchain_redis_memory.language.equivalence import Judgement
 from langchain_redis_memory.redis.client.client import Client
@@ -108,3 +108,8 @@ def answers(*texts: str) -> Sequence[Generation]:
 def grouped(options: dict[str, Any]) -> dict[str, Any]:
     """Options of a semantic cache, each in its group."""
     return into_groups(options, {"prompts": PromptOptions, "search": SearchOptions, "entries": EntryOptions})
+
+
+def semantic_cache(client: Client, embeddings: Embeddings | None = None, **options: Any) -> RedisSemanticCache:
+    """A cache with the embeddings and the policy of this module, unless others are given."""
+    return RedisSemanticCache(client, embeddings or WordEmbeddings(), **grouped({"policy": Cut(), **options}))

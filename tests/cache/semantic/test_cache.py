@@ -27,11 +27,10 @@ from tests.support.meanings import (
     NEAR,
     OTHER,
     TEXT,
-    Cut,
     WordEmbeddings,
     answers,
-    grouped,
     prompt,
+    semantic_cache,
     text,
 )
 from tests.support.servers import EVERY, NEWEST, Farm
@@ -45,14 +44,9 @@ def url(request: pytest.FixtureRequest, farm: Farm) -> str:
     return url_of(request.param, farm)
 
 
-def made(client: Client, **options: Any) -> RedisSemanticCache:
-    given = {"embeddings": WordEmbeddings(), "policy": Cut(), **options}
-    return RedisSemanticCache(client, given.pop("embeddings"), **grouped(given))
-
-
 @pytest.fixture
 def cache(client: Client) -> RedisSemanticCache:
-    return made(client)
+    return semantic_cache(client)
 
 
 # --- LangChain's suites -----------------------------------------------------------------------------------------------
@@ -71,7 +65,7 @@ class TestSync(SyncCacheTestSuite):
     def cache(self, any_url: str, prefix: str, watch: Watch) -> Iterator[BaseCache]:
         watch(any_url, prefix)
         with Client.from_url(any_url, prefix=prefix) as client:
-            yield made(client)
+            yield semantic_cache(client)
 
 
 class TestAsync(AsyncCacheTestSuite):
@@ -79,13 +73,13 @@ class TestAsync(AsyncCacheTestSuite):
     async def cache(self, any_url: str, prefix: str, watch: Watch) -> AsyncIterator[BaseCache]:
         watch(any_url, prefix)
         async with Client.from_url(any_url, prefix=prefix) as client:
-            yield made(client)
+            yield semantic_cache(client)
 
 
 class TestSyncInFlight(SyncCacheTestSuite):
     @pytest.fixture
     def cache(self, real: Client) -> BaseCache:
-        return made(real, single_flight_s=60, max_entries=3)
+        return semantic_cache(real, single_flight_s=60, max_entries=3)
 
 
 # --- hits -------------------------------------------------------------------------------------------------------------
@@ -163,25 +157,25 @@ SYSTEM = SystemMessage("Answer in French.")
 
 def apart(client: Client) -> dict[str, tuple[RedisSemanticCache, str, str]]:
     """Caches, prompts and models that must never meet, though the question is the same in all of them."""
-    cache = made(client)
+    cache = semantic_cache(client)
     french = prompt(SYSTEM, HumanMessage(ASKED))
     return {
         "plain": (cache, ASKED, MODEL),
         "model": (cache, ASKED, OTHER),
         "parameters": (cache, ASKED, MODEL + "---[('stop', None)]"),
         "tenant": (cache.bind(tenant="t"), ASKED, MODEL),
-        "other tenant": (made(client, tenant="u"), ASKED, MODEL),
+        "other tenant": (semantic_cache(client, tenant="u"), ASKED, MODEL),
         "scope": (cache.bind(scope="s"), ASKED, MODEL),
-        "other scope": (made(client, scope="t"), ASKED, MODEL),
-        "name": (made(client, name="other"), ASKED, MODEL),
+        "other scope": (semantic_cache(client, scope="t"), ASKED, MODEL),
+        "name": (semantic_cache(client, name="other"), ASKED, MODEL),
         "system": (cache, french, MODEL),
         "other system": (cache, prompt(SystemMessage("Answer in Latin."), HumanMessage(ASKED)), MODEL),
         "two systems": (cache, prompt(SYSTEM, SYSTEM, HumanMessage(ASKED)), MODEL),
-        "template": (made(client, template="Say: {question}"), f"Say: {ASKED}", MODEL),
-        "other template": (made(client, template="Tell: {question}"), f"Tell: {ASKED}", MODEL),
-        "variable": (made(client, template="From {text}: {question}"), f"From A: {ASKED}", MODEL),
-        "other variable": (made(client, template="From {text}: {question}"), f"From B: {ASKED}", MODEL),
-        "embeddings": (made(client, embeddings=WordEmbeddings(model="other"), name="e"), ASKED, MODEL),
+        "template": (semantic_cache(client, template="Say: {question}"), f"Say: {ASKED}", MODEL),
+        "other template": (semantic_cache(client, template="Tell: {question}"), f"Tell: {ASKED}", MODEL),
+        "variable": (semantic_cache(client, template="From {text}: {question}"), f"From A: {ASKED}", MODEL),
+        "other variable": (semantic_cache(client, template="From {text}: {question}"), f"From B: {ASKED}", MODEL),
+        "embeddings": (semantic_cache(client, embeddings=WordEmbeddings(model="other"), name="e"), ASKED, MODEL),
     }
 
 
@@ -201,7 +195,7 @@ async def test_what_must_not_meet_is_never_even_found(real: Client, both: Both) 
 
 async def test_a_bound_cache_shares_the_engines_and_the_embeddings(real: Client, both: Both, trips: list[Trip]) -> None:
     embeddings = WordEmbeddings()
-    cache = made(real, embeddings=embeddings)
+    cache = semantic_cache(real, embeddings=embeddings)
     await both(cache.lookup)(ASKED, MODEL)
     await both(cache.stats)()  # a server that knows every script is asked in as many trips as are counted below
     trips.clear()
@@ -223,7 +217,7 @@ async def test_binding_keeps_what_is_left_out(cache: RedisSemanticCache, both: B
 
 
 async def test_a_template_with_ambiguous_variables_never_searches_them_by_meaning(client: Client, both: Both) -> None:
-    cache = made(client, template="From {text}: {question}")
+    cache = semantic_cache(client, template="From {text}: {question}")
     await both(cache.update)(f"From a: the town report: {ASKED}", MODEL, answers("of the town"))
     for other in ("the city report", "the report", ""):
         assert await both(cache.lookup)(f"From a: {other}: {ASKED}", MODEL) is None
@@ -261,7 +255,7 @@ SENTENCES = st.lists(st.sampled_from(WORDS), min_size=1, max_size=6).map(" ".joi
 @given(st.lists(SENTENCES, max_size=6), SENTENCES)
 def test_what_is_explained_is_what_is_served(stored: list[str], asked: str) -> None:
     with Client.from_url("memory://explained", prefix="p") as client:
-        cache = made(client)
+        cache = semantic_cache(client)
         cache.clear()
         for one in stored:
             cache.update(one, MODEL, answers(one))
@@ -320,7 +314,7 @@ async def test_an_async_compute(real: Client) -> None:
     async def compute() -> AIMessage:
         return AIMessage("330 m")
 
-    cache = made(real, single_flight_s=30)
+    cache = semantic_cache(real, single_flight_s=30)
     assert text(await cache.aget_or_compute(ASKED, MODEL, compute)) == "330 m"
     assert text(await cache.aget_or_compute(NEAR, MODEL, compute)) == "330 m"
 
@@ -353,7 +347,7 @@ async def test_statistics_by_model_and_kind(cache: RedisSemanticCache, both: Bot
 
 
 async def test_trips(real: Client, both: Both, trips: list[Trip]) -> None:
-    cache = made(real, engine="exact")
+    cache = semantic_cache(real, engine="exact")
 
     async def count(method: Any, *args: Any) -> int:
         await both(method)(*args)  # scripts, abilities and the first look at the embedding model
@@ -397,7 +391,7 @@ WRONG: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", WRONG)
 def test_wrong_arguments_are_refused_early(name: str) -> None:
     with pytest.raises((ConfigError, InvalidInputError, InvalidIdError)) as caught:
-        made(Client.from_url("memory://wrong"), **WRONG[name])
+        semantic_cache(Client.from_url("memory://wrong"), **WRONG[name])
     assert isinstance(caught.value, RedisMemoryError)
 
 
@@ -422,7 +416,7 @@ async def test_wrong_calls(cache: RedisSemanticCache, both: Both) -> None:
 
 async def test_an_engine_that_the_server_lacks(both: Both, prefix: str, caplog: pytest.LogCaptureFixture) -> None:
     async with Client.from_url(f"memory://{prefix}") as client:
-        cache = made(client, engine="query_engine")
+        cache = semantic_cache(client, engine="query_engine")
         with caplog.at_level(logging.WARNING):
             await both(cache.update)(ASKED, MODEL, TEXT)
             assert await both(cache.lookup)(ASKED, MODEL) is None

@@ -20,7 +20,6 @@ from langchain_core.messages import (
 
 from langchain_redis_memory.cache.semantic.bypass import tells_of_self
 from langchain_redis_memory.cache.semantic.cache import RedisSemanticCache
-from langchain_redis_memory.cache.semantic.tenants import SearchOptions
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.contextualise.local import LocalContextualiser
@@ -28,7 +27,7 @@ from langchain_redis_memory.ops import Invoke
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both, url_of
 from tests.support.chains import PureModel
-from tests.support.meanings import MODEL, Cut, WordEmbeddings, answers, grouped, prompt, text
+from tests.support.meanings import MODEL, answers, prompt, semantic_cache, text
 from tests.support.servers import NEWEST, Farm
 
 CALL: Any = {"name": "look", "args": {"at": "x"}, "id": "1", "type": "tool_call"}
@@ -42,13 +41,9 @@ def url(request: pytest.FixtureRequest, farm: Farm) -> str:
     return url_of(request.param, farm)
 
 
-def made(client: Client, **options: Any) -> RedisSemanticCache:
-    return RedisSemanticCache(client, WordEmbeddings(), search=SearchOptions(policy=Cut()), **grouped(options))
-
-
 @pytest.fixture
 def cache(client: Client) -> RedisSemanticCache:
-    return made(client)
+    return semantic_cache(client)
 
 
 @pytest.fixture
@@ -210,12 +205,12 @@ AFTER_TOOLS: dict[str, list[BaseMessage]] = {
 @pytest.mark.parametrize("name", AFTER_TOOLS)
 async def test_what_follows_tools_is_shared_only_where_it_is_wanted(real: Client, both: Both, name: str) -> None:
     asked = prompt(*AFTER_TOOLS[name])
-    cache = made(real)
+    cache = semantic_cache(real)
     await both(cache.update)(asked, MODEL, answers("a"))
     assert await both(cache.lookup)(asked, MODEL) is None
     assert (await both(cache.explain)(asked, MODEL)).bypass == "tools"
     assert await both(cache.count)() == 0
-    shared = made(real, share_tools=True)
+    shared = semantic_cache(real, share_tools=True)
     await both(shared.update)(asked, MODEL, answers("a"))
     assert text(await both(shared.lookup)(asked, MODEL)) == "a"
     assert await both(shared.lookup)(asked.replace("Oslo", "Rome"), MODEL) is None
@@ -225,7 +220,7 @@ async def test_what_follows_tools_is_shared_only_where_it_is_wanted(real: Client
 
 
 async def test_what_a_tool_gave_is_not_searched_by_meaning(real: Client, both: Both) -> None:
-    shared = made(real, share_tools=True)
+    shared = semantic_cache(real, share_tools=True)
     await both(shared.update)(prompt(*WEATHER), MODEL, answers("It rains."))
     near = [HumanMessage("How is the weather in Oslo?"), *WEATHER[1:]]
     other = [near[0], WEATHER[1], ToolMessage("rain today", tool_call_id="1")]
@@ -274,12 +269,12 @@ class Contextualiser:
 
 
 async def test_what_a_turn_means_is_shared(cache: RedisSemanticCache, client: Client, both: Both) -> None:
-    sure = made(client, contextualiser=Contextualiser())
+    sure = semantic_cache(client, contextualiser=Contextualiser())
     await both(sure.update)(prompt(*CANCER, IT), MODEL, answers("of cancer"))
     assert text(await both(sure.lookup)("Is throat cancer treatable?", MODEL)) == "of cancer"
     assert text(await both(sure.lookup)(prompt(CANCER[0], "Another answer.", IT), MODEL)) == "of cancer"
     assert await both(sure.lookup)(prompt(*MEASLES, IT), MODEL) is None
-    unsure = made(client, contextualiser=Contextualiser(sure=False))
+    unsure = semantic_cache(client, contextualiser=Contextualiser(sure=False))
     assert await both(unsure.lookup)(prompt(*CANCER, IT), MODEL) is None
     assert (await both(unsure.explain)(prompt(*CANCER, IT), MODEL)).question == IT
 
@@ -294,7 +289,7 @@ async def test_a_rewriter_that_sees_nothing_missing_does_not_overrule_the_classi
             return Verdict(QuestionType.CONTEXTUAL_WITH_SEARCH, 1.0)
 
     asked = "Which bicycles are allowed?"
-    sure = made(client, contextualiser=LocalContextualiser(), classifier=Dependent())
+    sure = semantic_cache(client, contextualiser=LocalContextualiser(), classifier=Dependent())
     await both(sure.update)(prompt(*CANCER, asked), MODEL, answers("of cancer"))
     assert await both(sure.lookup)(asked, MODEL) is None
     assert await both(sure.lookup)(prompt(*MEASLES, asked), MODEL) is None
@@ -304,7 +299,7 @@ async def test_a_rewriter_that_sees_nothing_missing_does_not_overrule_the_classi
 async def test_a_contextualiser_that_fails_is_a_bypass(
     client: Client, both: Both, caplog: pytest.LogCaptureFixture
 ) -> None:
-    cache = made(client, contextualiser=Contextualiser(fail=True))
+    cache = semantic_cache(client, contextualiser=Contextualiser(fail=True))
     asked = prompt(*CANCER, IT)
     await both(cache.update)(asked, MODEL, answers("a"))
     assert await both(cache.lookup)(asked, MODEL) is None
@@ -341,11 +336,13 @@ async def test_private_conversations_may_be_shared_on_purpose(real: Client, both
     asked = prompt("I have a dog.", "Nice.", "Which pets are best for children in Norway?")
     for role in (HumanMessage("I have a dog."), ChatMessage(content="I have a dog.", role="user")):
         spoken = prompt(role, AIMessage("Nice."), HumanMessage("Which pets are best for children in Norway?"))
-        assert (await both(made(real).explain)(spoken, MODEL)).bypass == "private"
-    cache = made(real, share_private=True)
+        assert (await both(semantic_cache(real).explain)(spoken, MODEL)).bypass == "private"
+    cache = semantic_cache(real, share_private=True)
     await both(cache.update)(asked, MODEL, answers("a"))
     assert text(await both(cache.lookup)(asked, MODEL)) == "a"
-    assert await both(made(real).lookup)(asked, MODEL) is None, "others' private turns are not asked for the answer"
+    assert await both(semantic_cache(real).lookup)(asked, MODEL) is None, (
+        "others' private turns are not asked"
+    )
 
 
 TOLD = "I am allergic to nuts and live in Oslo."
@@ -358,7 +355,7 @@ Are almonds safe for my diet?|What is my name?""".replace("\n", "|")
 async def test_what_is_answered_alike_for_all_is_shared_whatever_was_told_before(
     real: Client, both: Both, asked: str
 ) -> None:
-    cache = made(real)
+    cache = semantic_cache(real)
     await both(cache.update)(prompt(TOLD, "I see.", asked), MODEL, answers("a"))
     for before in (TOLD, "My name is Eva, I have two kids."):
         assert text(await both(cache.lookup)(prompt(before, "I see.", asked), MODEL)) == "a"
@@ -369,7 +366,7 @@ async def test_what_is_answered_alike_for_all_is_shared_whatever_was_told_before
 async def test_what_may_be_answered_for_the_one_who_told_of_himself_is_not(
     real: Client, both: Both, asked: str
 ) -> None:
-    cache = made(real)
+    cache = semantic_cache(real)
     told = prompt(TOLD, "I see.", asked)
     assert (await both(cache.explain)(told, MODEL)).bypass
     await both(cache.update)(told, MODEL, answers("a"))
@@ -395,7 +392,7 @@ NO_QUESTION: dict[str, list[BaseMessage]] = {
 async def test_what_is_no_question_of_words_alone_goes_past_the_cache(
     real: Client, both: Both, name: str, share: bool
 ) -> None:
-    cache = made(real, share_tools=share, share_private=share)
+    cache = semantic_cache(real, share_tools=share, share_private=share)
     asked = prompt(*NO_QUESTION[name])
     await both(cache.update)(asked, MODEL, answers("a"))
     assert await both(cache.lookup)(asked, MODEL) is None
@@ -449,7 +446,7 @@ async def _later(verdict: Verdict) -> Verdict:
 
 async def test_a_turn_is_classified_once_for_its_lookup_and_its_answer(client: Client, both: Both) -> None:
     classifier = Counting()
-    cache = made(client, classifier=classifier)
+    cache = semantic_cache(client, classifier=classifier)
     asked = prompt(HumanMessage(CANCER[0]), AIMessage(CANCER[1]), HumanMessage(IT))
     for _ in range(2):
         assert await both(cache.lookup)(asked, MODEL) is None

@@ -28,8 +28,8 @@ from tests.support.meanings import (
     Cut,
     WordEmbeddings,
     answers,
-    grouped,
     prompt,
+    semantic_cache,
     text,
 )
 from tests.support.raw import raw
@@ -41,13 +41,9 @@ def url(request: pytest.FixtureRequest, farm: Farm) -> str:
     return url_of(request.param, farm)
 
 
-def made(client: Client, embeddings: Any = None, **options: Any) -> RedisSemanticCache:
-    return RedisSemanticCache(client, embeddings or WordEmbeddings(), **grouped({"policy": Cut(), **options}))
-
-
 @pytest.fixture
 def cache(client: Client) -> RedisSemanticCache:
-    return made(client)
+    return semantic_cache(client)
 
 
 async def use(cache: RedisSemanticCache, both: Both) -> None:
@@ -80,7 +76,7 @@ async def test_a_server_that_never_answers(
     url = "redis://127.0.0.1:1" if kind == "refused" else silent
     embeddings = WordEmbeddings()
     async with Client.from_url(url, retries=0, timeout_s=0.05, connect_timeout_s=0.5) as client:
-        cache = made(client, embeddings)
+        cache = semantic_cache(client, embeddings)
         model = PureModel(cache=cache)
         client.breaker._first = 60
         await use(cache, both)
@@ -96,7 +92,7 @@ async def test_a_server_that_never_answers(
 
 @pytest.mark.parametrize("after", range(7))
 async def test_a_server_that_dies_under_way(real: Client, both: Both, after: int) -> None:
-    cache = made(real)
+    cache = semantic_cache(real)
     await both(cache.update)(ASKED, MODEL, TEXT)
     switch = Switch(real)
     switch.off(after)
@@ -108,7 +104,7 @@ async def test_a_server_that_dies_under_way(real: Client, both: Both, after: int
 
 
 async def test_a_fresh_cache_whose_server_dies_while_its_engine_is_chosen(real: Client, both: Both) -> None:
-    cache = made(real)
+    cache = semantic_cache(real)
     switch = Switch(real)
     switch.off(1)
     assert await both(cache.lookup)(NEAR, MODEL) is None
@@ -130,7 +126,7 @@ async def full(
 
 async def test_a_full_server_serves_what_it_has(full: tuple[Client, redis.Redis], both: Both) -> None:
     client, plain = full
-    cache = made(client, engine="exact")
+    cache = semantic_cache(client, engine="exact")
     await both(cache.update)(ASKED, MODEL, TEXT)
     await both(cache.lookup)(NEAR, MODEL)
     plain.config_set("maxmemory", 1)
@@ -166,7 +162,7 @@ async def test_something_else_under_any_key(
     raw(client, ("UNLINK", key))
     raw(client, wrong, ("PEXPIRE", key, 100_000))
     await use(cache, both)
-    await use(made(client), both)
+    await use(semantic_cache(client), both)
     assert raw(client, ("TYPE", key))[0] == foreign.encode(), "it is left alone"
     if kind == "tally":
         assert text(await both(cache.lookup)(NEAR, MODEL)) == "330 metres"
@@ -258,7 +254,7 @@ async def test_an_embedding_model_that_fails(
     client: Client, both: Both, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     model = Faulty()
-    cache = made(client, model)
+    cache = semantic_cache(client, model)
     await both(cache.update)(ASKED, MODEL, TEXT)
     model.gives = FAULTS[name]
     assert text(await both(cache.lookup)(ASKED, MODEL)) == "330 metres", "the very same question needs no vector"
@@ -274,7 +270,7 @@ async def test_an_embedding_model_that_fails(
 
 
 async def test_vectors_of_zeros_meet_nothing(client: Client, both: Both) -> None:
-    cache = made(client)
+    cache = semantic_cache(client)
     await both(cache.update)("?!", MODEL, TEXT)
     await both(cache.update)(ASKED, MODEL, TEXT)
     assert await both(cache.lookup)("...", MODEL) is None
@@ -300,7 +296,7 @@ class Nested(Embeddings):
 
 def test_an_embedding_model_that_asks_the_cache(client: Client) -> None:
     embeddings = Nested()
-    cache = made(client, embeddings)
+    cache = semantic_cache(client, embeddings)
     embeddings.model = PureModel(cache=cache)
     cache.update(ASKED, MODEL, TEXT)
     assert text(cache.lookup(NEAR, MODEL)) == "330 metres"
@@ -317,7 +313,7 @@ class Broken:
 async def test_a_classifier_or_policy_that_fails_is_a_miss(
     client: Client, both: Both, caplog: pytest.LogCaptureFixture
 ) -> None:
-    cache = made(client, classifier=Broken())
+    cache = semantic_cache(client, classifier=Broken())
     asked = prompt(ASKED, "a", FAR)
     await both(cache.update)(asked, MODEL, TEXT)
     assert await both(cache.lookup)(asked, MODEL) is None
@@ -326,7 +322,7 @@ async def test_a_classifier_or_policy_that_fails_is_a_miss(
     assert "LookupError" in caplog.text
     policy = Cut()
     policy.judge = lambda *_: 1 / 0  # type: ignore[method-assign, assignment]
-    cache = made(client, policy=policy)
+    cache = semantic_cache(client, policy=policy)
     await both(cache.update)(ASKED, MODEL, TEXT)
     assert await both(cache.lookup)(NEAR, MODEL) is None
     assert "ZeroDivisionError" in caplog.text
@@ -339,7 +335,7 @@ async def test_a_server_that_comes_back_is_used_again(farm: Farm, both: Both, pr
     process = farm.start(NEWEST)
     url = f"redis://127.0.0.1:{process.port}"
     async with Client.from_url(url, prefix=prefix, retries=0) as client:
-        cache = made(client)
+        cache = semantic_cache(client)
         await both(cache.update)(ASKED, MODEL, TEXT)
         process.stop()
         await use(cache, both)

@@ -36,8 +36,8 @@ from tests.support.meanings import (
     Cut,
     WordEmbeddings,
     answers,
-    grouped,
     prompt,
+    semantic_cache,
     text,
 )
 from tests.support.raw import raw
@@ -49,13 +49,9 @@ def url(request: pytest.FixtureRequest, farm: Farm) -> str:
     return url_of(request.param, farm)
 
 
-def made(client: Client, embeddings: Any = None, **options: Any) -> RedisSemanticCache:
-    return RedisSemanticCache(client, embeddings or WordEmbeddings(), **grouped({"policy": Cut(), **options}))
-
-
 @pytest.fixture
 def cache(client: Client) -> RedisSemanticCache:
-    return made(client)
+    return semantic_cache(client)
 
 
 def hit_of(answer: Any) -> str:
@@ -67,11 +63,11 @@ def hit_of(answer: Any) -> str:
 
 async def test_a_hit_that_was_wrong_is_not_served_again(cache: RedisSemanticCache, client: Client, both: Both) -> None:
     await both(cache.update)(ASKED, MODEL, TEXT)
-    elsewhere = made(client)
+    elsewhere = semantic_cache(client)
     hit = hit_of(await both(cache.lookup)(CLOSE, MODEL))
     assert await both(elsewhere.lookup)(CLOSE, MODEL) is not None
     assert await both(cache.report)(hit, correct=False) is True
-    for one in (cache, elsewhere, made(client)):
+    for one in (cache, elsewhere, semantic_cache(client)):
         assert await both(one.lookup)(CLOSE, MODEL) is None
         told = await both(one.explain)(CLOSE, MODEL)
         assert [candidate.why for candidate in told.candidates] == ["reported as wrong at such a distance"]
@@ -143,7 +139,7 @@ SAYS: list[tuple[Any, bool]] = [
 @pytest.mark.parametrize(("says", "hit"), SAYS, ids=repr)
 async def test_a_judge_decides_where_the_policy_doubts(client: Client, both: Both, says: Any, hit: bool) -> None:
     judge = Asking(says)
-    cache = made(client, judge=judge)
+    cache = semantic_cache(client, judge=judge)
     await both(cache.update)(ASKED, MODEL, TEXT)
     found = await both(cache.lookup)(DOUBTFUL, MODEL)
     assert (text(found) == "330 metres") is hit
@@ -162,7 +158,7 @@ async def test_a_judge_decides_where_the_policy_doubts(client: Client, both: Bot
 async def test_a_judge_is_asked_so_often_only(client: Client, both: Both) -> None:
     for most in (1, 2):
         judge = Asking(False)
-        cache = made(client, judge=Judge(judge, most=most, timeout_s=PATIENT_S))
+        cache = semantic_cache(client, judge=Judge(judge, most=most, timeout_s=PATIENT_S))
         for word in ("a", "b", "c"):
             await both(cache.update)(f"{ASKED} {word}", MODEL, TEXT)
         await both(cache.lookup)(f"{ASKED} now then", MODEL)
@@ -182,10 +178,10 @@ async def test_the_nearest_answer_may_change_while_the_judge_thinks_of_another(c
     def judge(_asked: str, stored: str) -> bool:
         judged.append(stored)
         if stored == CLOSE:
-            Context().run(made(client).update, ASKED, MODEL, answers("new"))  # as another process does
+            Context().run(semantic_cache(client).update, ASKED, MODEL, answers("new"))  # as another process does
         return stored == ASKED
 
-    cache = made(client, judge=Judge(judge, most=2, timeout_s=PATIENT_S), policy=Doubting())
+    cache = semantic_cache(client, judge=Judge(judge, most=2, timeout_s=PATIENT_S), policy=Doubting())
     for question in (ASKED, CLOSE):
         await both(cache.update)(question, MODEL, TEXT)
     assert text(await both(cache.lookup)(NEAR, MODEL)) == "new"
@@ -193,7 +189,7 @@ async def test_the_nearest_answer_may_change_while_the_judge_thinks_of_another(c
 
 
 async def test_what_was_reported_wrong_is_not_asked_into_the_cache(client: Client, both: Both) -> None:
-    cache = made(client, judge=Asking(True))
+    cache = semantic_cache(client, judge=Asking(True))
     await both(cache.update)(ASKED, MODEL, TEXT)
     await both(cache.report)(hit_of(await both(cache.lookup)(DOUBTFUL, MODEL)), correct=False)
     assert await both(cache.lookup)(DOUBTFUL, MODEL) is None
@@ -201,7 +197,7 @@ async def test_what_was_reported_wrong_is_not_asked_into_the_cache(client: Clien
 
 async def test_a_chat_model_as_judge_never_asks_the_cache(client: Client, both: Both) -> None:
     judge = PureModel(script=[AIMessage("yes"), AIMessage("yes"), AIMessage("No.")])
-    cache = made(client, judge=judge)
+    cache = semantic_cache(client, judge=judge)
     set_llm_cache(cache)
     try:
         await both(cache.update)(ASKED, MODEL, TEXT)
@@ -221,7 +217,7 @@ async def test_a_chat_model_as_judge_never_asks_the_cache(client: Client, both: 
 
 @pytest.mark.parametrize("model", [FakeListLLM(responses=["yes"]), RunnableLambda(lambda _: "yes")], ids=["llm", "any"])
 async def test_other_models_as_judges(client: Client, both: Both, model: Any) -> None:
-    cache = made(client, judge=model)
+    cache = semantic_cache(client, judge=model)
     await both(cache.update)(ASKED, MODEL, TEXT)
     assert await both(cache.lookup)(DOUBTFUL, MODEL) is not None
 
@@ -230,7 +226,7 @@ async def test_an_async_judge(client: Client, both: Both, caplog: pytest.LogCapt
     async def judge(_asked: str, _stored: str) -> bool:
         return True
 
-    cache = made(client, judge=judge)
+    cache = semantic_cache(client, judge=judge)
     await both(cache.update)(ASKED, MODEL, TEXT)
     found = await both(cache.lookup)(DOUBTFUL, MODEL)
     assert (found is not None) is both.asynchronous
@@ -247,7 +243,7 @@ async def test_a_slow_judge_is_not_waited_for(client: Client, both: Both, caplog
         await asyncio.sleep(30)
         return True
 
-    cache = made(client, judge=Judge(aslow if both.asynchronous else slow, timeout_s=0.02))
+    cache = semantic_cache(client, judge=Judge(aslow if both.asynchronous else slow, timeout_s=0.02))
     await both(cache.update)(ASKED, MODEL, TEXT)
     assert await both(cache.lookup)(DOUBTFUL, MODEL) is None
     assert "the judge is skipped: TimeoutError" in caplog.text
@@ -268,20 +264,20 @@ def test_judges_that_cannot_work() -> None:
 async def test_vectors_of_another_model_never_meet(
     client: Client, both: Both, caplog: pytest.LogCaptureFixture
 ) -> None:
-    old = made(client)
+    old = semantic_cache(client)
     await both(old.update)(ASKED, MODEL, TEXT)
     for changed in (WordEmbeddings(model="new"), WordEmbeddings(dims=DIMS // 2)):
         caplog.clear()
-        cache = made(client, changed)
+        cache = semantic_cache(client, changed)
         for _ in range(3):
             assert (await both(cache.explain)(NEAR, MODEL)).candidates == ()
             assert await both(cache.lookup)(NEAR, MODEL) is None
         assert caplog.text.count("was last written with the embedding model 'words:128'") == 1
         assert text(await both(cache.lookup)(ASKED, MODEL)) == "330 metres", "the very same words need no vector"
     caplog.clear()
-    assert text(await both(made(client).lookup)(NEAR, MODEL)) == "330 metres"
+    assert text(await both(semantic_cache(client).lookup)(NEAR, MODEL)) == "330 metres"
     assert "embedding model" not in caplog.text
-    new = made(client, WordEmbeddings(model="new"))
+    new = semantic_cache(client, WordEmbeddings(model="new"))
     await both(new.update)(FAR, MODEL, TEXT)
     assert await both(new.delete)(embedding="words") == 1
     assert await both(new.count)() == 1
@@ -290,7 +286,7 @@ async def test_vectors_of_another_model_never_meet(
 
 async def test_dimensions_that_change_under_way(cache: RedisSemanticCache, both: Both) -> None:
     model = WordEmbeddings()
-    cache = made(cache._client, model)
+    cache = semantic_cache(cache._client, model)
     await both(cache.update)(ASKED, MODEL, TEXT)
     model.dims = 32
     assert await both(cache.lookup)(CLOSE, MODEL) is None
@@ -304,7 +300,7 @@ async def test_dimensions_that_change_under_way(cache: RedisSemanticCache, both:
 
 
 def test_of_all_who_ask_the_same_at_once_one_computes(client: Client) -> None:
-    cache = made(client, single_flight_s=30)
+    cache = semantic_cache(client, single_flight_s=30)
     started, go_on, called = Event(), Event(), list[int]()
     found: list[str | None] = []
 
@@ -329,7 +325,7 @@ def test_of_all_who_ask_the_same_at_once_one_computes(client: Client) -> None:
 
 
 def test_whoever_fails_is_followed_by_the_next(client: Client) -> None:
-    cache = made(client, single_flight_s=60)
+    cache = semantic_cache(client, single_flight_s=60)
     with pytest.raises(LookupError):
         cache.get_or_compute(ASKED, MODEL, lambda: (_ for _ in ()).throw(LookupError()))
     done: list[Any] = []
@@ -340,11 +336,11 @@ def test_whoever_fails_is_followed_by_the_next(client: Client) -> None:
 
 
 async def test_whoever_is_refused_gives_the_lease_back(client: Client, both: Both) -> None:
-    cache = made(client, single_flight_s=60)
+    cache = semantic_cache(client, single_flight_s=60)
     await both(cache.lookup)(ASKED, MODEL)
     await both(cache.update)(ASKED, MODEL, answers(""))
     done: list[Any] = []
-    thread = Thread(target=lambda: done.append(made(client, single_flight_s=60).lookup(ASKED, MODEL)))
+    thread = Thread(target=lambda: done.append(semantic_cache(client, single_flight_s=60).lookup(ASKED, MODEL)))
     thread.start()
     await asyncio.to_thread(thread.join, 30)
     assert done == [None]
@@ -355,7 +351,7 @@ async def test_whoever_is_refused_gives_the_lease_back(client: Client, both: Bot
 
 @pytest.mark.slow
 async def test_warming_for_models(client: Client, both: Both) -> None:
-    cache = made(client)
+    cache = semantic_cache(client)
     chat, llm = PureModel(cache=cache, fail=True), FakeListLLM(responses=["asked"], cache=cache)
     for model in (chat, chat.bind(stop=["x"]), llm, llm.bind(stop=["x"])):
         assert await both(cache.warm)([(ASKED, "330 metres"), {"prompt": FAR, "answer": "light"}], model) == 2
@@ -390,7 +386,7 @@ async def test_moving_to_another_place_and_model(cache: RedisSemanticCache, clie
         await both(bound.update)(f"What is thing number {number}?", (MODEL, OTHER)[number % 2], answers(str(number)))
     await both(cache.update)(prompt("What is measles?", "A virus.", "Is it bad?"), MODEL, answers("yes"))
     lines = await lines_of(cache, both)
-    other = made(client, WordEmbeddings(dims=48, model="new"), tenant="t")
+    other = semantic_cache(client, WordEmbeddings(dims=48, model="new"), tenant="t")
     told: list[int] = []
     assert await both(other.import_entries)([*lines, "\n"], progress=told.append) == 31
     assert sum(told) == 32
@@ -405,7 +401,7 @@ async def test_moving_to_another_place_and_model(cache: RedisSemanticCache, clie
 
 
 async def test_importing_says_nothing_of_a_lost_server(both: Both, caplog: pytest.LogCaptureFixture) -> None:
-    cache = made(Client.from_url("redis://127.0.0.1:1", retries=0))
+    cache = semantic_cache(Client.from_url("redis://127.0.0.1:1", retries=0))
     with caplog.at_level(logging.WARNING):
         assert await both(cache.warm)([(ASKED, "a")], MODEL) == 0
     assert "is away" in caplog.text
