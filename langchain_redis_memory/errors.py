@@ -35,7 +35,7 @@ class UnserialisableError(InvalidInputError, TypeError):
 
 
 class ClockError(RedisMemoryError, ValueError):
-    """The server's clock stands before a time that the write must not precede; nothing was written."""
+    """The server's clock is behind a time that the write must not precede; nothing was written."""
 
 
 class MessageNotFoundError(RedisMemoryError, LookupError):
@@ -93,7 +93,7 @@ class NotOwnerError(RedisMemoryError):
 
 
 class ConflictError(RedisMemoryError):
-    """What was to be made is there already, or was changed by others again and again meanwhile."""
+    """What was to be made exists already, or others kept changing it meanwhile."""
 
 
 class DurabilityError(RedisMemoryError):

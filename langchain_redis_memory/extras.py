@@ -35,7 +35,7 @@ def require_numpy() -> None:
 
 
 def loaded(module: str, name: str) -> Any:
-    """Return a class for `isinstance` without importing it: where nobody else has, no object can be of it.
+    """Returns a class for `isinstance` without importing it: where nobody else has, no object can be of it.
 
     Args:
         module: The module that defines it.

@@ -59,7 +59,7 @@ class Guard:
     async def form(self, request: Request, name: str) -> dict[str, str]:
         """Reads a form that was sent from a page.
 
-        Raises `HTTPException` (413, 415 or 403): it is too long, is no form, or does not come from a page of ours.
+        Raises `HTTPException` (413, 415 or 403): it is too long, is not a form, or does not come from a page of ours.
         """
         if request.headers.get("content-type", "").partition(";")[0] != "application/x-www-form-urlencoded":
             raise HTTPException(415, "a form is expected")

@@ -104,7 +104,7 @@ class RedisBackend(ClientOwner, protocol.BackendProtocol):
             limit: Most lines.
 
         Returns:
-            The lines; of a file that is no text, all of it.
+            The lines; of a file that is not text, all of it.
 
         **Keys:** `files`.
         **Trips:** 1.

@@ -133,7 +133,7 @@ class MemoryMiddleware(AgentMiddleware[Any, Any, Any]):
         return await handler(await self._client.adrive(self._shown_flow(request)))
 
     def after_agent(self, state: MemoryState, runtime: Runtime[Any]) -> dict[str, Any] | None:
-        """Learns of the user from his last words and summarises the thread where it is time, in the background.
+        """Learns about the user from what was said last and summarises the thread where it is due, in the background.
 
         Args:
             state: The thread.

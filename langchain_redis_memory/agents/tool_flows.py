@@ -133,7 +133,7 @@ class ToolFlows:
         args = {name: value for name, value in call["args"].items() if name not in self.ignored}
         given = [args, deciding_settings(configurable, *SEPARATED), rights_of(config)]
         if not describable(given):
-            self._warn(call["name"], "its arguments or the run's settings are no plain data")
+            self._warn(call["name"], "its arguments or the run's settings are not plain data")
             return ToolLookup()
         asker = asker_of(config) if self.scope == "user" or _reads_config(tool) else None
         name = "" if asker is None else asker.name

@@ -317,4 +317,4 @@ def hit_of(hit_id: str) -> tuple[bytes, float]:
             return found
     except (ValueError, AttributeError, TypeError):
         pass
-    raise InvalidInputError(f"{hit_id!r} is no id of a hit; take it from the answer or from `explain`")
+    raise InvalidInputError(f"{hit_id!r} is not the id of a hit; take it from the answer or from `explain`")

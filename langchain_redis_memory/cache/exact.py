@@ -52,7 +52,7 @@ class RedisCache(LLMCache):
     Raises:
         InvalidIdError: The tenant or the name is not acceptable.
         InvalidInputError: A number is out of range.
-        ConfigError: The URL cannot work, `adopt` is no exact cache, or `audience` no classifier.
+        ConfigError: The URL cannot work, `adopt` is not an exact cache, or `audience` is not a classifier.
 
     Example:
         ```python

@@ -366,7 +366,7 @@ _TOKENS = lazy_pattern(rb"(\d{1,12}) (\d{1,12}) ([0-9a-f]{16});")
 
 
 def _question_of(prompt: str) -> str:
-    """Finds the user's last words; for what is no conversation all of the prompt."""
+    """Finds the user's last words; for what is not a conversation all of the prompt."""
     return parse_prompt(prompt).question or prompt
 
 
@@ -380,7 +380,7 @@ def _asked_of(prompt: Any, model: Any) -> tuple[str, str]:
 def _name(hit_id: str) -> bytes:
     if isinstance(hit_id, str) and re.fullmatch(rf"[0-9a-f]{{{2 * _NAME_BYTES}}}", hit_id):
         return bytes.fromhex(hit_id)
-    raise InvalidInputError(f"{hit_id!r} is no id of an answer; take it from `explain` or from the log")
+    raise InvalidInputError(f"{hit_id!r} is not the id of an answer; take it from `explain` or from the log")
 
 
 def _decision(outcome: str, prompt: str, llm_string: str, entry: str) -> Decision:

@@ -65,7 +65,7 @@ def for_model(answer: Any, model: Any) -> list[Generation]:
 
 
 def encode(generations: Sequence[Generation]) -> bytes:
-    """Encodes generations as bytes. Raises `InvalidInputError`: one is no generation of langchain-core.
+    """Encodes generations as bytes. Raises `InvalidInputError`: one is not a generation of langchain-core.
 
     Raises `UnserialisableError`: one holds a value that cannot be stored without losing its type.
     """

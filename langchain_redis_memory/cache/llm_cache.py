@@ -210,7 +210,7 @@ class LLMCache(LoggedCache, Switchable, ClientOwner, BaseCache):
             How many answers were stored.
 
         Raises:
-            InvalidInputError: It is no model.
+            InvalidInputError: It is not a model.
             UnavailableError: The server cannot be reached.
 
         **Keys:** `decisions`; those of `update`.

@@ -267,4 +267,4 @@ class LLMCacheFlows(LoggedFlows, Generic[QueryT, EntryT]):
         try:
             return self.imported(json.loads(line))
         except (ValueError, KeyError, TypeError, CorruptDataError) as error:
-            raise InvalidInputError(f"line {number} is no exported entry: {error}") from None
+            raise InvalidInputError(f"line {number} is not an exported entry: {error}") from None

@@ -60,7 +60,7 @@ class LoggedCache:
             Whether the entry was still there.
 
         Raises:
-            InvalidInputError: It is no id of a hit.
+            InvalidInputError: It is not the id of a hit.
             UnavailableError: The server cannot be reached.
 
         **Keys:** those of the entry; `tally`, `decisions`.

@@ -131,7 +131,7 @@ _EMPTY: tuple[Any, ...] = (None, [], {}, "")
 
 
 def _blocks(content: Sequence[Any]) -> tuple[str, list[Any]]:
-    """Splits a list of blocks into its text and the blocks that are no text."""
+    """Splits a list of blocks into its text and the blocks that are not text."""
     texts = [block if isinstance(block, str) else block.get("text") for block in content if _is_text(block)]
     return "\n".join(str(text) for text in texts), [block for block in content if not _is_text(block)]
 
@@ -174,14 +174,14 @@ class Template:
         question: The variable that holds the question; None takes the last one.
 
     Raises:
-        ConfigError: It is no f-string, lacks the variable, or has two variables with nothing between them.
+        ConfigError: It is not an f-string, lacks the variable, or has two variables with nothing between them.
     """
 
     def __init__(self, text: str, question: str | None = None) -> None:
         try:
             parts = list(Formatter().parse(text))
         except (ValueError, TypeError) as error:
-            raise ConfigError(f"the template is no f-string: {error}") from None
+            raise ConfigError(f"the template is not an f-string: {error}") from None
         names = [name for _, name, _, _ in parts if name]
         self.question: str = question or (names[-1] if names else "")
         if self.question not in names:

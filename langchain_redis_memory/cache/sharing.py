@@ -80,7 +80,7 @@ class Lifetimes(Frozen):
         volatile_s: Lifetime in seconds of what changes by itself (the weather, a price); 0 for not at all.
 
     Raises:
-        InvalidInputError: A lifetime is no number from 0.
+        InvalidInputError: A lifetime is not a number from 0.
     """
 
     user_s: float = 0

@@ -79,7 +79,7 @@ def _asked(question: Any) -> PromptValue:
         try:
             return ChatPromptValue(messages=convert_to_messages(question))
         except (ValueError, TypeError, NotImplementedError) as error:
-            raise InvalidInputError(f"a question holds what is no message: {error}") from None
+            raise InvalidInputError(f"a question holds what is not a message: {error}") from None
     raise InvalidInputError(f"a question must be a text, a prompt or messages, not {type(question).__name__}")
 
 

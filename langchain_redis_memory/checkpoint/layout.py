@@ -117,7 +117,7 @@ def spell_reference(channel: str, version: Version) -> str:
     """Spells a channel's version.
 
     Raises:
-        InvalidInputError: The channel is no text, or the version cannot be spelled.
+        InvalidInputError: The channel is not a text, or the version cannot be spelled.
     """
     return f"{utf8(channel, 'a channel')}\0{spell_version(version)}"
 
@@ -125,7 +125,7 @@ def spell_reference(channel: str, version: Version) -> str:
 def spell_version(version: Version) -> str:
     """Spells a version as text that keeps its type.
 
-    Raises `InvalidInputError`: it is no number and no text, or holds NUL.
+    Raises `InvalidInputError`: it is neither a number nor a text, or holds NUL.
     """
     if version.__class__ is int:
         return f"i{version}"

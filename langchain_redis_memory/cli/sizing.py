@@ -15,7 +15,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 def _seconds(text: str) -> float:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text.strip())
     if match is None:
-        raise typer.BadParameter(f"{text!r} is no time such as 12h or 30d")
+        raise typer.BadParameter(f"{text!r} is not a time such as 12h or 30d")
     return float(match[1]) * _SECONDS[match[2]]
 
 

@@ -237,7 +237,7 @@ def _joined(documents: Sequence[Document]) -> str:
 
 
 def _own(document: Document) -> Document:
-    """Copies a document for the chain: what it notes there (a score) is no part of what was found."""
+    """Copies a document for the chain: what it notes there (a score) is not part of what was found."""
     return document.model_copy(update={"metadata": dict(document.metadata)})
 
 

@@ -208,8 +208,8 @@ class ConversationMemory(Conversations):
             `agent` and a `tenant`.
 
         Raises:
-            ConfigError: The chain is no runnable, takes nothing but text, or is a graph with a checkpointer of its own;
-                or an option has no such value.
+            ConfigError: The chain is not a runnable, takes nothing but text, or is a graph with a checkpointer of its
+                own; or an option has no such value.
             InvalidInputError: A number is not positive.
         """
         check_share(share, grounding)

@@ -28,7 +28,9 @@ from langchain_redis_memory.language.classify.standalone import continued, spoke
 from langchain_redis_memory.ops import Flow, settled
 
 if TYPE_CHECKING:
+    from langchain_redis_memory.conversation.policy import Rule
     from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser
+    from langchain_redis_memory.language.turn_state import TurnState
 
 _FIRST_LOOK = 30
 """Messages that the first trip loads for a selector that always wants all of them."""
@@ -152,15 +154,8 @@ class Planner:
         if not (shares and alone):
             shown = yield from settled(self.selector.select(text, verdict, history, rule, state))
         query, meant = text, None
-        if not alone and verdict.standalone is not None:
-            query = meant = verdict.standalone
-        elif not alone and rule.search and not _likely_alone(verdict):
-            from langchain_redis_memory.language.contextualise.contextualiser import resolved, search_query
-
-            # What the retriever is asked follows from what the model is shown, as the answer must.
-            rewrite = yield from settled(self.contextualiser.contextualise(text, shown, state))
-            query = search_query(text, rewrite, shown)
-            meant = resolved(text, rewrite)
+        if not alone:
+            query, meant = yield from self._query_flow(text, verdict, rule, shown, state)
         if shares and not alone:
             near, said = continued(shown), spoken(shown)
             earlier = said[: len(said) - len(near)]
@@ -177,6 +172,20 @@ class Planner:
         elif alone and history:
             asked = replace(asked, later=True)
         return Plan(verdict, rule, shown, query, asked)
+
+    def _query_flow(
+        self, text: str, verdict: Verdict, rule: Rule, shown: list[BaseMessage], state: TurnState
+    ) -> Flow[tuple[str, str | None]]:
+        """Decides what the retriever is asked for a dependent question, and what that means where it is sure."""
+        if verdict.standalone is not None:
+            return verdict.standalone, verdict.standalone
+        if not rule.search or _likely_alone(verdict):
+            return text, None
+        from langchain_redis_memory.language.contextualise.contextualiser import resolved, search_query
+
+        # What the retriever is asked follows from what the model is shown, as the answer must.
+        rewrite = yield from settled(self.contextualiser.contextualise(text, shown, state))
+        return search_query(text, rewrite, shown), resolved(text, rewrite)
 
 
 def _likely_alone(verdict: Verdict) -> bool:

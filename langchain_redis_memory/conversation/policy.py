@@ -55,8 +55,8 @@ DEFAULT_POLICY: Policy = MappingProxyType(
 def check_policy(policy: Policy) -> Policy:
     """Checks a policy and completes it with the default rule of each type that it leaves out.
 
-    Raises `ConfigError`: a key is no question type, a value no rule, or a window negative. Raises `InvalidInputError`:
-    a lifetime is not positive.
+    Raises `ConfigError`: a key is not a question type, a value is not a rule, or a window is negative. Raises
+    `InvalidInputError`: a lifetime is not positive.
     """
     for kind, rule in policy.items():
         if not isinstance(kind, QuestionType) or not isinstance(rule, Rule):

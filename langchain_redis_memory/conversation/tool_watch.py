@@ -1,7 +1,7 @@
 """Watches a run for tools, retrievers, failures and other caches inside of a chain.
 
 An answer that came with an effect is never served in place of it, nor one from documents that nobody could check again,
-nor what a chain made do with where a part of it failed: a fallback's answer is no answer for the day after. What a
+nor what a chain made do with where a part of it failed: a fallback's answer is not an answer for the day after. What a
 cache inside of the chain answers is shared as that one is told to: it knows another conversation, asker or epoch.
 """
 

@@ -42,7 +42,7 @@ NOTHING = TurnLookup()
 
 
 class TurnCache:
-    """The answer cache as a turn uses it; None for none. Raises `ConfigError`: it is no cache of answers."""
+    """The answer cache as a turn uses it; None for none. Raises `ConfigError`: it is not a cache of answers."""
 
     def __init__(self, cache: AnswerCache | None) -> None:
         if cache is not None and not callable(getattr(cache, "store", None)):

@@ -102,8 +102,8 @@ class Transcript(Frozen):
         """Appends messages; replaces those whose id is stored; obeys `RemoveMessage`; trims.
 
         `how` is "add"; "known" leaves out messages whose id is not stored; "fill" does nothing where the conversation
-        is there, "more" where it is not. Raises `NotAMessageError`, `UnserialisableError`: one of them is no message,
-        or holds a value that cannot be stored.
+        is there, "more" where it is not. Raises `NotAMessageError`, `UnserialisableError`: one of them is not a
+        message, or holds a value that cannot be stored.
         """
         return self.write(self.pairs(messages), how)
 
@@ -209,7 +209,7 @@ class Transcript(Frozen):
         return self._found(("LRANGE", self.keys.messages, 0, count - 1))
 
     def _found(self, command: Command) -> Op[list[BaseMessage]]:
-        """Reads messages, and whether there have to be some: an evicted list is no empty conversation."""
+        """Reads messages, and whether there have to be some: an evicted list is not an empty conversation."""
         messages, ids = self.keys.messages, self.keys.ids
 
         def read(replies: Sequence[Reply]) -> list[BaseMessage]:

@@ -116,7 +116,7 @@ class Lexicon:
 
         Args:
             reading: The turn.
-            content: Words of the language that are no function words; one of them is enough to tell it by.
+            content: Words of the language that are not function words; one of them is enough to tell it by.
 
         Returns:
             The reason; None where it can be read.
@@ -159,7 +159,7 @@ def build_lexicon(data: Mapping[str, Any], *, ours: bool) -> Lexicon:
         ours: Whether its phrasings are known to be regular expressions; else they are compiled at once, to see.
 
     Raises:
-        ConfigError: A list is missing, or a phrasing is no regular expression.
+        ConfigError: A list is missing, or a phrasing is not a regular expression.
     """
     needed = data if ours else _data("en")
     words = [name for name, value in needed.items() if isinstance(value, str)]

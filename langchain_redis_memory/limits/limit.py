@@ -126,7 +126,7 @@ class LimitState:
 
     @property
     def used(self) -> int:
-        """How much is in use: of what could be used at once."""
+        """How much of the limit is in use."""
         return self.limit.most - self.remaining
 
     @property

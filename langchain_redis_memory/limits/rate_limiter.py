@@ -147,7 +147,7 @@ class RedisRateLimiter(ClientOwner, BaseRateLimiter):
 
     @contextmanager
     def for_key(self, key: Id) -> Iterator[None]:
-        """Counts what this thread or task does meanwhile under a key.
+        """Counts what this thread or task does inside the `with` block under a key.
 
         Args:
             key: Whose limits count it; with it `key=` is not asked.

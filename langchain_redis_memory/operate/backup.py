@@ -125,7 +125,7 @@ def restore_flow(
 ) -> Flow[RestoreReport]:
     """Writes the keys of a backup, all or one tenant's, over what is there with `replace`.
 
-    `progress` gets how many lines are done. Raises `InvalidInputError`: the lines are no backup, or end too early.
+    `progress` gets how many lines are done. Raises `InvalidInputError`: the lines are not a backup, or end too early.
     Raises `ConfigError`: it is of another prefix.
 
     **Keys:** those of the backup.
@@ -164,7 +164,7 @@ def restore_flow(
 
 def _check_header(header: Mapping[str, Any], prefix: str) -> None:
     if header.get("format") != FORMAT or header.get("version") != VERSION:
-        msg = f"these lines are no backup of this package: the first one must be a header with format {FORMAT!r}"
+        msg = f"these lines are not a backup of this package: the first one must be a header with format {FORMAT!r}"
         raise InvalidInputError(msg)
     if header.get("prefix") != prefix:
         raise ConfigError(
@@ -176,7 +176,7 @@ def _parts_of(line: Mapping[str, Any], prefix: str) -> KeyParts:
     key = line.get("key")
     parts = parse_key(key, prefix) if isinstance(key, str) else None
     if parts is None or not isinstance(line.get("value"), list):
-        raise InvalidInputError(f"a line of the backup is no key of this package: {str(key)[:100]!r}")
+        raise InvalidInputError(f"a line of the backup is not a key of this package: {str(key)[:100]!r}")
     return parts
 
 

@@ -139,7 +139,7 @@ class RedisCaches(ClientOwner):
             What was found out; an unreachable server is no error.
 
         Raises:
-            InvalidInputError: A target is no share, or a number is not acceptable.
+            InvalidInputError: A target is not a share, or a number is not acceptable.
 
         **Keys:** `tally` of each cache.
         **Trips:** those of `Client.health` and of `stats`.

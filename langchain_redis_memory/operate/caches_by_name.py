@@ -59,7 +59,7 @@ def switchable(client: Client, namespace: str, tenant: str = "") -> Switchable:
     """Finds what switches a cache off and on: the cache, or its desk.
 
     The namespace is its use and its name: "answers/exact", "exact/NAME", "semantic/NAME" or "values/NAME". Raises
-    `InvalidInputError`: it is no namespace of a cache with a switch.
+    `InvalidInputError`: it is not a namespace of a cache with a switch.
     """
     use, _, name = namespace.partition("/")
     if use == "values" and name:

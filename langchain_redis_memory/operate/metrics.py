@@ -85,7 +85,7 @@ class RedisStatsCollector:
             self._turns[report.verdict.type.value, served] += 1
 
     def describe(self) -> list[Metric]:
-        """Returns nothing: what there is depends on the server, and to register a collector must ask none.
+        """Returns nothing: the metrics depend on the server, and registering a collector must not ask it.
 
         Returns:
             An empty list.

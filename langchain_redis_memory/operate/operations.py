@@ -167,7 +167,7 @@ class RedisOperations(ClientOwner):
         return await self._client.adrive(self._sessions_flow(agent, user, search, limit, cursor, content=content))
 
     def inspect(self, name: str, *, agent: str = "") -> list[Inspection]:
-        """Finds out what a key, a session or a thread is made of; no content is read.
+        """Reports what a key, a session or a thread is made of; no content is read.
 
         Args:
             name: A whole key, a session id or a thread id.
@@ -186,7 +186,7 @@ class RedisOperations(ClientOwner):
         return self._client.drive(inspect_flow(self._space, name, agent, self._newest(name)))
 
     async def ainspect(self, name: str, *, agent: str = "") -> list[Inspection]:
-        """Finds out what a key, a session or a thread is made of; see `inspect`."""
+        """Reports what a key, a session or a thread is made of; see `inspect`."""
         return await self._client.adrive(inspect_flow(self._space, name, agent, self._newest(name)))
 
     def prune(
@@ -295,7 +295,7 @@ class RedisOperations(ClientOwner):
             What was restored. Times of expiry are as they were: what has expired since is left out.
 
         Raises:
-            InvalidInputError: The lines are no backup, or end too early (what came before is written).
+            InvalidInputError: The lines are not a backup, or end too early (what came before is written).
             ConfigError: The backup is of another prefix.
             UnavailableError: The server cannot be reached.
 
@@ -315,7 +315,7 @@ class RedisOperations(ClientOwner):
         return await self._client.adrive(self._restore_flow(lines, on_progress, replace=replace))
 
     def re_encrypt(self, *, dry_run: bool = False, on_progress: OnProgress | None = None) -> ReEncryption:
-        """Encrypts anew what is under an older key of the client's cipher, so that this key can go.
+        """Encrypts again what is under an older key of the client's cipher, so that this key can go.
 
         With `Cipher(..., strict=False)` what is in plain as well. Caches that find by content start cold under a key.
 

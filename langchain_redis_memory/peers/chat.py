@@ -26,7 +26,7 @@ _ROLES: dict[str, type[BaseMessage]] = {
 
 
 def from_dict(stored: Any, name: str) -> BaseMessage:
-    """Builds a message from LangChain's `message_to_dict`. Raises `Damaged`: it is no message."""
+    """Builds a message from LangChain's `message_to_dict`. Raises `Damaged`: it is not a message."""
     if not isinstance(stored, Mapping) or not isinstance(stored.get("type"), str):
         raise DamagedError("a message in it has no type")
     try:

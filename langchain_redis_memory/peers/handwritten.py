@@ -134,7 +134,7 @@ class AgentKeys(KeySource):
             return Conversation(first, ttl_ms=found.ttl_ms, data={second: _plain(found.value)})
         said = parse_json(found.value)
         if not isinstance(said, list):
-            raise DamagedError("it is no list of messages")
+            raise DamagedError("it is not a list of messages")
         messages = [of_role(one["role"], one["content"], f"{self.name}-{place}") for place, one in enumerate(said)]
         return Conversation(second, tuple(messages), found.ttl_ms, first)
 

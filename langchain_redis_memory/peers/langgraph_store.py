@@ -33,7 +33,7 @@ class LangGraphRedisStore(KeySource):
         document, values = parse_json(found.value), Values(strict_serde())
         value = values.revive(document["value"])
         if not isinstance(value, dict):
-            raise DamagedError("its value is no dict")
+            raise DamagedError("its value is not a dict")
         spelled = re.sub(r"\\(.)", r"\1", document["prefix"])
         namespace = tuple(spelled.split(".")) if spelled else ()
         updated = float(document.get("updated_at") or 0) / 1e6

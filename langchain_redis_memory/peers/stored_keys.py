@@ -40,7 +40,7 @@ class DamagedError(ValueError):
 
 
 class NotJsonError(DamagedError):
-    """A foreign value is no JSON."""
+    """A foreign value is not JSON."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def why_of(error: Exception) -> str:
 
 
 def parse_json(raw: bytes | str) -> Any:
-    """Parses JSON, and says so where it is a pickle instead. Raises `NotJsonError`: it is no JSON.
+    """Parses JSON, and says so where it is a pickle instead. Raises `NotJsonError`: it is not JSON.
 
     Raises `Damaged`: it is a pickle, or has more elements than a value may have.
     """
@@ -155,7 +155,7 @@ def parse_json(raw: bytes | str) -> Any:
     except CorruptDataError as error:
         raise DamagedError(str(error)) from None
     except ValueError:
-        raise NotJsonError("it is no JSON") from None
+        raise NotJsonError("it is not JSON") from None
 
 
 def is_pickle(data: bytes) -> bool:
@@ -182,10 +182,10 @@ def _text(value: Any) -> str:
 
 
 def text_of(value: Any) -> str:
-    """Returns a field's text, "" where there is none. Raises `Damaged`: it is no UTF-8."""
+    """Returns a field's text, "" where there is none. Raises `Damaged`: it is not UTF-8."""
     if value is None:
         return ""
     try:
         return value.decode() if isinstance(value, bytes) else str(value)
     except UnicodeDecodeError:
-        raise DamagedError("a text in it is no UTF-8") from None
+        raise DamagedError("a text in it is not UTF-8") from None

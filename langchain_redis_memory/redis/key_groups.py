@@ -64,8 +64,8 @@ def escape(text: str) -> str:
 def spell_namespace(labels: Sequence[str]) -> str:
     """Escapes a sequence of labels for use inside a key; different sequences stay different.
 
-    Returns each label escaped and ended with `/`. Raises `InvalidIdError`: it is no sequence of labels, or a label is
-    not acceptable.
+    Returns each label escaped and ended with `/`. Raises `InvalidIdError`: it is not a sequence of labels, or a label
+    is not acceptable.
     """
     if isinstance(labels, str) or not isinstance(labels, Sequence):
         raise InvalidIdError(f"a namespace must be a tuple of strings, not {type(labels).__name__}")

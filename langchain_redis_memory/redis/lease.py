@@ -2,8 +2,8 @@
 
 Whoever wants to work takes the lease under a token of its own and gives it back when done. A holder that dies keeps the
 others waiting until the lease expires, on the server's clock; its late release or renewal then changes nothing, because
-both compare the token. A lease saves work. It is no lock that guards data: what the holder writes must be right even if
-its lease has expired meanwhile.
+both compare the token. A lease saves work. It is not a lock that guards data: what the holder writes must be right even
+if its lease has expired meanwhile.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ def acquire(key: str, token: str, ttl_ms: int) -> Op[bool]:
     """Takes a lease that nobody else holds, with one token for each piece of work, for so long from now.
 
     An op of one trip: whether the token holds the lease now. Sending it again after a lost reply does no harm. Raises
-    `InvalidIdError`: the token is not acceptable. Raises `InvalidInputError`: the lifetime is no positive whole number.
+    `InvalidIdError`: the token is not acceptable. Raises `InvalidInputError`: the lifetime is not a positive whole
+    number.
     """
     # A plain command keeps its place in a merged trip, while a script that the server does not know yet comes last: so
     # what is read behind it is read by the holder. The renewal says who holds it, also where the first reply was lost.

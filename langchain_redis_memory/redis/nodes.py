@@ -26,7 +26,8 @@ def ask_node(beside: str, *words: Arg) -> Op[Reply]:
 
 
 def masters_flow(space: KeySpace) -> Flow[tuple[str, ...]]:
-    """Finds the masters: a key on each, which is never written. A server that is no cluster, or does not tell, has one.
+    """Finds the masters: a key on each, which is never written. A server that is not a cluster, or does not say,
+    has one.
 
     **Keys:** none.
     **Trips:** 1.

@@ -115,7 +115,7 @@ _LASTING = lazy_pattern(
 _FORM = lazy_pattern(
     r"\b(?:answers?|sentences?|bullet|points?|lists?|tables?|steps?|code|detail\w*|short\w*|brief\w*)\b", re.I
 )
-"""Words about an answer's form, which are no topics."""
+"""Words about an answer's form, which are not topics."""
 _LANGUAGES = {
     "arabic": "ar", "bengali": "bn", "chinese": "zh", "mandarin": "zh", "czech": "cs", "danish": "da", "dutch": "nl",
     "english": "en", "finnish": "fi", "french": "fr", "german": "de", "greek": "el", "hebrew": "he", "hindi": "hi",
@@ -173,7 +173,7 @@ _TOLD = (
 class LLMExtractor:
     """Learns by asking a chat model, and only what rests on words that the user said.
 
-    What it answers is checked: an answer that is no JSON teaches nothing, nor does evidence that is not the user's, as
+    What it answers is checked: an answer that is not JSON teaches nothing, nor does evidence that is not the user's, as
     where a model made it up or took it from its instruction.
 
     Args:
@@ -204,5 +204,5 @@ class LLMExtractor:
 
 
 def _plain(text: str) -> str:
-    """A text without its case, and with one space for what is no letter or digit."""
+    """A text without its case, and with one space for what is not a letter or digit."""
     return " ".join(re.findall(r"\w+", text.casefold()))

@@ -103,7 +103,7 @@ def _newest(key: Key) -> Op[str]:
 def follow_flow(keys: StreamKeys, last_id: str, run_id: str | None, idle_s: float) -> Flow[None]:
     """Emits the events after `last_id` as they come, until the last run that is seen has ended or is idle.
 
-    What is no id of an event means only what comes now.
+    What is not the id of an event means only what comes now.
     """
     if last_id and not _ID.fullmatch(last_id):
         last_id = yield from ask(_newest(keys.tokens))

@@ -155,7 +155,7 @@ class RollingSummary:
         self._instruction = instruction.replace("{words}", str(max_words))
 
     def due(self, summary: Summary | None, turns: int, tokens: int) -> bool:
-        """Returns whether it is time for a new summary.
+        """Returns whether a new summary is due.
 
         Args:
             summary: The last one.
@@ -172,7 +172,7 @@ class RollingSummary:
     def follow_flow(
         self, transcript: Transcript, ttl_ms: int, messages: Sequence[BaseMessage] | None = None
     ) -> Flow[Summary | None]:
-        """Makes the summary anew where it is time and nobody else is making it.
+        """Renews the summary where it is due and nobody else is renewing it.
 
         Args:
             transcript: The conversation.
@@ -331,7 +331,7 @@ def _portion(messages: Sequence[BaseMessage]) -> int:
 
 
 def _batches(messages: Sequence[BaseMessage]) -> Iterator[Sequence[BaseMessage]]:
-    """Splits messages into the portions of one call each; at the end also what is no whole pair."""
+    """Splits messages into the portions of one call each; at the end also what is not a whole pair."""
     rest = list(messages)
     while rest:
         portion = _portion(rest) or len(rest)

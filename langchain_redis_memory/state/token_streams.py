@@ -119,7 +119,7 @@ class RedisTokenStreams(ClientOwner):
 
         Raises:
             InvalidIdError: An id is not acceptable.
-            UnserialisableError: A chunk is no text, no message and no plain data.
+            UnserialisableError: A chunk is neither text, nor a message, nor plain data.
 
         **Keys:** `tokens`, `stopped_runs`.
         **Trips:** 1 for the first chunk, then at most one each `flush_s`, and 1 at the end.
@@ -164,7 +164,7 @@ class RedisTokenStreams(ClientOwner):
         Args:
             session_id: The conversation.
             last_id: The `id` of the last event that the reader has (a browser sends it as `Last-Event-ID`); "" for all
-                that is kept. Anything that is no id stands for the newest event.
+                that is kept. Anything that is not an id stands for the newest event.
             run_id: Only this run's events; None for all runs.
             idle_s: How long to wait for an event before giving up, in seconds.
 

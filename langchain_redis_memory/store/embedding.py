@@ -42,7 +42,7 @@ class IndexSettings:
     def texts(self, value: Mapping[str, Any], index: Any) -> list[str]:
         """Extracts the embedded texts of a value; a put's `index` is None for the configured paths, False for none.
 
-        Raises `InvalidInputError`: it is no list of paths either. Raises `UnserialisableError`: a part has no text
+        Raises `InvalidInputError`: it is not a list of paths either. Raises `UnserialisableError`: a part has no text
         form.
         """
         if index is False:

@@ -150,7 +150,7 @@ class Engine(Protocol):
 def as_vectors(vectors: Any, dims: int) -> Vectors:
     """Converts one or several embeddings to the float32 array (how many, dims) that engines take.
 
-    Raises `InvalidInputError`: they have another shape, or hold what is no finite number.
+    Raises `InvalidInputError`: they have another shape, or hold what is not a finite number.
     """
     try:
         array = np.atleast_2d(np.asarray(vectors, dtype=np.float32))

@@ -32,7 +32,7 @@ STRANGE = ["a", "a/b", "a:b", "0/a", "*", "{a}", "a b", "a\nb", "🦊", "A", "%2
 
 
 def keys_of(client: Client) -> list[str]:
-    """Every key under the client's prefix, of a server that is no cluster; not those of trips."""
+    """Every key under the client's prefix, of a server that is not a cluster; not those of trips."""
     found, cursor = [], b"0"
     while True:
         cursor, page = raw(client, ("SCAN", cursor, "MATCH", f"{client.keys().prefix}:*", "COUNT", 1000))[0]

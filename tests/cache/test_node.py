@@ -275,7 +275,7 @@ FOREIGN = {
     "a wrong check": b"+inf:" + bytes(8) + b"msgpack:\x01",
     "no kind": whole(b""),
     "an unknown kind": whole(b"yaml:a"),
-    "a kind that is no text": whole(b"\xff:a"),
+    "a kind that is not a text": whole(b"\xff:a"),
     "a pickle": whole(b"pickle:" + PICKLED),
     "a constructor": whole(b"json:" + CONSTRUCTOR),
     "a message in json": whole(b"json:" + MESSAGE),

@@ -282,7 +282,7 @@ async def test_what_is_no_export(cache: RedisCache, both: Both) -> None:
         json.dumps({**row, "entry": row["entry"][:-8]}),
     ]
     for one in bad:
-        with pytest.raises(InvalidInputError, match="line 2 is no exported entry"):
+        with pytest.raises(InvalidInputError, match="line 2 is not an exported entry"):
             await both(cache.import_entries)([line, one])
     assert await both(cache.count)() == 1
 

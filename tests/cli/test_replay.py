@@ -65,7 +65,7 @@ DAMAGED: dict[str, bytes] = {
     "turn is a word": b'{"conv": "a", "question": "a", "turn": "x"}',
     "turn is null": b'{"conv": "a", "question": "a", "turn": null}',
     "turn is endless": b'{"conv": "a", "question": "a", "turn": 1e999}',
-    "turn is no number": b'{"conv": "a", "question": "a", "turn": NaN}',
+    "turn is not a number": b'{"conv": "a", "question": "a", "turn": NaN}',
     "not utf-8": b'{"conv": "a", "question": "\xff"}',
     "too deep": b'{"conv": "a", "question": ' + b"[" * 100_000,
     "a name that is too long": b'{"conv": "' + b"x" * 2000 + b'", "question": "a"}',

@@ -911,7 +911,7 @@ def in_a_node() -> Any:
 
 
 class Service:
-    """An object of the application's that is no runnable, and holds the graph somewhere."""
+    """An object of the application's that is not a runnable, and holds the graph somewhere."""
 
     def __init__(self) -> None:
         self.graphs = {"main": THREAD}

@@ -214,7 +214,7 @@ async def test_tool_calls_survive_streaming(client: Client, both: Both) -> None:
     assert type(stored) is AIMessage
     assert [(call["name"], call["args"]) for call in stored.tool_calls] == [("look", {"at": "x"})]
     await desk.stream("N: a")
-    assert desk.last.cache == "miss", "a call of a tool is no answer"
+    assert desk.last.cache == "miss", "a call of a tool is not an answer"
 
 
 async def test_a_chain_that_streams_nothing(client: Client, both: Both) -> None:

@@ -67,4 +67,4 @@ def test_the_command_tells_the_same() -> None:
     assert f"Nodes: {told['nodes']} " in shown
     refused = CliRunner().invoke(app, ["size", "--retention", "a while"])
     assert refused.exit_code == 2
-    assert "is no time such as 12h or 30d" in refused.output
+    assert "is not a time such as 12h or 30d" in refused.output

@@ -91,7 +91,7 @@ def text(answer: Any) -> str | None:
 
 
 def keys_of(client: Client, *without: str) -> list[str]:
-    """Every key under the client's prefix, of a server that is no cluster; not those of trips and of some kinds."""
+    """Every key under the client's prefix, of a server that is not a cluster; not those of trips and of some kinds."""
     found: list[str] = []
     cursor = b"0"
     while True:

@@ -41,7 +41,7 @@ class CacheQuestion(Frozen):
         query: What the retriever is asked, where that is not the question; it follows from question and context.
         audience: For whom the answer is: "" for everybody of the tenant, else the asker's name (see `cache.sharing`).
         later: Whether the question was asked within a conversation that it does not depend on; it decides nothing.
-        session: The conversation, for removing its answers; it decides nothing and is no part of the key.
+        session: The conversation, for removing its answers; it decides nothing and is not part of the key.
         ttl_s: How long the answer may be kept at most, in seconds; None for as long as the cache keeps any.
         notes: What a cache notes at the look-up for the store and for the log, by name. They belong to the turn, so two
             concurrent turns with the same question do not mix them up.
@@ -98,7 +98,7 @@ class CacheQuestion(Frozen):
 
     @property
     def marks(self) -> Marks:
-        """By what the answer is found again to be removed."""
+        """The marks by which the answer is found again to be removed."""
         return marks_of(self.question, self.session, self.scope)
 
     @cached_property
@@ -152,7 +152,7 @@ class Answer(Frozen):
     output: Mapping[str, Any] | None = None
     documents: Sequence[Document] = ()
     seconds: float = 0.0
-    # How it was found is no part of what it is.
+    # How it was found is not part of what it is.
     entry: str = field(default="", compare=False)
     kind: str = field(default="", compare=False)
     why: str = field(default="", compare=False)
@@ -249,7 +249,7 @@ def decode_answer(data: bytes, where: str, left_ms: int | None = None) -> Answer
     """Decodes an answer read from `where`; bytes that are no answer, or of another version, are a miss: None."""
     try:
         return _answer(unpack(data, where), left_ms)
-    except (CorruptDataError, ValueError):  # whatever is there, it is no answer of ours
+    except (CorruptDataError, ValueError):  # whatever is there, it is not an answer of ours
         return None
 
 

@@ -167,7 +167,7 @@ class AnswerDesk(LoggedCache, Switchable):
             The answer; None where there is none (any more).
 
         Raises:
-            InvalidInputError: It is no id of an entry.
+            InvalidInputError: It is not the id of an entry.
             UnavailableError: The server cannot be reached.
 
         **Keys:** `answer`; by meaning `entries`, `entry_uses`, `entry_reports`.
@@ -180,7 +180,7 @@ class AnswerDesk(LoggedCache, Switchable):
         return await self._client.adrive(self._flows.entry_flow(hit_id))
 
     def edit(self, hit_id: str, text: str) -> bool:
-        """Replaces the words of an answer, which is from then on served instead, for as long as the old one was.
+        """Replaces the text of an answer, which is served from then on, for as long as the old one would have been.
 
         Args:
             hit_id: The entry, as a hit's report, the log or `explain` names it.
@@ -190,7 +190,7 @@ class AnswerDesk(LoggedCache, Switchable):
             Whether there was such an entry.
 
         Raises:
-            InvalidInputError: It is no id of an entry.
+            InvalidInputError: It is not the id of an entry.
             UnavailableError: The server cannot be reached.
 
         **Keys:** those of `entry`.

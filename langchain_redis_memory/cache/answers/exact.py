@@ -213,4 +213,5 @@ def _opened(key: Key, stored: bytes) -> bytes | None:
 def _name(entry: str) -> bytes:
     if isinstance(entry, str) and re.fullmatch(r"[0-9a-f]{40}", entry):
         return bytes.fromhex(entry)
-    raise InvalidInputError(f"{entry!r} is no id of an entry; take it from `Answer.entry`, a hit's report or `explain`")
+    msg = f"{entry!r} is not the id of an entry; take it from `Answer.entry`, a hit's report or `explain`"
+    raise InvalidInputError(msg)

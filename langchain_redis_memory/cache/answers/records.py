@@ -75,7 +75,7 @@ class AnswerRecords(Protocol):
     def report(self, space: KeySpace, entry: str, *, correct: bool) -> Op[bool]:
         """Notes whether an answer was right, so that a wrong one is not served again.
 
-        An op of one trip: whether the entry was still there. Raises `InvalidInputError`: it is no id of an entry.
+        An op of one trip: whether the entry was still there. Raises `InvalidInputError`: it is not the id of an entry.
         """
         ...
 
@@ -123,7 +123,7 @@ def stored_answer(body: bytes, where: str, left_ms: int | None = None) -> tuple[
 def edited(body: bytes, where: str, text: str) -> bytes | None:
     """Replaces the words of an answer as a cache keeps it; its lifetime, documents and cost stay.
 
-    Returns what to store instead; None where it is no answer.
+    Returns what to store instead; None where it is not an answer.
     """
     token, answer = stored_answer(body, where, 0)  # as if nothing were left of it: its age is its whole lifetime
     if answer is None:

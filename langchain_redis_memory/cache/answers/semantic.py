@@ -84,7 +84,7 @@ class SemanticAnswerCache(ClientOwner):
             asked: The question.
 
         Returns:
-            An op of one trip, of none for a question that is no text, or one too long to be searched by meaning.
+            An op of one trip, of none for a question that is not text, or one too long to be searched by meaning.
         """
         query = query_of(asked, needs=self._searches.compares_needs)
         if query is None:

@@ -118,7 +118,7 @@ class CachedEmbeddings(ClientOwner, Embeddings):
             back as the model gave them.
 
         Raises:
-            InvalidInputError: A text is no string, or the model gave another number of vectors.
+            InvalidInputError: A text is not a string, or the model gave another number of vectors.
             Exception: Whatever the model raises.
 
         **Keys:** `entries`, `entry_expiries` of the texts' shards; at times `tally`.

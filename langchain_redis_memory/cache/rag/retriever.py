@@ -145,7 +145,7 @@ class CachedRetriever(ClientOwner, BaseRetriever):
     # --- LangChain's interface ----------------------------------------------------------------------------------------
 
     def invoke(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> list[Document]:
-        """Retrieves the documents for a query, from the cache where they are in there.
+        """Retrieves the documents for a query, from the cache where it has them.
 
         Args:
             input: The query.

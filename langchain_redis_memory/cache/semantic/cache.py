@@ -110,7 +110,7 @@ class RedisSemanticCache(LLMCache):
     Raises:
         InvalidIdError: The tenant or the name is not acceptable.
         InvalidInputError: A number is out of range.
-        ConfigError: The URL, the judge or the engine cannot work, or `adopt` is no semantic cache.
+        ConfigError: The URL, the judge or the engine cannot work, or `adopt` is not a semantic cache.
 
     Example:
         ```python

@@ -46,7 +46,7 @@ class SearchOptions:
 
     Raises:
         ConfigError: The policy cannot judge.
-        InvalidInputError: The bound is no positive whole number.
+        InvalidInputError: The bound is not a positive whole number.
     """
 
     policy: HitPolicy | None = None

@@ -366,7 +366,7 @@ class RedisValueCache(PlainValues):
 
     @contextmanager
     def disabled(self) -> Iterator[None]:
-        """Bypasses the cache in this thread or task meanwhile: nothing is read from it, nothing is stored.
+        """Bypasses the cache in this thread or task inside the `with` block: nothing is read from it or stored.
 
         Yields:
             Nothing.

@@ -31,7 +31,7 @@ def checked_options(
     """Checks how a value is to be loaded and kept. Raises `InvalidInputError`: a number is out of range."""
     try:
         return _known(ttl_ms, stale_s, early, negative_ttl_s, single_flight_s, jitter)
-    except TypeError:  # what cannot be hashed is no number: the checks say so
+    except TypeError:  # what cannot be hashed is not a number: the checks say so
         return _checked(ttl_ms, stale_s, early, negative_ttl_s, single_flight_s, jitter)
 
 

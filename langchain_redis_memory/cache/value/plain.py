@@ -251,7 +251,7 @@ class PlainValues(ClientOwner, Switchable):
             The sum.
 
         Raises:
-            InvalidInputError: What is stored is no number.
+            InvalidInputError: What is stored is not a number.
             ConflictError: Others were faster again and again; nothing was changed.
 
         **Keys:** `values`, `value_expiries`.

@@ -47,7 +47,7 @@ def answerer(spec: str) -> Answerer:
     except Exception as error:
         raise ConfigError(f"--answerer {spec!r} cannot be loaded: {type(error).__name__}: {error}") from error
     if iscoroutinefunction(thing) or not (callable(thing) or isinstance(thing, Runnable)):
-        raise ConfigError(f"--answerer {spec!r} is no function (nor a runnable) that answers without an event loop")
+        raise ConfigError(f"--answerer {spec!r} is not a function (nor a runnable) that answers without an event loop")
     return _called(thing)
 
 

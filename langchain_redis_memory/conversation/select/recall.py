@@ -2,7 +2,7 @@
 
 By position, where the question counts ("my second question", "two questions ago", "at the beginning", "what did you say
 after the joke?"), and by words, where it names something ("which book did you recommend?"). Positions count the user's
-messages; where some of these are no questions ("Hi!"), "my second question" means the second either way, and both are
+messages; where some of these are not questions ("Hi!"), "my second question" means the second either way, and both are
 given: a turn too many costs tokens, the missing one costs the answer.
 """
 

@@ -26,13 +26,13 @@ def shares(found: Mapping[str, Any]) -> dict[str, float]:
     """Reads the four probabilities from what a model answered.
 
     Raises:
-        ValueError: One is missing or is no probability.
+        ValueError: One is missing or is not a probability.
     """
     said = {}
     for name in QUESTIONS:
         value = found.get(name)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-            raise ValueError(f"{name} is no probability")
+            raise ValueError(f"{name} is not a probability")
         said[name] = float(value)
     return said
 

@@ -92,7 +92,7 @@ def classify_audience(turn: str, *, opaque: bool = True, max_unsafe: float = MAX
         The verdict. It never raises on a text, and errs to the safe side on one that it cannot read.
 
     Raises:
-        InvalidInputError: The risk is no share.
+        InvalidInputError: The risk is not a share.
 
     Example:
         ```python

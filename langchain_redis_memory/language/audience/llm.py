@@ -58,7 +58,7 @@ class LLMAudience:
         max_unsafe: The largest share of turns that must not be shared and are.
 
     Raises:
-        InvalidInputError: A number is not positive, or `max_unsafe` is no share.
+        InvalidInputError: A number is not positive, or `max_unsafe` is not a share.
 
     Example:
         ```python

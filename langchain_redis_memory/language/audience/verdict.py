@@ -125,7 +125,7 @@ class AudienceVerdict(NamedTuple):
             The verdict.
 
         Raises:
-            InvalidInputError: The risk is no share.
+            InvalidInputError: The risk is not a share.
         """
         check_risk(max_unsafe)
         if self.thresholds is None:
@@ -160,7 +160,7 @@ class AudienceVerdict(NamedTuple):
             Whether everybody may be served it and it stays true.
 
         Raises:
-            InvalidInputError: The risk is no share.
+            InvalidInputError: The risk is not a share.
         """
         verdict = self if max_unsafe is None else self.at(max_unsafe)
         return verdict.audience is Audience.EVERYONE and not verdict.volatile

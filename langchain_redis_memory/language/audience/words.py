@@ -126,7 +126,7 @@ class Phrasing:
     Most sentences have none, and to see that is ten times faster than to look through them.
 
     Args:
-        words: These words, each between whatever is no letter.
+        words: These words, each between whatever is not a letter.
         pattern: The expression.
     """
 
@@ -191,7 +191,7 @@ class Sentence:
 
     @cached_property
     def letters(self) -> frozenset[str]:
-        """What stands between whatever is no letter or digit."""
+        """What stands between whatever is not a letter or digit."""
         return frozenset(_RUN.findall(self.text))
 
     @cached_property

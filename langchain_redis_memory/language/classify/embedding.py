@@ -51,7 +51,7 @@ class EmbeddingClassifier:
 
     Raises:
         ConfigError: There is no lexicon of the language.
-        InvalidInputError: `max_unsafe` is no share, or `remembered` is not positive.
+        InvalidInputError: `max_unsafe` is not a share, or `remembered` is not positive.
 
     Example:
         ```python

@@ -71,7 +71,7 @@ class LinguisticClassifier:
 
     Raises:
         ConfigError: There is no lexicon of the language.
-        InvalidInputError: `max_unsafe` is no share.
+        InvalidInputError: `max_unsafe` is not a share.
 
     Example:
         ```python

@@ -82,7 +82,7 @@ class LLMClassifier:
         max_unsafe: As in `LinguisticClassifier`.
 
     Raises:
-        InvalidInputError: A number is not positive, or `max_unsafe` is no share.
+        InvalidInputError: A number is not positive, or `max_unsafe` is not a share.
 
     Example:
         ```python
@@ -165,7 +165,7 @@ def _read(raw: Any, turn: str) -> tuple[QuestionType, float, str, dict[str, floa
     kind = QuestionType(str(found["type"]).strip().upper())
     dependence = float(found["dependence"])
     if isinstance(found["dependence"], bool) or not 0 <= dependence <= 1:
-        raise ValueError("dependence is no probability")
+        raise ValueError("dependence is not a probability")
     standalone = found.get("standalone", "")
     standalone = standalone if isinstance(standalone, str) else ""
     own, words = content_words(turn), content_words(standalone[: _CHARACTERS + len(turn)])

@@ -140,7 +140,7 @@ def checked(turn: str, answer: str, said: Sequence[tuple[int, BaseMessage]]) -> 
     """Checks a model's rewrite against the words of the conversation.
 
     Returns:
-        The rewrite; the turn itself, untrusted, where the answer is no rewrite of it.
+        The rewrite; the turn itself, untrusted, where the answer is not a rewrite of it.
     """
     question = " ".join(answer.split()).strip("\"'`\u201c\u201d ")
     if not question:

@@ -1,4 +1,4 @@
-"""Word lists of the contextualiser: words that are no nouns, nouns of persons, irregular plurals. English."""
+"""Word lists of the contextualiser: words that are not nouns, nouns of persons, irregular plurals. English."""
 
 from __future__ import annotations
 

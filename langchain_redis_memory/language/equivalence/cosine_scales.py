@@ -87,7 +87,7 @@ def to_minilm(similarity: float, scale: Scale) -> float:
     """Maps a cosine to MiniLM's scale.
 
     Args:
-        similarity: The cosine of another model; anything that is no number counts as 0.
+        similarity: The cosine of another model; anything that is not a number counts as 0.
         scale: That model's scale.
 
     Returns:

@@ -46,7 +46,7 @@ def scored_odds(share: float) -> float:
     """Returns a score as the value of the feature `scored`.
 
     Args:
-        share: A probability; what is no number counts as 0.
+        share: A probability; what is not a number counts as 0.
 
     Returns:
         Its log-odds, at most `MOST_ODDS` from 0.

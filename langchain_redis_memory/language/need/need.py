@@ -83,7 +83,7 @@ class Need(NamedTuple):
     def bearing(self) -> tuple[Fact, ...]:
         """The facts without asides: questions of their own that were answered and that nothing later goes on with.
 
-        Something that is no question has to remain, and whatever was said last: the question leans on that.
+        Something that is not a question has to remain, and whatever was said last: the question leans on that.
         """
         rest = [at for at, fact in enumerate(self.facts) if not self._is_aside(at)]
         told = any(self.facts[at].said and not _asks(self.facts[at].said) for at in rest)

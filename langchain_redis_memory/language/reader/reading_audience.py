@@ -64,7 +64,7 @@ class ReadingAudience:
 
     Raises:
         ConfigError: The reader lacks its method.
-        InvalidInputError: `max_unsafe` is no share.
+        InvalidInputError: `max_unsafe` is not a share.
 
     Example:
         ```python

@@ -47,7 +47,7 @@ class ReadingClassifier:
 
     Raises:
         ConfigError: `first` or `reader` lacks its method.
-        InvalidInputError: The bounds are not 0 <= low <= high <= 1, or `alone_below` is no probability.
+        InvalidInputError: The bounds are not 0 <= low <= high <= 1, or `alone_below` is not a probability.
 
     Example:
         ```python

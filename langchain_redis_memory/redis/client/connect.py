@@ -95,7 +95,7 @@ def connect(client: ClientLike = None, /, *, owner: type | None = None, **server
         return client
     if isinstance(client, str):
         if "://" not in client and (order := _order(owner)):
-            raise ConfigError(f"expected {_EXPECTED}, got text that is no URL{order}")
+            raise ConfigError(f"expected {_EXPECTED}, got text that is not a URL{order}")
         return _of_url(client)
     if client is None:
         return _of_environment(

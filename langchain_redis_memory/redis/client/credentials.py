@@ -160,7 +160,7 @@ class TokenCredentials(_InThread):
         lifetime_s: How long a connection may live on one login, in seconds; None for as long as it likes.
 
     Raises:
-        ConfigError: `get` is no function.
+        ConfigError: `get` is not a function.
 
     Example:
         ```python

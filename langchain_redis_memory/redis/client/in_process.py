@@ -59,7 +59,7 @@ def open_in_process_async(server: Any) -> AsyncPipelineTransport:
 class InProcessTransport(PipelineTransport):
     """Hands the commands of a trip to the server, in the caller's thread; a connection is used by one trip at a time.
 
-    What is no trip goes by a sync client of the same server.
+    What is not a trip goes by a sync client of the same server.
     """
 
     def __init__(self, client: Any, connect: Callable[[], Any]) -> None:

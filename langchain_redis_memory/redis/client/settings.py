@@ -171,7 +171,7 @@ def _from(environment: frozenset[tuple[str, str]], *, without_server: bool) -> R
     for name in sorted({name.upper() for name, _ in environment} - known):
         if name.startswith("REDIS_MEMORY_") and not name.startswith(_NO_SETTINGS):
             names = ", ".join(sorted(one for one in known if one.startswith("REDIS_MEMORY_")))
-            _log.warning("%s is no setting and is passed over; the settings are %s", name, names)
+            _log.warning("%s is not a setting and is passed over; the settings are %s", name, names)
     return RedisMemorySettings.model_validate(
         {name: fields[name].default for name in _LOCATION} if without_server else {}
     )

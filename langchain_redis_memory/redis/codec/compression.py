@@ -59,7 +59,7 @@ def most_bytes() -> int:
     It is a bound of the process, from the environment (`REDIS_MEMORY_MAX_INFLATED_MB`), read once. A larger value is
     stored as it is, so nothing is stored that could not be read.
 
-    Raises `ConfigError`: the variable is no whole number from 1 to 512.
+    Raises `ConfigError`: the variable is not a whole number from 1 to 512.
     """
     given = os.environ.get(VARIABLE) or str(_MOST_MB)
     megabytes = int(given) if given.isascii() and given.isdigit() and len(given) < 4 else 0

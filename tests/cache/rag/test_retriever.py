@@ -231,7 +231,7 @@ async def test_settings_that_change_in_place_are_noticed(client: Client, both: B
         for _ in range(2):
             found = await both(cached.invoke)("q")
             assert (len(found), found[0].metadata["edition"]) == (k, edition)
-    assert len(library.asked) == 3, "what it notes by itself is no setting"
+    assert len(library.asked) == 3, "what it notes by itself is not a setting"
     described, other = Described(index="a"), Described(index="a")
     cached = CachedRetriever(client, described)
     described.index = "b"

@@ -340,9 +340,7 @@ async def test_private_conversations_may_be_shared_on_purpose(real: Client, both
     cache = semantic_cache(real, share_private=True)
     await both(cache.update)(asked, MODEL, answers("a"))
     assert text(await both(cache.lookup)(asked, MODEL)) == "a"
-    assert await both(semantic_cache(real).lookup)(asked, MODEL) is None, (
-        "others' private turns are not asked"
-    )
+    assert await both(semantic_cache(real).lookup)(asked, MODEL) is None, "others' private turns are not asked"
 
 
 TOLD = "I am allergic to nuts and live in Oslo."

@@ -396,7 +396,7 @@ async def test_moving_to_another_place_and_model(cache: RedisSemanticCache, clie
     assert text(await both(other.lookup)(prompt("What is measles?", "A virus.", "Is it bad?"), MODEL)) == "yes"
     assert await both(other.delete)(tag="a", session="s", embedding="new") == 30
     for wrong in ("{", "5", '{"entry": 5}', '{"entry": "AAAA"}', '{"entry": "x"}', "[]"):
-        with pytest.raises(InvalidInputError, match="line 2 is no exported entry"):
+        with pytest.raises(InvalidInputError, match="line 2 is not an exported entry"):
             await both(other.import_entries)([lines[0], wrong])
 
 

@@ -91,7 +91,7 @@ async def test_a_cleared_conversation_does_not_come_back(target: Client, origin:
 
 async def test_a_conversation_that_cannot_be_read_is_no_empty_one(target: Client) -> None:
     send(target, ("LPUSH", "message_store:s", "{"))
-    with pytest.raises(CorruptDataError, match="'s' cannot be adopted: message_store:s: it is no JSON"):
+    with pytest.raises(CorruptDataError, match="'s' cannot be adopted: message_store:s: it is not JSON"):
         _ = history(target, "s", adopt="langchain-community").messages
 
 

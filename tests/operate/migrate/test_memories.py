@@ -191,7 +191,7 @@ async def test_keys_of_agents(target: Client) -> None:
         ("SET", "app:history:clerk:odd", json.dumps({"role": "user"})),
     )
     report = RedisMigration(target, "agent-keys", prefix="app:").run()
-    assert [(one.name, one.why) for one in report.failed] == [("app:history:clerk:odd", "it is no list of messages")]
+    assert [(one.name, one.why) for one in report.failed] == [("app:history:clerk:odd", "it is not a list of messages")]
     stored = RedisChatMessageHistory("s:1", target, agent="clerk").messages
     assert [message.content for message in stored] == ["Hi", "Hello"]
     assert RedisSessionData("s", target).all() == {"cart": ["A-17"]}

@@ -202,7 +202,9 @@ def test_two_servers_are_refused(made: Callable[..., ClientOwner]) -> None:
 
 
 def test_a_server_in_the_place_of_a_name_is_told() -> None:
-    with pytest.raises(ConfigError, match=r"text that is no URL; as in RedisChatMessageHistory\(session_id, client\)"):
+    with pytest.raises(
+        ConfigError, match=r"text that is not a URL; as in RedisChatMessageHistory\(session_id, client\)"
+    ):
         RedisChatMessageHistory("redis://h", "ana")
 
 

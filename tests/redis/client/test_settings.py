@@ -196,7 +196,7 @@ def test_a_variable_that_is_no_setting_is_told(
     for _ in range(2):
         connect("memory://")
     (told,) = caplog.messages
-    assert told.startswith("REDIS_MEMORY_HISTORY_TTL is no setting")
+    assert told.startswith("REDIS_MEMORY_HISTORY_TTL is not a setting")
     assert "REDIS_MEMORY_HISTORY_TTL_S" in told
 
 

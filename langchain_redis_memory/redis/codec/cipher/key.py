@@ -26,7 +26,7 @@ class ValueCipher(Protocol):
         """Encrypts a value; with `repeatable`, equal values under one name become equal bytes."""
 
     def decrypt(self, data: bytes, key: str, field: bytes) -> bytes:
-        """Decrypts a value; raises `DecryptionError` where it is no value of this key and field."""
+        """Decrypts a value; raises `DecryptionError` where it is not a value of this key and field."""
 
     def renew(self, data: bytes, key: str, field: bytes, *, repeatable: bool = False) -> bytes:
         """Encrypts a stored value under the current key; one that is already stays as it is."""
