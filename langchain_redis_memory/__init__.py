@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.cache.decision_log import DecisionLog as DecisionLog
     from langchain_redis_memory.cache.entry_options import EntryOptions as EntryOptions
     from langchain_redis_memory.cache.exact import RedisCache as RedisCache
+    from langchain_redis_memory.cache.explanation import Explanation as Explanation
     from langchain_redis_memory.cache.node import RedisNodeCache as RedisNodeCache
     from langchain_redis_memory.cache.prompts import Template as Template
     from langchain_redis_memory.cache.rag.rag_cache import CachedEmbeddings as CachedEmbeddings
@@ -49,7 +50,6 @@ if TYPE_CHECKING:
     from langchain_redis_memory.cache.rag.rag_cache import RagCache as RagCache
     from langchain_redis_memory.cache.semantic.cache import PromptOptions as PromptOptions
     from langchain_redis_memory.cache.semantic.cache import RedisSemanticCache as RedisSemanticCache
-    from langchain_redis_memory.cache.semantic.explanation import Explanation as Explanation
     from langchain_redis_memory.cache.semantic.judge import Judge as Judge
     from langchain_redis_memory.cache.semantic.tenants import SearchOptions as SearchOptions
     from langchain_redis_memory.cache.sharing import AudienceClassifier as AudienceClassifier
@@ -238,7 +238,7 @@ _HOMES = {
     "EvictedError": "errors",
     "EntryOptions": "cache.entry_options",
     "ExactAnswerCache": "cache.answers.exact",
-    "Explanation": "cache.semantic.explanation",
+    "Explanation": "cache.explanation",
     "Extractor": "state.profile_extractors",
     "Fact": "state.profile_model",
     "FormatVersionError": "errors",

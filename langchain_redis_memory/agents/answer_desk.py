@@ -26,8 +26,8 @@ from langchain_redis_memory.agents.answer_flows import AnswerFlows, ModelLookup
 from langchain_redis_memory.agents.model_watch import ModelWatch, watched_request, watching
 from langchain_redis_memory.agents.request import called_by, turn_of
 from langchain_redis_memory.cache.answers.answer_cache import Answer
+from langchain_redis_memory.cache.explanation import Explanation
 from langchain_redis_memory.cache.marks import AnswerFilter
-from langchain_redis_memory.cache.semantic.explanation import Explanation
 from langchain_redis_memory.conversation.turn_desk import TurnDesk, key_parts
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.ops import Flow, Invoke, Now, ask

@@ -24,7 +24,7 @@ from langchain_redis_memory.redis.ttl import WEEK_S
 
 if TYPE_CHECKING:
     from langchain_redis_memory.cache.adoption import AnswerAdoption
-    from langchain_redis_memory.cache.semantic.explanation import Explanation
+    from langchain_redis_memory.cache.explanation import Explanation
     from langchain_redis_memory.cache.sharing import AudienceClassifier
     from langchain_redis_memory.peers.adoption import AdoptLike
 

@@ -35,7 +35,7 @@ from langchain_redis_memory.redis.ttl import milliseconds
 
 if TYPE_CHECKING:
     from langchain_redis_memory.cache.adoption import AnswerAdoption
-    from langchain_redis_memory.cache.semantic.explanation import Explanation
+    from langchain_redis_memory.cache.explanation import Explanation
     from langchain_redis_memory.cache.sharing import AudienceClassifier
 
 _log = logging.getLogger(__name__)
@@ -192,8 +192,8 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
 
     def explain_flow(self, prompt: Any, model: Any) -> Flow[Explanation[RETURN_VAL_TYPE]]:
         """Explains what a look-up would do."""
-        from langchain_redis_memory.cache.semantic.candidate import Candidate
-        from langchain_redis_memory.cache.semantic.explanation import Explanation
+        from langchain_redis_memory.cache.candidate import Candidate
+        from langchain_redis_memory.cache.explanation import Explanation
 
         asked, llm_string = _asked_of(prompt, model)
         name, others, cursor = self.query(asked, llm_string).name, list[Candidate](), 0

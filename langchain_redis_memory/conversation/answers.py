@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.messages import AIMessage, BaseMessage
 
 from langchain_redis_memory.cache.answers.answer_cache import Answer
+from langchain_redis_memory.cache.explanation import Explanation
 from langchain_redis_memory.cache.marks import AnswerFilter
-from langchain_redis_memory.cache.semantic.explanation import Explanation
 from langchain_redis_memory.conversation.chain_shape import is_model
 from langchain_redis_memory.conversation.context import StoredContext
 from langchain_redis_memory.conversation.runnable import RememberingRunnable

@@ -11,7 +11,7 @@ from langchain_core.runnables import Runnable, RunnableConfig
 
 from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion
 from langchain_redis_memory.cache.answers.desk import AnswerDesk
-from langchain_redis_memory.cache.semantic.explanation import Explanation
+from langchain_redis_memory.cache.explanation import Explanation
 from langchain_redis_memory.cache.warming import rows
 from langchain_redis_memory.ops import Flow
 

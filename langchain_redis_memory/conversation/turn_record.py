@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 from langchain_redis_memory.cache.answers.answer_cache import CANDIDATES, Answer
 from langchain_redis_memory.cache.answers.records import AnswerRecords
 from langchain_redis_memory.cache.answers.switch import was_off
+from langchain_redis_memory.cache.candidate import Candidate, logged
 from langchain_redis_memory.cache.decision_log import Decision, DecisionLog, TurnTrace
-from langchain_redis_memory.cache.semantic.candidate import Candidate, logged
 from langchain_redis_memory.cache.stats import Tally
 from langchain_redis_memory.cache.switchable import WHY
 from langchain_redis_memory.conversation.turn import Plan

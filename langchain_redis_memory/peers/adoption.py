@@ -174,6 +174,11 @@ AdoptLike: TypeAlias = "AdoptFrom | str | None"
 """How a class takes where to adopt from: the name of a source, an `AdoptFrom`, or None for nowhere."""
 
 
+def run_at(origin: Client, flow: Callable[..., Flow[Any]], *args: Any) -> Invoke:
+    """Builds the step that runs a flow on another client, in the caller's colour."""
+    return Invoke(lambda: origin.drive(flow(*args)), lambda: origin.adrive(flow(*args)))
+
+
 class AtOrigin:
     """Runs flows on the server that data are adopted from."""
 
@@ -181,9 +186,8 @@ class AtOrigin:
         self._origin = client
 
     def at_origin(self, flow: Callable[..., Flow[Any]], *args: Any) -> Invoke:
-        """Builds the step that runs a flow there, in the caller's colour."""
-        origin = self._origin
-        return Invoke(lambda: origin.drive(flow(*args)), lambda: origin.adrive(flow(*args)))
+        """Builds the step that runs a flow there; see `run_at`."""
+        return run_at(self._origin, flow, *args)
 
     def found_flow(self, what: str, flow: Callable[..., Flow[T | None]], *args: Any) -> Flow[T | None]:
         """Runs a flow there that the caller can do without.

@@ -282,10 +282,7 @@ async def test_a_hit_is_streamed_like_the_model(client: Client, both: Both) -> N
     for thread in "ab":
         config = {"configurable": {"thread_id": thread}}
         given = {"messages": [HumanMessage(QUESTION)]}
-        if both.asynchronous:
-            parts = [part async for part in agent.graph.astream(given, config, stream_mode=modes)]
-        else:
-            parts = list(agent.graph.stream(given, config, stream_mode=modes))
+        parts = await both.each(agent.graph.stream)(given, config, stream_mode=modes)
         chunks = [part[0] for mode, part in parts if mode == "messages"]
         assert all(isinstance(chunk, AIMessageChunk) for chunk in chunks)
         assert "".join(str(chunk.text) for chunk in chunks) == "A store.\nIn memory."

@@ -141,10 +141,7 @@ async def test_a_stream_that_is_cut_counts_with_what_it_reserved(client: Client,
     graph: Any = create_agent(Cut(), middleware=[budget])
     given: Any = ({"messages": [HumanMessage("?")]}, {"configurable": {"thread_id": "t"}})
     with pytest.raises(ConnectionError):
-        if both.asynchronous:
-            [part async for part in graph.astream(*given, stream_mode="messages")]
-        else:
-            list(graph.stream(*given, stream_mode="messages"))
+        await both.each(graph.stream)(*given, stream_mode="messages")
     (state,) = await both(budget._budgets[0].limiter.status)("t")
     assert state.used == 50
 
@@ -168,10 +165,7 @@ async def test_a_budget_that_is_nearly_used_up_is_told(client: Client, both: Bot
     told = []
     for _ in range(2):
         given = ({"messages": [HumanMessage("?")]}, {"configurable": {"thread_id": "t"}})
-        if both.asynchronous:
-            told.append([part async for part in graph.astream(*given, stream_mode="custom")])
-        else:
-            told.append(list(graph.stream(*given, stream_mode="custom")))
+        told.append(await both.each(graph.stream)(*given, stream_mode="custom"))
     assert told[0] == []
     (warning,) = [part["langchain_redis_memory.budget"] for part in told[1]]
     assert warning["budget"] == "thread"

@@ -53,9 +53,7 @@ async def ask(both: Both, way: str, model: Runnable[Any, Any], question: Any = "
         return await both(model.invoke)(question, **how)
     if way == "batch":
         return (await both(model.batch)([question], **how))[0]
-    chunks = (
-        [c async for c in model.astream(question, **how)] if both.asynchronous else [*model.stream(question, **how)]
-    )
+    chunks = await both.each(model.stream)(question, **how)
     whole = chunks[0]
     for chunk in chunks[1:]:
         whole += chunk

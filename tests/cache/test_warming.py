@@ -224,18 +224,12 @@ def test_what_is_asked_is_a_copy() -> None:
 # --- export and import ----------------------------------------------------------------------------------
 
 
-async def lines_of(cache: RedisCache, both: Both) -> list[str]:
-    if both.asynchronous:
-        return [line async for line in cache.aexport_entries()]
-    return list(cache.export_entries())
-
-
 @pytest.mark.slow
 async def test_what_is_exported_can_be_imported_elsewhere(client: Client, cache: RedisCache, both: Both) -> None:
     usage = {"input_tokens": 3, "output_tokens": 5, "total_tokens": 8}
     await both(cache.warm)([(f"q{i}", f"a{i}") for i in range(700)], MODEL)
     await both(cache.warm)([("who?", AIMessage("me", usage_metadata=usage))], FAILING)
-    lines = await lines_of(cache, both)
+    lines = await both.each(cache.export_entries)()
     assert len(lines) == len(set(lines)) == 701
     assert all(line.endswith("\n") and set(json.loads(line)) == {"id", "entry"} for line in lines)
     other, done = RedisCache(client, tenant="another", name="n", ttl_s=50, entries=EntryOptions(jitter=0)), list[int]()
@@ -243,7 +237,7 @@ async def test_what_is_exported_can_be_imported_elsewhere(client: Client, cache:
     assert done == [500, 202]
     assert (await both(other.lookup)("q699", MODEL))[0].text == "a699"
     assert (await both(other.lookup)(*warming.asked_of("who?", FAILING)))[0].message.usage_metadata == usage
-    assert sorted(await lines_of(other, both)) == sorted(lines)
+    assert sorted(await both.each(other.export_entries)()) == sorted(lines)
     left = client.run(other._flows.entries.get([name_of("q1", MODEL)]).map(lambda found: found[0]))
     assert left is not None
     assert 0 < (left.left_ms or 0) <= 50_000, "a whole lifetime from now"
@@ -258,17 +252,17 @@ async def test_an_entry_whose_time_is_over_is_not_exported(client: Client, both:
     record = client.run(Op((("HGET", key, name),), lambda replies: replies[0]))
     client.run(Op((("HSET", key, name, b"1000:" + record.partition(b":")[2]),), len))
     assert await both(cache.lookup)("q1", MODEL) is None
-    assert len(await lines_of(cache, both)) == 2
+    assert len(await both.each(cache.export_entries)()) == 2
 
 
 async def test_an_empty_cache_exports_nothing(cache: RedisCache, both: Both) -> None:
-    assert await lines_of(cache, both) == []
+    assert await both.each(cache.export_entries)() == []
     assert await both(cache.import_entries)([]) == 0
 
 
 async def test_what_is_no_export(cache: RedisCache, both: Both) -> None:
     await both(cache.update)("q", MODEL, [Generation(text="a")])
-    (line,) = await lines_of(cache, both)
+    (line,) = await both.each(cache.export_entries)()
     row = json.loads(line)
     bad = [
         "not json",
@@ -290,7 +284,7 @@ async def test_what_is_no_export(cache: RedisCache, both: Both) -> None:
 async def test_export_from_a_server_that_is_away(both: Both) -> None:
     async with Client.from_url("redis://127.0.0.1:1", retries=0) as client:
         with pytest.raises(UnavailableError):
-            await lines_of(RedisCache(client), both)
+            await both.each(RedisCache(client).export_entries)()
 
 
 async def test_a_warmed_answer_expires_as_any_other(client: Client, both: Both) -> None:

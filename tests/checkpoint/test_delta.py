@@ -153,10 +153,7 @@ async def talk(both: Both, graph: Any, turns: range, config: Any = None, **optio
 
 async def states(both: Both, graph: Any, thread: str = "t") -> dict[str, Any]:
     config = place(thread, None)
-    if both.asynchronous:
-        found = [state async for state in graph.aget_state_history(config)]
-    else:
-        found = list(graph.get_state_history(config))
+    found = await both.each(graph.get_state_history)(config)
     return {at(state.config): (state.values, state.next) for state in found}
 
 

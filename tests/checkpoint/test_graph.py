@@ -40,14 +40,10 @@ class Run:
         return await self.both(self.graph.invoke)(value, config, **options)
 
     async def stream(self, value: Any, **options: Any) -> list[Any]:
-        if self.both.asynchronous:
-            return [part async for part in self.graph.astream(value, CONFIG, **options)]
-        return list(self.graph.stream(value, CONFIG, **options))
+        return await self.both.each(self.graph.stream)(value, CONFIG, **options)
 
     async def history(self, config: Any = CONFIG, **options: Any) -> list[Any]:
-        if self.both.asynchronous:
-            return [state async for state in self.graph.aget_state_history(config, **options)]
-        return list(self.graph.get_state_history(config, **options))
+        return await self.both.each(self.graph.get_state_history)(config, **options)
 
     async def state(self, config: Any = CONFIG, **options: Any) -> Any:
         return await self.both(self.graph.get_state)(config, **options)

@@ -99,9 +99,7 @@ class GraphDesk(Desk):
 
     async def chunks(self, said: Any, session: str, **options: Any) -> list[Any]:
         config: RunnableConfig = {"configurable": {"session_id": session}}
-        if self.both.asynchronous:
-            return [chunk async for chunk in self.chat.astream(said, config, **options)]
-        return list(self.chat.stream(said, config, **options))
+        return await self.both.each(self.chat.stream)(said, config, **options)
 
 
 async def test_a_graph_is_given_the_memory_and_its_last_message_is_the_answer(client: Client, both: Both) -> None:

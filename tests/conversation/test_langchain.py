@@ -64,10 +64,7 @@ async def test_a_chain_within_itself_stores_a_turn_once(client: Client, both: Bo
 async def test_streaming_through_a_sequence(client: Client, both: Both) -> None:
     desk = Desk(client, both)
     chain = desk.chat | StrOutputParser()
-    if both.asynchronous:
-        chunks = [chunk async for chunk in chain.astream("What is Redis?", CONFIG)]
-    else:
-        chunks = list(chain.stream("What is Redis?", CONFIG))
+    chunks = await both.each(chain.stream)("What is Redis?", CONFIG)
     assert len([chunk for chunk in chunks if chunk]) > 1
     assert "".join(chunks) == desk.model.made[0].text
     assert len(await desk.told()) == 2

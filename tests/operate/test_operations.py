@@ -325,7 +325,7 @@ async def test_parts_whose_main_key_is_gone_are_found_and_removed(there: Client,
 
 
 async def backed_up(both: Both, operations: RedisOperations) -> list[dict[str, Any]]:
-    lines = [line async for line in operations.abackup()] if both.asynchronous else list(operations.backup())
+    lines = await both.each(operations.backup)()
     return [json.loads(json.dumps(line)) for line in lines]
 
 

@@ -149,10 +149,7 @@ def everything(client: Client) -> list[bytes]:
 
 
 async def exported(world: World, user: str) -> list[dict[str, Any]]:
-    if world.both.asynchronous:
-        lines = [line async for line in world.users.aexport(user)]
-    else:
-        lines = list(world.users.export(user))
+    lines = await world.both.each(world.users.export)(user)
     for line in lines:
         if line["kind"] == "limit":  # which gets less all the time
             assert 0 < line.pop("reset_after_s") <= 86_400
@@ -353,7 +350,7 @@ async def test_shared_conversations_are_erased_where_that_is_wanted(client: Clie
 async def test_an_agent_is_exported_and_erased(client: Client, both: Both, worlds: dict[str, World]) -> None:
     users = worlds["acme"].users
     await both(RedisAgentState("a", client, tenant="acme", ttl_s=60).save)({"mood": "fine"})
-    lines = [line async for line in users.aexport_agent("a")] if both.asynchronous else list(users.export_agent("a"))
+    lines = await both.each(users.export_agent)("a")
     assert sorted(line.get("session_id", "") for line in lines) == ["", "notes-an", "notes-ana", "notes-ben"]
     assert {"kind": "agent", "agent": "a", "state": {"mood": "fine"}} in lines
     receipt = await both(users.erase_agent)("a", dry_run=True)
@@ -372,7 +369,7 @@ async def test_an_agent_is_exported_and_erased(client: Client, both: Both, world
 @pytest.mark.slow
 async def test_a_tenant_is_exported_and_erased(client: Client, both: Both, worlds: dict[str, World]) -> None:
     users = worlds["acme"].users
-    lines = [line async for line in users.aexport_tenant()] if both.asynchronous else list(users.export_tenant())
+    lines = await both.each(users.export_tenant)()
     expected = {"conversation": 6, "thread": 3, "profile": 3, "item": 3}
     assert {kind: sum(line["kind"] == kind for line in lines) for kind in expected} == expected
     assert "of-nobody" not in json.dumps(lines)

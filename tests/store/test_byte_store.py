@@ -61,9 +61,7 @@ def store(client: Client) -> RedisByteStore:
 
 
 async def names(both: Both, store: ByteStore, prefix: str | None = None) -> list[str]:
-    if both.asynchronous:
-        return [name async for name in store.ayield_keys(prefix=prefix)]
-    return list(store.yield_keys(prefix=prefix))
+    return await both.each(store.yield_keys)(prefix=prefix)
 
 
 # --- LangChain's suite ------------------------------------------------------------------------------

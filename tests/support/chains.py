@@ -250,9 +250,7 @@ class Desk:
     async def stream(self, said: Any, session: str = "s") -> list[Any]:
         """All chunks of one answer."""
         config: RunnableConfig = {"configurable": {"session_id": session}}
-        if self.both.asynchronous:
-            return [chunk async for chunk in self.chat.astream(said, config)]
-        return list(self.chat.stream(said, config))
+        return await self.both.each(self.chat.stream)(said, config)
 
     async def told(self, session: str = "s", agent: str = "") -> list[tuple[str, str]]:
         """What is stored of a conversation: (type, text) of each message."""

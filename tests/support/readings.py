@@ -267,9 +267,7 @@ def users(both: Both, client: Client) -> tuple[Calls, Calls]:
 
 def _exported(both: Both, owner: Any, name: str, *args: Any) -> Read:
     async def call() -> Any:
-        if both.asynchronous:
-            return [one async for one in getattr(owner, f"a{name}")(*args)]
-        return list(getattr(owner, name)(*args))
+        return await both.each(getattr(owner, name))(*args)
 
     return call
 

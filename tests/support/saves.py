@@ -67,9 +67,7 @@ async def chain(
 
 async def listed(both: Both, saver: Any, config: Any, **options: Any) -> list[CheckpointTuple]:
     """What `list` gives."""
-    if both.asynchronous:
-        return [found async for found in saver.alist(config, **options)]
-    return list(saver.list(config, **options))
+    return await both.each(saver.list)(config, **options)
 
 
 def names(found: list[CheckpointTuple]) -> list[str]:

@@ -131,7 +131,7 @@ async def byte_store(both: Both, client: Client, tenant: str) -> list[Read]:
     await both(made.mdelete)(["c"])
 
     async def keys() -> list[str]:
-        return [key async for key in made.ayield_keys()] if both.asynchronous else list(made.yield_keys())
+        return await both.each(made.yield_keys)()
 
     return [lambda: both(made.mget)(["a", "b", "c"]), keys]
 
@@ -220,9 +220,7 @@ async def token_streams(both: Both, client: Client, tenant: str) -> list[Read]:
     await both(made.stop)("s", "other")
 
     async def read() -> list[Any]:
-        if both.asynchronous:
-            return [found async for found in made.aresume("s", run_id="r", idle_s=0.01)]
-        return list(made.resume("s", run_id="r", idle_s=0.01))
+        return await both.each(made.resume)("s", run_id="r", idle_s=0.01)
 
     return [read]
 
@@ -312,9 +310,7 @@ async def users(both: Both, client: Client, tenant: str) -> list[Read]:
     assert (await both(made.erase)("ben")).complete
 
     async def exported() -> list[Any]:
-        if both.asynchronous:
-            return [one async for one in made.aexport("ana")]
-        return list(made.export("ana"))
+        return await both.each(made.export)("ana")
 
     return [lambda: both(made.data)("ana"), exported]
 

@@ -19,9 +19,9 @@ from langchain_redis_memory.cache.answers.records import (
     edited,
     stored_answer,
 )
+from langchain_redis_memory.cache.candidate import Candidate
 from langchain_redis_memory.cache.decision_log import VERY_SAME
 from langchain_redis_memory.cache.marks import AnswerFilter, Marks, marks_from, plain_text
-from langchain_redis_memory.cache.semantic.candidate import Candidate
 from langchain_redis_memory.cache.stats import Tally
 from langchain_redis_memory.errors import DecryptionError, InvalidInputError
 from langchain_redis_memory.frozen import replace

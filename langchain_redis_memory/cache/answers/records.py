@@ -12,8 +12,8 @@ from langchain_redis_memory.cache.answers.answer_cache import (
     decode_answer,
     encode_answer,
 )
+from langchain_redis_memory.cache.candidate import Candidate
 from langchain_redis_memory.cache.marks import AnswerFilter
-from langchain_redis_memory.cache.semantic.candidate import Candidate
 from langchain_redis_memory.cache.stats import Tally
 from langchain_redis_memory.frozen import replace
 from langchain_redis_memory.ops import Flow, Op

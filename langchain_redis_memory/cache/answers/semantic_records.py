@@ -20,11 +20,11 @@ from langchain_redis_memory.cache.answers.records import (
     edited,
     stored_answer,
 )
+from langchain_redis_memory.cache.candidate import Candidate
 from langchain_redis_memory.cache.decision_log import hit_of
 from langchain_redis_memory.cache.marks import AnswerFilter, marks_of
 from langchain_redis_memory.cache.semantic import bulk, entries
 from langchain_redis_memory.cache.semantic.bypass import unfit
-from langchain_redis_memory.cache.semantic.candidate import Candidate
 from langchain_redis_memory.cache.semantic.entries import StoredAnswer, StoredAnswerRead
 from langchain_redis_memory.cache.semantic.prompt_reader import indents_of
 from langchain_redis_memory.cache.semantic.search import SemanticQuery, observations_of

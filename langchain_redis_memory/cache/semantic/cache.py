@@ -18,10 +18,10 @@ from typing_extensions import Self, Unpack
 
 from langchain_redis_memory.cache.admission import AdmissionPolicy
 from langchain_redis_memory.cache.entry_options import EntryOptions
+from langchain_redis_memory.cache.explanation import Explanation
 from langchain_redis_memory.cache.llm_cache import LLMCache
 from langchain_redis_memory.cache.prompts import Template
 from langchain_redis_memory.cache.semantic.adoption import SemanticAdoption
-from langchain_redis_memory.cache.semantic.explanation import Explanation
 from langchain_redis_memory.cache.semantic.lookup import SemanticFlows
 from langchain_redis_memory.cache.semantic.prompt_reader import PromptReader
 from langchain_redis_memory.cache.semantic.search import SemanticHit

@@ -20,17 +20,17 @@ from langchain_core.outputs import ChatGeneration
 
 from langchain_redis_memory.cache import generations
 from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
+from langchain_redis_memory.cache.candidate import Candidate, logged
 from langchain_redis_memory.cache.decision_log import VERY_SAME, Decision, hit_of
 from langchain_redis_memory.cache.entry_options import EntryOptions
+from langchain_redis_memory.cache.explanation import Explanation
 from langchain_redis_memory.cache.llm_flows import LLMCacheFlows
 from langchain_redis_memory.cache.marks import AnswerFilter, marks_of
 from langchain_redis_memory.cache.prompts import parse_prompt
 from langchain_redis_memory.cache.semantic import bulk, entries
 from langchain_redis_memory.cache.semantic.adoption import SemanticAdoption
 from langchain_redis_memory.cache.semantic.bypass import bypass_cache_flow, inside_lookup
-from langchain_redis_memory.cache.semantic.candidate import Candidate, logged
 from langchain_redis_memory.cache.semantic.entries import StoredAnswer
-from langchain_redis_memory.cache.semantic.explanation import Explanation
 from langchain_redis_memory.cache.semantic.prompt_reader import PromptAnalysis, PromptReader
 from langchain_redis_memory.cache.semantic.search import (
     NewAnswer,

@@ -16,8 +16,8 @@ from math import ceil
 from typing import Any, NamedTuple
 
 from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
+from langchain_redis_memory.cache.candidate import Candidate
 from langchain_redis_memory.cache.semantic import entries
-from langchain_redis_memory.cache.semantic.candidate import Candidate
 from langchain_redis_memory.cache.semantic.engines import Engines
 from langchain_redis_memory.cache.semantic.entries import Nearest, StoredAnswer, StoredAnswerRead, name_of
 from langchain_redis_memory.cache.semantic.judge import Judge

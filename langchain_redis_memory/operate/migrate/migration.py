@@ -21,7 +21,8 @@ from langchain_redis_memory.operate.migrate.progress import FinishedUnits
 from langchain_redis_memory.operate.migrate.report import Failure, MigrationReport, Tally
 from langchain_redis_memory.operate.migrate.vector_writer import VectorWriter
 from langchain_redis_memory.operate.migrate.writers import CheckpointWriter, ConversationWriter, ItemWriter, Writer
-from langchain_redis_memory.ops import Flow, Invoke
+from langchain_redis_memory.ops import Flow
+from langchain_redis_memory.peers.adoption import run_at
 from langchain_redis_memory.peers.keys import units_flow
 from langchain_redis_memory.peers.records import (
     Conversation,
@@ -177,11 +178,11 @@ class RedisMigration(ClientOwner):
             check_whole(limit, "limit")
         tally = Tally(self._source.name, dry_run)
         done = FinishedUnits(Path(resume) if resume is not None and not dry_run else None, self._source.name)
-        units: dict[bytes, list[bytes]] = yield self._at_origin(units_flow, self._origin.keys(), self._source)
+        units: dict[bytes, list[bytes]] = yield run_at(self._origin, units_flow, self._origin.keys(), self._source)
         wanted = [unit for unit in sorted(units) if unit not in done]
         tally.skipped = len(units) - len(wanted)
         for number, unit in enumerate(wanted[:limit], 1):
-            records: list[Record] = yield self._at_origin(self._source.read_flow, units[unit])
+            records: list[Record] = yield run_at(self._origin, self._source.read_flow, units[unit])
             failures = len(tally.failed)
             for record in records:
                 tally.found(record)
@@ -203,11 +204,6 @@ class RedisMigration(ClientOwner):
             raise
         except RedisMemoryError as error:
             tally.failed.append(Failure(name_of(record), f"{type(error).__name__}: {error}"))
-
-    def _at_origin(self, flow: Callable[..., Flow[Any]], *args: Any) -> Invoke:
-        """Builds the step that runs a flow at the source."""
-        origin = self._origin
-        return Invoke(lambda: origin.drive(flow(*args)), lambda: origin.adrive(flow(*args)))
 
 
 def name_of(record: Record) -> str:

@@ -373,19 +373,13 @@ async def test_warming_from_a_file(cache: RedisSemanticCache, both: Both, tmp_pa
         await both(cache.warm)(file, MODEL)
 
 
-async def lines_of(cache: RedisSemanticCache, both: Both) -> list[str]:
-    if both.asynchronous:
-        return [line async for line in cache.aexport_entries()]
-    return list(cache.export_entries())
-
-
 @pytest.mark.slow
 async def test_moving_to_another_place_and_model(cache: RedisSemanticCache, client: Client, both: Both) -> None:
     bound = cache.bind(tags=["a"], session="s")
     for number in range(30):
         await both(bound.update)(f"What is thing number {number}?", (MODEL, OTHER)[number % 2], answers(str(number)))
     await both(cache.update)(prompt("What is measles?", "A virus.", "Is it bad?"), MODEL, answers("yes"))
-    lines = await lines_of(cache, both)
+    lines = await both.each(cache.export_entries)()
     other = semantic_cache(client, WordEmbeddings(dims=48, model="new"), tenant="t")
     told: list[int] = []
     assert await both(other.import_entries)([*lines, "\n"], progress=told.append) == 31

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from langchain_redis_memory.cache.semantic.candidate import Candidate
+from langchain_redis_memory.cache.candidate import Candidate
 
 HitT = TypeVar("HitT")
 
