@@ -95,7 +95,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--vectors", type=Path, help="a file that keeps the vectors between runs")
-    parser.add_argument("--limit", type=int, default=3000, help="most pairs of a family and most turns of a origin")
+    parser.add_argument("--limit", type=int, default=3000, help="most pairs of a family and most turns of an origin")
     given = parser.parse_args()
     of_pairs(given.data, given.vectors, given.limit)
     of_turns(given.data, given.limit)

@@ -397,6 +397,6 @@ async def test_bad_arguments_are_refused_before_anything_is_sent(
     with pytest.raises(InvalidInputError, match="model must be a LangChain model"):
         await both(cache.clear)(model=5)
     for hit_id in ("", "x" * 56, b"a" * 56, 5):
-        with pytest.raises(InvalidInputError, match="no id of an answer"):
+        with pytest.raises(InvalidInputError, match="not the id of an answer"):
             await both(cache.report)(hit_id)
     assert trips == []

@@ -421,9 +421,9 @@ def test_what_was_not_made_from_a_template(prompt: str) -> None:
         ("no variable", None, "must have the variable 'question'"),
         ("{a}", "q", "must have the variable 'q'"),
         ("{a}{q}", None, "some text between"),
-        ("{a", None, "no f-string"),
-        ("}", None, "no f-string"),
-        (None, None, "no f-string"),
+        ("{a", None, "not an f-string"),
+        ("}", None, "not an f-string"),
+        (None, None, "not an f-string"),
         ("{} and {q}", None, "needs a name"),
     ],
 )

@@ -181,7 +181,7 @@ async def test_what_is_meant_has_to_be_said(client: Client, both: Both) -> None:
     answers = desk_of(client, both).memory.answers
     with pytest.raises(InvalidInputError, match="clear\\(\\) deletes all"):
         await both(answers.delete)()
-    with pytest.raises(InvalidInputError, match="no id of an entry"):
+    with pytest.raises(InvalidInputError, match="not the id of an entry"):
         await both(answers.report)("lrm:{//x}:answer")
 
 

@@ -402,5 +402,5 @@ async def test_what_is_no_backup_is_refused(there: Client, both: Both) -> None:
     with pytest.raises(ConfigError, match="prefix"):
         await restore([{**lines[0], "prefix": "other"}, *lines[1:]])
     outside = {**lines[1], "key": "other:{//s}:messages"}
-    with pytest.raises(InvalidInputError, match="no key of this package"):
+    with pytest.raises(InvalidInputError, match="not a key of this package"):
         await restore([lines[0], outside, {"end": 1}])

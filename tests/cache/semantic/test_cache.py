@@ -397,7 +397,7 @@ def test_wrong_arguments_are_refused_early(name: str) -> None:
 
 async def test_wrong_calls(cache: RedisSemanticCache, both: Both) -> None:
     for hit_id in ("", "x", "ab-1", "00" * 16 + "-20000", "00" * 16, 5, None, b"00"):
-        with pytest.raises(InvalidInputError, match="no id of a hit"):
+        with pytest.raises(InvalidInputError, match="not the id of a hit"):
             await both(cache.report)(hit_id, correct=True)
     with pytest.raises(InvalidInputError, match="clear knows no llm"):
         await both(cache.clear)(llm="x")
