@@ -56,7 +56,6 @@ class RedisVLCache(NearAnswers):
     """Reads `SemanticCache` of redisvl and `RedisSemanticCache` of langchain-redis, which is one, by name."""
 
     prefix: str = "llmcache"
-    match: str = "*"
     name: str = "redisvl-cache"
     command: ClassVar[Command] = staticmethod(hash_get)
     shapes: ClassVar[tuple[str, ...]] = (":{match}",)
@@ -80,7 +79,6 @@ class CommunitySemanticCache(NearAnswers):
     """Reads `RedisSemanticCache` of langchain-community."""
 
     prefix: str = "doc:cache:"
-    match: str = "*"
     name: str = "langchain-community-semantic"
     command: ClassVar[Command] = staticmethod(hash_get)
     shapes: ClassVar[tuple[str, ...]] = ("{match}:*",)
@@ -101,7 +99,6 @@ class GPTCache(KeySource):
     """Reads GPTCache's storage on Redis: RedisJSON of a question and its answers; see `global_key_prefix`."""
 
     prefix: str = "gptcache"
-    match: str = "*"
     name: str = "gptcache"
     command: ClassVar[Command] = staticmethod(json_get)
     shapes: ClassVar[tuple[str, ...]] = (":questions:{match}",)

@@ -48,7 +48,6 @@ class RedisVLEmbeddings(KeySource):
     """Reads `EmbeddingsCache` of redisvl."""
 
     prefix: str = "embedcache"
-    match: str = "*"
     name: str = "redisvl-embeddings"
     command: ClassVar[Command] = staticmethod(hash_get)
     shapes: ClassVar[tuple[str, ...]] = (":{match}",)

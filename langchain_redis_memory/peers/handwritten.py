@@ -31,7 +31,6 @@ class TurnLists(KeySource):
     """Reads lists of turns, oldest first: `{"user": ..., "assistant": ...}`; the session follows the prefix."""
 
     prefix: str = "simple_history:"
-    match: str = "*"
     name: str = "turn-lists"
     command: ClassVar[Command] = staticmethod(list_get)
 
@@ -64,7 +63,6 @@ class MessageLists(PrefixSource):
     """
 
     prefix: str = "conversation:"
-    match: str = "*"
     name: str = "message-lists"
     shapes: ClassVar[tuple[str, ...]] = ("messages:{match}", "summary:{match}", "turns:{match}")
 
@@ -116,8 +114,6 @@ class AgentKeys(KeySource):
     the first colon ends the agent. A state becomes the item "state" of the namespace ("agents", agent).
     """
 
-    prefix: str
-    match: str = "*"
     name: str = "agent-keys"
     command: ClassVar[Command] = staticmethod(text_get)
     shapes: ClassVar[tuple[str, ...]] = ("history:{match}", "state:{match}", "session:{match}")
@@ -143,8 +139,6 @@ class AgentKeys(KeySource):
 class JsonKeys(KeySource):
     """Reads strings of JSON or text as items: `user:42:settings` is "settings" of the namespace ("user", "42")."""
 
-    prefix: str
-    match: str = "*"
     name: str = "json-keys"
     command: ClassVar[Command] = staticmethod(text_get)
 

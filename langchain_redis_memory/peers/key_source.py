@@ -6,6 +6,7 @@ import re
 from abc import abstractmethod
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
 from langchain_redis_memory.ops import Arg, Flow
@@ -23,8 +24,9 @@ Command: TypeAlias = "staticmethod[[bytes], tuple[Arg, ...]]"
 """Builds the command that reads a key."""
 
 
+@dataclass(frozen=True)
 class PrefixSource:
-    """Reads keys that begin with a prefix; a source is a dataclass that adds a `name`, and a `serde` for MessagePack.
+    """Reads keys that begin with a prefix; a source adds a `name`, and a `serde` for MessagePack.
 
     Args:
         prefix: What the keys begin with.
@@ -32,7 +34,7 @@ class PrefixSource:
     """
 
     prefix: str
-    match: str
+    match: str = "*"
     shapes: ClassVar[tuple[str, ...]] = ("{match}",)
     """What follows the prefix in the names of its keys, as SCAN takes it."""
 

@@ -20,7 +20,6 @@ class CommunityHistory(KeySource):
     """Reads the histories of langchain-community, also those on Upstash; the prefix is its `key_prefix`."""
 
     prefix: str = "message_store:"
-    match: str = "*"
     name: str = "langchain-community"
     command: ClassVar[Command] = staticmethod(list_get)
 

@@ -27,7 +27,6 @@ class LangChainRedisHistory(MessageSource):
     """Reads the histories of langchain-redis; the prefix is its `key_prefix`."""
 
     prefix: str = "chat:"
-    match: str = "*"
     name: str = "langchain-redis"
     command: ClassVar[Command] = staticmethod(json_get)
     ending: ClassVar[re.Pattern[bytes]] = _ULID

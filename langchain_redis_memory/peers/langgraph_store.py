@@ -23,7 +23,6 @@ class LangGraphRedisStore(KeySource):
     """Reads its items; the prefix is its `store_prefix`."""
 
     prefix: str = "store"
-    match: str = "*"
     name: str = "langgraph-redis-store"
     command: ClassVar[Command] = staticmethod(json_get)
     shapes: ClassVar[tuple[str, ...]] = (":{match}",)

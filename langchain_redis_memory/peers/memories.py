@@ -55,7 +55,6 @@ class Mem0(KeySource):
     """Reads the memories of mem0, on Redis and on Valkey."""
 
     prefix: str = "mem0:"
-    match: str = "*"
     name: str = "mem0"
     command: ClassVar[Command] = staticmethod(hash_get)
     shapes: ClassVar[tuple[str, ...]] = ("{match}:*",)

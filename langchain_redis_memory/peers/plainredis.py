@@ -36,7 +36,6 @@ class PlainRedis(PrefixSource):
     """Reads its threads: a unit is a checkpoint."""
 
     prefix: str = "lg"
-    match: str = "*"
     serde: SerializerProtocol = field(default_factory=strict_serde)
     name: str = "plainredis"
     shapes: ClassVar[tuple[str, ...]] = (":cp:{match}:*",)

@@ -17,8 +17,6 @@ _MESSAGE = re.compile(rb":[0-9.]+(:[0-9a-f]{8})?$")
 class RedisVLHistory(MessageSource):
     """Reads the histories of redisvl; the prefix is the history's name, or its `prefix`."""
 
-    prefix: str
-    match: str = "*"
     name: str = "redisvl-history"
     command: ClassVar[Command] = staticmethod(hash_get)
     ending: ClassVar[re.Pattern[bytes]] = _MESSAGE

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
@@ -29,66 +29,58 @@ class KnownSource:
 
     Args:
         what: What it holds, for people.
-        make: Makes it from the prefix of its keys, a glob of ids, and what reads LangGraph's MessagePack.
-        prefix: The prefix that it has by default; "" where the application chooses one.
+        kind: Its class: a dataclass of a prefix, a glob of names and, where it is LangGraph's, a `serde`.
     """
 
     what: str
-    make: Callable[[str, str, SerializerProtocol], Source]
-    prefix: str
+    kind: type[Any]
 
+    @property
+    def prefix(self) -> str:
+        """The prefix that its keys have by default; "" where the application chooses one."""
+        return getattr(self.kind, "prefix", "")
 
-def _plain(make: Callable[[str, str], Source]) -> Callable[[str, str, SerializerProtocol], Source]:
-    """Adapts a source that has nothing to do with LangGraph."""
-    return lambda prefix, match, _serde: make(prefix, match)
+    def source(self, prefix: str, match: str, serde: SerializerProtocol) -> Source:
+        """Makes it; `serde` reads LangGraph's MessagePack."""
+        takes_serde = any(field.name == "serde" for field in fields(self.kind))
+        made: Source = self.kind(prefix, match, serde) if takes_serde else self.kind(prefix, match)
+        return made
 
 
 SOURCES: dict[str, KnownSource] = {
     "langchain-community": KnownSource(
-        "RedisChatMessageHistory of langchain-community, also on Upstash", _plain(CommunityHistory), "message_store:"
+        "RedisChatMessageHistory of langchain-community, also on Upstash", CommunityHistory
     ),
-    "langchain-redis": KnownSource(
-        "RedisChatMessageHistory of langchain-redis (needs JSON)", _plain(LangChainRedisHistory), "chat:"
-    ),
-    "langgraph-redis": KnownSource(
-        "threads of langgraph-checkpoint-redis since 0.1 (needs JSON)", LangGraphRedis, "checkpoint"
-    ),
+    "langchain-redis": KnownSource("RedisChatMessageHistory of langchain-redis (needs JSON)", LangChainRedisHistory),
+    "langgraph-redis": KnownSource("threads of langgraph-checkpoint-redis since 0.1 (needs JSON)", LangGraphRedis),
     "langgraph-redis-shallow": KnownSource(
-        "threads of the shallow saver of langgraph-checkpoint-redis (needs JSON)", LangGraphRedisShallow, "checkpoint"
+        "threads of the shallow saver of langgraph-checkpoint-redis (needs JSON)", LangGraphRedisShallow
     ),
     "langgraph-redis-0.0": KnownSource(
-        "threads of langgraph-checkpoint-redis up to 0.0.8 (needs JSON)", LangGraphRedisOld, "checkpoint"
+        "threads of langgraph-checkpoint-redis up to 0.0.8 (needs JSON)", LangGraphRedisOld
     ),
-    "plainredis": KnownSource("threads of langgraph-checkpoint-plainredis", PlainRedis, "lg"),
-    "aws-valkey": KnownSource("threads of ValkeySaver of langgraph-checkpoint-aws", Valkey, "checkpoint:"),
+    "plainredis": KnownSource("threads of langgraph-checkpoint-plainredis", PlainRedis),
+    "aws-valkey": KnownSource("threads of ValkeySaver of langgraph-checkpoint-aws", Valkey),
     "langgraph-redis-store": KnownSource(
-        "items of RedisStore of langgraph-checkpoint-redis (needs JSON)", _plain(LangGraphRedisStore), "store"
+        "items of RedisStore of langgraph-checkpoint-redis (needs JSON)", LangGraphRedisStore
     ),
-    "mem0": KnownSource("memories of mem0, on Redis or Valkey", _plain(Mem0), "mem0:"),
+    "mem0": KnownSource("memories of mem0, on Redis or Valkey", Mem0),
     "agent-memory-server": KnownSource(
-        "sessions and long-term memories of agent-memory-server (needs JSON)", _plain(AgentMemoryServer), "memory_idx"
+        "sessions and long-term memories of agent-memory-server (needs JSON)", AgentMemoryServer
     ),
-    "redisvl-history": KnownSource("MessageHistory of redisvl; --prefix is its name", _plain(RedisVLHistory), ""),
-    "redisvl-cache": KnownSource(
-        "SemanticCache of redisvl and RedisSemanticCache of langchain-redis", _plain(RedisVLCache), "llmcache"
-    ),
+    "redisvl-history": KnownSource("MessageHistory of redisvl; --prefix is its name", RedisVLHistory),
+    "redisvl-cache": KnownSource("SemanticCache of redisvl and RedisSemanticCache of langchain-redis", RedisVLCache),
     "redisvl-embeddings": KnownSource(
-        "EmbeddingsCache of redisvl (from Python, which gives embeddings)", _plain(RedisVLEmbeddings), "embedcache"
+        "EmbeddingsCache of redisvl (from Python, which gives embeddings)", RedisVLEmbeddings
     ),
-    "langchain-community-semantic": KnownSource(
-        "RedisSemanticCache of langchain-community", _plain(CommunitySemanticCache), "doc:cache:"
-    ),
-    "gptcache": KnownSource("GPTCache on Redis (needs JSON)", _plain(GPTCache), "gptcache"),
-    "turn-lists": KnownSource(
-        'by hand: a list of {"user", "assistant"} for each session', _plain(TurnLists), "simple_history:"
-    ),
-    "message-lists": KnownSource(
-        "by hand: a list of messages, a summary and a count for each session", _plain(MessageLists), "conversation:"
-    ),
+    "langchain-community-semantic": KnownSource("RedisSemanticCache of langchain-community", CommunitySemanticCache),
+    "gptcache": KnownSource("GPTCache on Redis (needs JSON)", GPTCache),
+    "turn-lists": KnownSource('by hand: a list of {"user", "assistant"} for each session', TurnLists),
+    "message-lists": KnownSource("by hand: a list of messages, a summary and a count for each session", MessageLists),
     "agent-keys": KnownSource(
-        "by hand: PREFIXhistory:AGENT:SESSION, PREFIXstate:AGENT, PREFIXsession:SESSION:NAME", _plain(AgentKeys), ""
+        "by hand: PREFIXhistory:AGENT:SESSION, PREFIXstate:AGENT, PREFIXsession:SESSION:NAME", AgentKeys
     ),
-    "json-keys": KnownSource("by hand: any strings of JSON, as items of a store", _plain(JsonKeys), ""),
+    "json-keys": KnownSource("by hand: any strings of JSON, as items of a store", JsonKeys),
 }
 
 
@@ -103,4 +95,4 @@ def source_of(name: str, prefix: str | None, match: str, serde: SerializerProtoc
     chosen = known.prefix if prefix is None else check_text(prefix, "prefix")
     if not chosen:
         raise ConfigError(f"{name} lets the application choose the prefix of its keys: give it as prefix")
-    return known.make(chosen, match, serde)
+    return known.source(chosen, match, serde)

@@ -33,7 +33,6 @@ class Valkey(PrefixSource):
     """Reads its threads: a unit is a checkpoint."""
 
     prefix: str = "checkpoint:"
-    match: str = "*"
     serde: SerializerProtocol = field(default_factory=strict_serde)
     name: str = "aws-valkey"
     shapes: ClassVar[tuple[str, ...]] = ("{{{match}}}:*:*",)

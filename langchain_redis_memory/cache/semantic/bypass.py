@@ -18,16 +18,16 @@ from langchain_redis_memory.ops import Flow
 
 T = TypeVar("T")
 
-LONGEST = 2000
+_LONGEST = 2_000
 """Characters of a question beyond which an embedding model sees only a part of it."""
 
 
-def unfit(text: str, longest: int = LONGEST) -> str | None:
+def unfit(text: str) -> str | None:
     """Checks whether a question can be searched by meaning.
 
     Returns what is against it: "too_long", "no_text", or None.
     """
-    if len(text) > longest:
+    if len(text) > _LONGEST:
         return "too_long"
     return "no_text" if _HALF.search(text) else None
 

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from langchain_core.messages import HumanMessage
 
 from langchain_redis_memory.cache.prompts import Prompt, PromptMessage, Template, model_of, parse_prompt
-from langchain_redis_memory.cache.semantic.bypass import LONGEST, before_tools, tells_of_self, unfit, without_question
+from langchain_redis_memory.cache.semantic.bypass import before_tools, tells_of_self, unfit, without_question
 from langchain_redis_memory.cache.semantic.search import SemanticQuery
 from langchain_redis_memory.cache.sharing import (
     AudienceClassifier,
@@ -27,7 +27,6 @@ from langchain_redis_memory.cache.sharing import (
     instructs,
     unrepeatable,
 )
-from langchain_redis_memory.language.audience.linguistic import classify_audience
 from langchain_redis_memory.language.classify import Classifier, Verdict, points_outside
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.classify.standalone import spoken
@@ -79,7 +78,6 @@ class PromptReader:
         contextualiser: Says what a dependent question means; None for nobody.
         template: The prompt template that texts are made from; None where prompts are questions.
         scope: Answers are shared only within it.
-        longest: Characters of a question that is looked for; longer ones bypass the cache.
         share_private: Whether also questions are served and stored that may depend on earlier personal statements of
             the user.
         share_tools: Whether what follows calls of tools is.
@@ -88,14 +86,13 @@ class PromptReader:
     """
 
     classifier: Classifier
-    contextualiser: Contextualiser | None = None
-    template: Template | None = None
-    scope: str = ""
-    longest: int = LONGEST
-    share_private: bool = False
-    share_tools: bool = False
-    needs: bool = False
-    audience: AudienceClassifier = classify_audience
+    contextualiser: Contextualiser | None
+    template: Template | None
+    scope: str
+    share_private: bool
+    share_tools: bool
+    needs: bool
+    audience: AudienceClassifier
 
     def with_scope(self, scope: str) -> PromptReader:
         """Returns the same reader for another scope."""
@@ -116,7 +113,7 @@ class PromptReader:
                 return PromptAnalysis(None, "other_template")
             text, variables = split
         indents, text = indents_of(text), " ".join(text.split())
-        if (why := unfit(text, self.longest)) is not None:
+        if (why := unfit(text)) is not None:
             return PromptAnalysis(None, why)
         # Where tools looked the world up, their results are part of the key.
         if not after and (sign := unrepeatable(text, self.audience)) is not None:
@@ -154,7 +151,7 @@ class PromptReader:
             if sign := next((sign for sign in judged if sign and sign not in passed_over), None):
                 return PromptAnalysis(None, sign, verdict)
             if meant is not None and not (is_private and self._is_own(meant)):
-                if (why := unfit(meant, self.longest)) is not None:
+                if (why := unfit(meant)) is not None:
                     return PromptAnalysis(None, why, verdict)
                 text = meant
             elif need is not None:
