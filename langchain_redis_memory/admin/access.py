@@ -46,9 +46,9 @@ class Access:
             raise ConfigError(f"tenants is a collection of tenants, as in {{{self.tenants!r}}}")
 
     def may(self, role: Role) -> bool:
-        """Tells whether it includes a role."""
+        """Returns whether it includes a role."""
         return role in self.roles
 
     def sees(self, tenant: str) -> bool:
-        """Tells whether a tenant is visible."""
+        """Returns whether a tenant is visible."""
         return self.tenants is None or tenant in self.tenants

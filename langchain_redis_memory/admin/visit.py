@@ -126,7 +126,7 @@ class Visit:
         return int(value) if value.isascii() and value.isdigit() and len(value) < 16 else default
 
     def may(self, role: Role) -> bool:
-        """Tells whether who asks has a role."""
+        """Returns whether who asks has a role."""
         return self.access.may(role)
 
     def words(self, text: object) -> str | None:

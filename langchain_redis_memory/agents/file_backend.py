@@ -35,7 +35,7 @@ class RedisBackend(ClientOwner, protocol.BackendProtocol):
 
     Args:
         client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
-        namespace: Whose files they are; `{user_id}` stands for the user whom the run names, never the model.
+        namespace: Whose files they are; `{user_id}` stands for the user that the run names, never the model.
         ttl_s: How long the files live from the last write to one of them, in seconds; None for no expiry.
         tenant: The tenant.
         **server: `redis_url`, `url` or `redis_client` instead of `client`.

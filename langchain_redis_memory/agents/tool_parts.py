@@ -1,4 +1,4 @@
-"""What the tools for agents share: one flow for both colours, and the user, whom the run names and never the model."""
+"""What the tools for agents share: one flow for both colours, and the user, named by the run and never by the model."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _as_tool_error(error: RedisMemoryError) -> Exception:
 
 
 def user_of(config: RunnableConfig) -> str:
-    """Names the user of a run. Returns the authenticated user, else the one whom the application names.
+    """Names the user of a run. Returns the authenticated user, else the one that the application names.
 
     Raises `InvalidInputError`: there is none.
     """

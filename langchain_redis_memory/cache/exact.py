@@ -37,7 +37,7 @@ class RedisCache(LLMCache):
         ttl_s: Lifetime of an answer in seconds; None for no expiry.
         tenant: The tenant that it belongs to; tenants never see each other's answers.
         name: Names the cache within the tenant.
-        stale_s: For so long after its lifetime an answer is still served while one caller makes it anew.
+        stale_s: How long after its lifetime an answer is still served while one caller refreshes it.
         single_flight_s: Coalesces concurrent misses of the same answer: one caller asks the model, the others wait;
             None: each caller asks. Give it about the model's longest time: if there is no answer by then, one of the
             waiting callers asks. No caller waits for more than twice as long. A model that fails lets the others wait
@@ -130,7 +130,7 @@ class RedisCache(LLMCache):
     def delete(
         self, *, prompt: Any = None, model: Any = None, question: str | None = None, hit_id: str | None = None
     ) -> int:
-        """Deletes answers, so that the model is asked anew.
+        """Deletes answers, so that the model is asked again.
 
         Args:
             prompt: What the model was asked: a text, messages, or a prompt value. The answer of `model` to it.

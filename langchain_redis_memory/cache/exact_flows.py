@@ -56,7 +56,7 @@ class ExactQuery(NamedTuple):
 class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
     """The flows of `RedisCache`.
 
-    For `stale_s` after its lifetime an answer may be served while it is made anew. `adoption` takes over answers that
+    For `stale_s` after its lifetime an answer may be served while it is refreshed. `adoption` takes over answers that
     are not here; without an `audience` the words alone say whether an answer may be repeated.
     """
 

@@ -54,7 +54,7 @@ class _IndexedThread(NamedTuple):
     run: str
 
     def covers(self, ttl_ms: int, run: str) -> bool:
-        """Tells whether it was noted with the same."""
+        """Returns whether it was noted with the same."""
         return self.ttl_ms == ttl_ms and (not run or self.run == run)
 
 

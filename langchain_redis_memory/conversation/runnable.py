@@ -341,7 +341,7 @@ def _with_signature(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _is_heard(config: RunnableConfig) -> bool:
-    """Tells whether anybody listens to the events of a run: looking for those who do takes longer than a trip."""
+    """Returns whether anybody listens to the events of a run: looking for those who do takes longer than a trip."""
     return bool(getattr(config.get("callbacks"), "handlers", True))
 
 

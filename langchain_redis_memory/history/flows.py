@@ -221,7 +221,7 @@ class HistoryFlows:
 
 
 def lasting_flow(transcript: Transcript, ttl_ms: int) -> Flow[bool]:
-    """Sets the lifetime of a conversation from now, 0 to pin it, and lets the index of whomever it is live as long.
+    """Sets the lifetime of a conversation from now, 0 to pin it, and lets its user's index live as long.
 
     Gives whether it exists. The transcript may name no user: the server knows whose it is.
 

@@ -99,7 +99,7 @@ class Outbox:
         everywhere.add(self)
 
     def reset(self) -> None:
-        """Starts anew without what waits, which a parent process stores with its own threads."""
+        """Starts again without what waits, which a parent process stores with its own threads."""
         if self._spool is not None:
             self._spool.forget()
         self._waiting = WaitingWrites(self._most, self._most_bytes)

@@ -130,7 +130,7 @@ class _File:
         return os.fstat(self._fd).st_size
 
     def is_gone(self) -> bool:
-        """Tells whether its name is no more: what is written to it then, nobody finds."""
+        """Returns whether its name is no more: what is written to it then, nobody finds."""
         return not os.fstat(self._fd).st_nlink
 
     def close(self) -> None:

@@ -48,7 +48,7 @@ class WriteResult(NamedTuple):
     Args:
         stored: Messages stored now.
         appended: New ones.
-        replaced: Known ones stored anew in their place.
+        replaced: Known ones stored again in their place.
         removed: Ones that a `RemoveMessage` took out.
         trimmed: Old ones dropped to keep within the bounds.
     """

@@ -259,7 +259,7 @@ def _read(key: Key, kind: str, at: int) -> Op[Reply]:
 
 
 def _is_whole(kind: str) -> bool:
-    """Tells whether a key is small, and its values belong together."""
+    """Returns whether a key is small, and its values belong together."""
     return _KINDS[kind].renew is _records
 
 

@@ -39,7 +39,7 @@ class Adoptable(Source, Protocol):
         """Which names it reads, as a glob."""
 
     def holds_flow(self, name: str) -> Flow[bool]:
-        """Tells whether it may hold something of that name, in a trip or two: most names are new ones."""
+        """Returns whether it may hold something of that name, in a trip or two: most names are new ones."""
 
     def beside(self, record: Record) -> Sequence[bytes]:
         """Names keys of a record that are not among those of its unit."""

@@ -35,7 +35,7 @@ class TurnLists(KeySource):
     command: ClassVar[Command] = staticmethod(list_get)
 
     def holds_flow(self, name: str) -> Flow[bool]:
-        """Tells whether it may hold something of that name."""
+        """Returns whether it may hold something of that name."""
         return exists_flow(self.prefix + name)
 
     def record(self, found: StoredKey) -> Record:
@@ -89,7 +89,7 @@ class MessageLists(PrefixSource):
         return [Conversation(session.decode(), said.messages, ttl_ms, data=data)]
 
     def holds_flow(self, name: str) -> Flow[bool]:
-        """Tells whether it may hold something of that name."""
+        """Returns whether it may hold something of that name."""
         return exists_flow(f"{self.prefix}messages:{name}")
 
     def _messages(self, found: StoredKey) -> tuple[BaseMessage, ...]:

@@ -24,7 +24,7 @@ class CommunityHistory(KeySource):
     command: ClassVar[Command] = staticmethod(list_get)
 
     def holds_flow(self, name: str) -> Flow[bool]:
-        """Tells whether it may hold something of that name."""
+        """Returns whether it may hold something of that name."""
         return exists_flow(self.prefix + name)
 
     def record(self, found: StoredKey) -> Record:

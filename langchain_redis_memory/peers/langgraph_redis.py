@@ -75,7 +75,7 @@ class LangGraphRedis:
         return records_of(documents, lambda found: self._record(found, written))
 
     def holds_flow(self, name: str) -> Flow[bool]:
-        """Tells whether it may hold something of that name."""
+        """Returns whether it may hold something of that name."""
         return exists_flow(f"{self._checkpoints[:-1].decode()}_latest:{name}:{_NO_NAME}")
 
     def beside(self, record: Record) -> Sequence[bytes]:
@@ -111,7 +111,7 @@ class LangGraphRedisShallow(LangGraphRedis):
         return key[len(self._writes) :].rsplit(b":", 3)[0]
 
     def holds_flow(self, name: str) -> Flow[bool]:
-        """Tells whether it may hold something of that name."""
+        """Returns whether it may hold something of that name."""
         return exists_flow(f"{self._checkpoints.decode()}{name}:")
 
     def beside(self, record: Record) -> Sequence[bytes]:
@@ -159,7 +159,7 @@ class LangGraphRedisOld(LangGraphRedis):
         return sorted(records, key=lambda one: one.checkpoint["id"] if isinstance(one, SavedCheckpoint) else "")
 
     def holds_flow(self, name: str) -> Flow[bool]:
-        """Tells whether it may hold something of that name."""
+        """Returns whether it may hold something of that name."""
         return exists_flow(f"{self._checkpoints.decode()}{name}:{_NO_NAME}:{_NO_ID}")
 
     def beside(self, record: Record) -> Sequence[bytes]:

@@ -61,7 +61,7 @@ class PlainRedis(PrefixSource):
         return records
 
     def holds_flow(self, name: str) -> Flow[bool]:
-        """Tells whether it may hold something of that name."""
+        """Returns whether it may hold something of that name."""
         return exists_flow(f"{self.prefix}:idx:{name}:")
 
     def beside(self, record: Record) -> Sequence[bytes]:

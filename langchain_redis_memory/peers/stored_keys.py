@@ -95,7 +95,7 @@ def escape_glob(text: str) -> str:
 
 
 def exists_flow(*keys: str) -> Flow[bool]:
-    """Tells whether one of some keys exists."""
+    """Returns whether one of some keys exists."""
     commands = tuple(("EXISTS", key) for key in keys)
     return (yield from ask(Op(commands, lambda replies: any(map(int, replies)))))
 
@@ -159,7 +159,7 @@ def parse_json(raw: bytes | str) -> Any:
 
 
 def is_pickle(data: bytes) -> bool:
-    """Tells whether bytes are a pickle, maybe in base64."""
+    """Returns whether bytes are a pickle, maybe in base64."""
     if re.fullmatch(rb"[A-Za-z0-9+/\s]+={0,2}\s*", data[:4000]) and len(data) > 8:
         try:
             data = b64decode(data[:16])

@@ -47,7 +47,7 @@ class Valkey(PrefixSource):
         return records
 
     def holds_flow(self, name: str) -> Flow[bool]:
-        """Tells whether it may hold something of that name."""
+        """Returns whether it may hold something of that name."""
         return exists_flow(f"thread:{{{name}}}:")
 
     def beside(self, record: Record) -> Sequence[bytes]:

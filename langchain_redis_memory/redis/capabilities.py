@@ -61,7 +61,7 @@ def _knows(reply: Reply) -> bool:
 
 
 def refused_key(error: ServerError) -> bool:
-    """Tells whether a user may run a command, but not on that key, as it is with the user of another tenant."""
+    """Returns whether a user may run a command, but not on that key, as it is with the user of another tenant."""
     words = str(error).lower()
     return "permissions to access" in words and "key" in words
 

@@ -175,7 +175,7 @@ class KeySpace(Frozen):
         return self._of().blind(digest)
 
     def may_read(self, what: str) -> bool:
-        """Tells whether the server may read "vectors" or "filters": without a cipher it may."""
+        """Returns whether the server may read "vectors" or "filters": without a cipher it may."""
         return self.cipher is None or what in self.cipher.readable
 
     def key(self, kind: str, agent: str, name: str) -> Key:

@@ -88,7 +88,7 @@ def _read(member: bytes, key: str) -> UserData:
 
 
 def holds(space: KeySpace, user: str, data: UserData) -> Op[bool]:
-    """Tells whether something is noted as a user's."""
+    """Returns whether something is noted as a user's."""
     return Op((("ZSCORE", space.user_data(user), _member(data)),), lambda replies: replies[0] is not None)
 
 
@@ -110,7 +110,7 @@ def forget(space: KeySpace, user: str, data: Sequence[UserData]) -> Op[None]:
 
 
 def lasting_flow(space: KeySpace, data: UserData, lasts: Op[bool], ttl_ms: int, named: str = "") -> Flow[bool]:
-    """Gives something another lifetime by `lasts`, and lets the index of whomever it is live as long.
+    """Gives something another lifetime by `lasts`, and lets its user's index live as long.
 
     Gives whether it exists: a flow of one trip, and one more where it is somebody else's than that of `named`, whose
     index knows already.

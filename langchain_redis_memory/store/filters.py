@@ -166,7 +166,7 @@ def ranges_of(wanted: Mapping[str, Any]) -> list[bytes]:
 
 
 def decided_by_marks(wanted: Mapping[str, Any]) -> bool:
-    """Tells whether marks decide a filter, without the item's value."""
+    """Returns whether marks decide a filter, without the item's value."""
     return all(_decided(name, item) for name, item in wanted.items())
 
 

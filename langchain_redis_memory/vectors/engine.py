@@ -91,7 +91,7 @@ class Bound(NamedTuple):
     limit: float
 
     def holds(self, number: float | None) -> bool:
-        """Tells whether a number is within the bound."""
+        """Returns whether a number is within the bound."""
         return number is not None and COMPARES[self.operator](number, self.limit)
 
 

@@ -50,7 +50,7 @@ class LocalCopy(NamedTuple):
     numbers: dict[str, dict[str, float]]
 
     def fits(self, owner: str, tags: frozenset[str], bounds: Sequence[Bound]) -> bool:
-        """Tells whether a point has the tags and is within the bounds."""
+        """Returns whether a point has the tags and is within the bounds."""
         if not tags <= self.tags[owner]:
             return False
         numbers = self.numbers.get(owner, {}) if bounds else {}

@@ -87,7 +87,7 @@ class AnswerDesk(LoggedCache, Switchable):
     def delete(
         self, *, question: str | None = None, session: Id | Sequence[Id] | None = None, hit_id: str | None = None
     ) -> int:
-        """Deletes answers, so that the chain is asked anew.
+        """Deletes answers, so that the chain is asked again.
 
         Args:
             question: Answers to this question, whatever else is in their keys; case and white space do not matter.

@@ -35,5 +35,5 @@ def watched(look: Op[Answer | None], asked: CacheQuestion, name: str | None) -> 
 
 
 def was_off(asked: CacheQuestion) -> bool:
-    """Tells whether a look-up for this question found the cache switched off."""
+    """Returns whether a look-up for this question found the cache switched off."""
     return bool(asked.notes.get(_OFF))

@@ -58,7 +58,7 @@ class CachedRetriever(ClientOwner, BaseRetriever):
             LangChain says of it; where it says nothing (a vector store's retriever, a function), results are shared
             only within this object, and a log line says so.
         empty_ttl_s: Lifetime of a result without documents, in seconds; None: it is not kept.
-        stale_s: For so long after its lifetime a result is still served while one caller searches anew.
+        stale_s: How long after its lifetime a result is still served while one caller searches again.
         single_flight_s: Coalesces concurrent misses of the same result: one caller searches, the others wait; None:
             each caller searches. Give it about the longest time of a search: one that takes longer is taken for dead.
         jitter: The largest share by which a lifetime is cut at random, so that not all expire at once.
@@ -201,7 +201,7 @@ class CachedRetriever(ClientOwner, BaseRetriever):
     # --- more ---------------------------------------------------------------------------------------------------------
 
     def delete(self, query: str, config: RunnableConfig | None = None, **kwargs: Any) -> bool:
-        """Deletes the result of a query, so that it is searched anew; a trace shows a search without documents.
+        """Deletes the result of a query, so that it is searched again; a trace shows a search without documents.
 
         Args:
             query: The query.

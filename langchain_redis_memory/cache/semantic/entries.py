@@ -121,7 +121,7 @@ class Nearest(NamedTuple):
     record: Sequence[bytes | None] | None = None
 
     def is_of(self, keys: EntryKeys, name: bytes) -> bool:
-        """Tells whether it was the entry of that name that was read."""
+        """Returns whether it was the entry of that name that was read."""
         return self.field == keys.items.blind(name)
 
     def read(self, keys: EntryKeys, name: bytes) -> StoredAnswerRead | None:

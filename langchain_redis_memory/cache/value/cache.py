@@ -140,14 +140,14 @@ class RedisValueCache(PlainValues):
             load: Loads it, a function or a coroutine function. What is invalidated, set or deleted while it runs is not
                 written over.
             ttl_s: Its lifetime in seconds; the cache's own where none is given.
-            stale_s: How much longer it may be served while one caller loads it anew, or where loading fails.
-            early: How early one caller loads it anew before it expires: the sooner the longer loading took (XFetch); 0
+            stale_s: How much longer it may be served while one caller reloads it, or where loading fails.
+            early: How early one caller reloads it before it expires: the sooner the longer loading took (XFetch); 0
                 for not before.
             negative_ttl_s: Lifetime of a None; it is not kept where none is given.
             single_flight_s: How long the others wait for who loads; 0 lets all load.
             jitter: The largest share by which a lifetime is cut at random, so that not all expire at once.
             tags: Tags, by which it can be made stale.
-            user: The user whom it is about, for `clear_user`.
+            user: The user it is about, for `clear_user`.
             refresh: Load it in any case.
 
         Returns:

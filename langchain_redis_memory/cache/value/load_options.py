@@ -1,4 +1,4 @@
-"""How a value is loaded and kept: its lifetimes, when it is made anew before it expires, and who waits for whom."""
+"""How a value is loaded and kept: its lifetimes, when it is refreshed before it expires, and who waits for whom."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _known = lru_cache(maxsize=256, typed=True)(_checked)
 
 
 def is_due(found: StoredValue, early: float) -> bool:
-    """Decides whether a value is to be made anew: where it is stale, or before, the sooner the longer it takes.
+    """Decides whether a value is to be refreshed: where it is stale, or before, the sooner the longer it takes.
 
     That is XFetch (Vattani, Chierichetti, Lowenstein: Optimal probabilistic cache stampede prevention, VLDB 2015).
     """

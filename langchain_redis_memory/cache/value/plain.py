@@ -95,7 +95,7 @@ class PlainValues(ClientOwner, Switchable):
             nx: Only if there is none.
             xx: Only if there is one.
             tags: Tags, by which it can be made stale.
-            user: The user whom it is about, for `clear_user`.
+            user: The user it is about, for `clear_user`.
 
         Returns:
             Whether it was stored; not where the server is away.
@@ -185,7 +185,7 @@ class PlainValues(ClientOwner, Switchable):
         return await self._client.adrive(self._flows.delete_flow(keys))
 
     def exists(self, key: str) -> bool:
-        """Tells whether there is a value.
+        """Returns whether there is a value.
 
         Args:
             key: Its name.
@@ -199,7 +199,7 @@ class PlainValues(ClientOwner, Switchable):
         return self._client.run(self._flows.ops.look(key).map(lambda look: look.found is not None))
 
     async def aexists(self, key: str) -> bool:
-        """Tells whether there is a value; see `exists`."""
+        """Returns whether there is a value; see `exists`."""
         return await self._client.arun(self._flows.ops.look(key).map(lambda look: look.found is not None))
 
     def ttl(self, key: str) -> float | None:

@@ -68,7 +68,7 @@ class SentenceWords(NamedTuple):
     mark: str
 
     def capitals(self) -> list[bool]:
-        """Tells whether each word has a capital, "I" apart."""
+        """Returns whether each word has a capital, "I" apart."""
         return [word[0].isupper() and word not in _I for word in self.written]
 
 
@@ -76,12 +76,12 @@ _I = frozenset(("I", "I'm", "I've", "I'd", "I'll"))
 
 
 def is_named(capitals: list[bool]) -> bool:
-    """Tells whether a word behind the first one is capitalised; not where everything is."""
+    """Returns whether a word behind the first one is capitalised; not where everything is."""
     return True in capitals[1:] and False in capitals
 
 
 def has_full_name(capitals: list[bool]) -> bool:
-    """Tells whether there are two capitalised words in a row behind the first word; not where everything is."""
+    """Returns whether there are two capitalised words in a row behind the first word; not where everything is."""
     return True in capitals[1:] and capitals.count(False) > 1 and (True, True) in pairwise(capitals[1:])
 
 

@@ -105,7 +105,7 @@ class _Form:
         self._written, self._lists = written, lists
 
     def may_be(self, inside: frozenset[str]) -> bool:
-        """Tells whether a sentence may have it, by the letters between whatever else is in it."""
+        """Returns whether a sentence may have it, by the letters between whatever else is in it."""
         return not self.needed or not self.needed.isdisjoint(inside)
 
     @cached_property

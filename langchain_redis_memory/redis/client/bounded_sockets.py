@@ -211,7 +211,7 @@ def bounded(connection_class: Any) -> Any:
 
 
 def _is_address(host: str) -> bool:
-    """Tells whether there is no name to look up: an address, or (a unix socket) no host at all."""
+    """Returns whether there is no name to look up: an address, or (a unix socket) no host at all."""
     try:
         ip_address(host or "::")
     except ValueError:

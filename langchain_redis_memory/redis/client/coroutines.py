@@ -22,7 +22,7 @@ def run_coroutine(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 def in_event_loop() -> bool:
-    """Tells whether this thread has a running event loop, so that blocking here would hold up others."""
+    """Returns whether this thread has a running event loop, so that blocking here would hold up others."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

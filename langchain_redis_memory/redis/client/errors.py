@@ -127,14 +127,14 @@ class _PermissionRefused(AuthenticationError, ServerError):
 
 
 def is_refused_login(error: Exception) -> bool:
-    """Tells whether the server refused the credentials of a connection."""
+    """Returns whether the server refused the credentials of a connection."""
     import redis.exceptions as their
 
     return isinstance(error, their.AuthenticationError) or any(word in str(error) for word in ("NOAUTH", "WRONGPASS"))
 
 
 def is_timeout(error: Exception) -> bool:
-    """Tells whether a server did not answer in time."""
+    """Returns whether a server did not answer in time."""
     import redis.exceptions as their
 
     return isinstance(error, their.TimeoutError | asyncio.TimeoutError | TimeoutError)

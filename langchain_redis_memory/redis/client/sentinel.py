@@ -278,7 +278,7 @@ def _following(replicas: Sequence[Mapping[str, Any]], options: Options) -> list[
 
 
 def _are_answers(commands: Sequence[Command], replies: Sequence[Reply]) -> bool:
-    """Tells whether no command was refused, except for a script that is sent in full next."""
+    """Returns whether no command was refused, except for a script that is sent in full next."""
     pairs = zip(commands, replies, strict=True)
     return all(not isinstance(reply, Exception) or is_unknown_script(command, reply) for command, reply in pairs)
 

@@ -89,7 +89,7 @@ class Nodes:
         return found, self._timeout_s / min(len(found) + 1, _SHARES)
 
     def heard_lately(self) -> bool:
-        """Tells whether a node has just said where the slots are."""
+        """Returns whether a node has just said where the slots are."""
         return monotonic() - self._heard < _HEARD_S
 
     def learn(self, reply: Reply, asked: Address) -> None:
@@ -110,7 +110,7 @@ class Nodes:
         return {}
 
     def rests(self, now: float) -> bool:
-        """Tells whether a node is left alone for a while, since it has just failed to answer."""
+        """Returns whether a node is left alone for a while, since it has just failed to answer."""
         return any(guard.rests(now) for at, guard in list(self._guards.items()) if not isinstance(at, Replica))
 
     def owner(self, command: Command) -> Address | None:

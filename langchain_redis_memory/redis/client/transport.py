@@ -323,7 +323,7 @@ def spelled(command: Command, *, by_digest: bool) -> Sequence[Any]:
 
 @lru_cache(maxsize=16)
 def _is_quick(connection: Any, parser: type) -> bool:
-    """Tells whether replies that have come may be taken from the parser itself, where redis-py awaits three coroutines.
+    """Returns whether replies can be taken from the parser itself, where redis-py awaits three coroutines for each.
 
     Args:
         connection: The class of an async connection; that of a sentinel's masters looks at each reply.

@@ -283,7 +283,7 @@ class Trips:
         self.stall.worked(monotonic())
 
     def _is_old(self, transport: Any, now: float) -> bool:
-        """Tells whether it is time to connect anew; what is in use then is closed the next time, at its whole age."""
+        """Returns whether it is time to connect anew; what is in use then is closed the next time, at its whole age."""
         half = self._bounds.lifetime_s / 2
         if now < self._renewals.setdefault(transport, now + half):
             return False

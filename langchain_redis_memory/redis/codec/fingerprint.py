@@ -78,7 +78,7 @@ class _SeenSettings(NamedTuple):
     unsure: bool
 
     def still_are(self, found: dict[str, Any]) -> bool:
-        """Tells whether an object surely has the same settings; a list of objects may have become one of plain data."""
+        """Returns whether an object surely has the same settings; a list of objects may now be one of plain data."""
         if self.unsure or found.keys() != self.values.keys() or not all(map(is_, found.values(), self.values.values())):
             return False
         return all(equal_fields(found[name], self.fields[name]) for name in self.mutable)

@@ -37,7 +37,7 @@ def _check(left: int, _code: int, data: bytes) -> None:
 
 
 def _is_within(data: bytes, depth: int) -> bool:
-    """Tells whether bytes nest no more containers than that: with so many lists around them they can be decoded."""
+    """Returns whether bytes nest no more containers than that: with so many lists around them they can be decoded."""
     try:
         ormsgpack.unpackb(b"\x91" * (_DEPTH - depth) + data, ext_hook=_nothing, option=ormsgpack.OPT_NON_STR_KEYS)
     except ValueError:

@@ -26,7 +26,7 @@ def check_version(record: bytes, where: str) -> bytes:
 
 
 def is_newer(record: bytes) -> bool:
-    """Tells whether bytes begin with a version that is not known here."""
+    """Returns whether bytes begin with a version that is not known here."""
     return VERSION < record[:1] < _ABOVE
 
 

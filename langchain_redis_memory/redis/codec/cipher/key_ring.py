@@ -53,7 +53,7 @@ class KeyRing:
         current: The id of the secret that new values are encrypted with; by default the last one given.
 
     To rotate, add a secret to the ring of every process, then make it the current one. Old values stay readable, and
-    are encrypted anew whenever they are written. Cached answers are found under the current secret only, so caches
+    are re-encrypted whenever they are written. Cached answers are found under the current secret only, so caches
     start cold. Leave the old secret out when nothing is stored with it any more.
 
     Raises:
