@@ -18,6 +18,8 @@ _SETTING = frozenset("on in at for with from to of against near during into by a
 """Words that may say where, with what or on what occasion."""
 _TELLER = frozenset("i we my our it he she they there mine i'm i've we're we've it's he's she's the this that".split())
 _ASKERS = frozenset(("i", "we"))
+_PREMISE = frozenset("and assume assuming because but if or suppose unless".split())
+"""Words that a statement adds to another one by."""
 _POLITE = frozenset("can could would will you please now then also just and only".split())
 
 Span = tuple[int, int]
@@ -206,6 +208,16 @@ def _amount(t: ReadTurn) -> Span | None:
     return _rest(t) if told and not _asks(t) and t.low[at] != t.first else None
 
 
+def _premise(t: ReadTurn) -> Span | None:
+    """A statement that adds to what was said: "ok but my oven only goes up to 220", "unless it rains"."""
+    at = t.start + (t.first in t.language.opening and t.start < t.last)
+    asks = t.language.asking
+    wishes = t.low[at + 1 : at + 2] == ["you"]  # "if you could tell me ..."
+    if t.low[at] not in _PREMISE or wishes or _asks(t) or not t.language.wh.isdisjoint(t.low):
+        return None
+    return None if any(stop and word in asks for stop, word in zip(t.stop, t.low[1:], strict=False)) else (at, t.last)
+
+
 def _counts(t: ReadTurn, place: int) -> bool:
     return t.low[place].isdigit() or t.low[place] in t.language.number
 
@@ -260,6 +272,7 @@ _GAPS: tuple[_Rule, ...] = (
     ("no_occasion", _no_occasion, "served", "where, or of what"),
     ("no_agent", _no_agent, frozenset(BE), "where, or by what"),
     ("tells", _tells, _TELLER, "tells something, asks nothing"),
+    ("premise", _premise, _PREMISE, "adds to what was said"),
     ("amount", _amount, "", "tells how much"),
     ("edits", _edits, "edit", "changes something unsaid"),
     ("edits_said", _edits_said, "changing", "changes what was said"),

@@ -23,7 +23,7 @@ _POINTS = odds(0.95)
 """The log-odds of the probability, by its words alone, from which an opening question points at something."""
 COMMENT = frozenset("only_comment only_acknowledges edits_said".split())
 """Signs of a mere comment on what was said, or a change to it."""
-LEANS = COMMENT | {"amount"}
+LEANS = COMMENT | {"amount", "premise"}
 """Signs by which a turn depends whatever they weigh."""
 
 

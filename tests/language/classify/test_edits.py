@@ -80,6 +80,10 @@ use British spelling and a friendlier tone
 Use Python 3.12
 My limit is 500 euros
 Our daughter is twelve
+Ok but my oven only goes up to 220
+Because the last coat of paint peeled off in Spain
+Unless it rains in Paris on Sunday
+Suppose the buyer from Norway pays in cash
 """
 WHOLE = """
 Make a packing list for a beach holiday in Greece
@@ -115,6 +119,9 @@ Translate 'good morning' to Spanish
 Include guards in C++: what are they for?
 Use Python to find all primes below one million
 Give me your opinion on nuclear power in France
+Suppose a train leaves Leeds at noon at 100 km an hour. When does it reach London?
+If I lose my passport in Spain, what do I do
+If you could give me the phone number of the Ritz in London, that would be great.
 """
 
 
