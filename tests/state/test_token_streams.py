@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessageChunk
 
-from langchain_redis_memory.errors import CorruptDataError, FormatVersionError, InvalidIdError, UnserialisableError
+from langchain_redis_memory.errors import (
+    CorruptDataError,
+    FormatVersionError,
+    InvalidIdError,
+    UnserialisableError,
+    WrongKeyTypeError,
+)
 from langchain_redis_memory.history.sessions import RedisSessions
 from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.redis.replies import pairs
@@ -114,6 +120,15 @@ async def test_a_failing_answer_says_so_to_its_readers(both: Both, streams: Redi
     with pytest.raises(ValueError, match="a secret"):
         await published(both, streams, "r", answer())
     assert said(await resumed(both, streams)) == [("token", "a"), ("error", "ValueError")]
+
+
+async def test_a_stop_that_is_refused_stops_nothing(both: Both, streams: RedisTokenStreams, client: Client) -> None:
+    keys = client.keys().stream("s")
+    raw(client, ("SET", keys.tokens, "another's", "PX", 60_000))
+    for _ in range(2):
+        with pytest.raises(WrongKeyTypeError):
+            await both(streams.stop)("s", "r")
+    assert raw(client, ("EXISTS", keys.stopped_runs)) == [0]
 
 
 async def test_a_reader_that_goes_away_stops_what_it_reads_itself(streams: RedisTokenStreams) -> None:

@@ -3,8 +3,9 @@
 -- KEYS tokens stopped_runs
 -- ARGV run most ttl_ms event
 -- WITH once
-if redis.call('SADD', stopped_runs, run) == 0 then return 0 end
-redis.call('XADD', tokens, 'MAXLEN', '~', most, '*', 'e', event)
+if redis.call('SISMEMBER', stopped_runs, run) == 1 then return 0 end
+redis.call('XADD', tokens, 'MAXLEN', '~', most, '*', 'e', event) -- first: where it is refused, the run is not stopped
 redis.call('PEXPIRE', tokens, ttl_ms)
+redis.call('SADD', stopped_runs, run)
 redis.call('PEXPIRE', stopped_runs, ttl_ms)
 return 1
