@@ -106,6 +106,24 @@ async def test_writes_go_on_where_the_names_of_tasks_stood_together(client: Clie
     assert held(client, keys.writes) == {b"": b""}
 
 
+async def test_a_task_that_a_process_of_before_added_stays_in_the_chain(client: Client, both: Both) -> None:
+    old = {b"s\x001\x00\x00": WRITES[b"s\x001\x00\x00"] + b"5:task4", b"s\x001\x00task4": b"1:00:1:n3:+m\x05"}
+    saver = stored(client, writes={**WRITES, **old})
+    here = place(ns="s", at="1")
+    await both(saver.put_writes)(here, [("n", 6)], "task5")
+    added = [("task4", "n", 5), ("task5", "n", 6)]
+    assert (await both(saver.get_tuple)(here)).pending_writes == [*PENDING[:2], *added, *PENDING[2:]]
+
+
+async def test_a_chain_that_was_damaged_ends(client: Client, both: Both) -> None:
+    here = place(ns="s", at="1")
+    circle = {**WRITES, b"s\x001\x00task2": b"7:5:task31:00:1:n3:+m\x03"}
+    assert (await both(stored(client, writes=circle).get_tuple)(here)).pending_writes == PENDING
+    broken = {**WRITES, b"s\x001\x00task3": b"7:5:task91:00:1:n3:+m\x04"}
+    with pytest.raises(CorruptDataError):
+        await both(stored(client, writes=broken).get_tuple)(here)
+
+
 async def test_a_record_of_another_version_is_refused(client: Client, both: Both) -> None:
     saver = stored(client, b"\x02")
     with pytest.raises(CorruptDataError):

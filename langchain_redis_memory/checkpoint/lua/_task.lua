@@ -4,7 +4,9 @@ local function task_at(name, task)
   if redis.call('HSTRLEN', writes, name) == 0 then return name, false, task end
   local names, stored = unpack(redis.call('HMGET', writes, name .. '\0\0', name .. '\0' .. task))
   local ends = string.match(names or '', '^<(.*)$')
-  local first, newest = unpack(pieces(ends or redis.call('HGET', writes, name), 2))
+  local first = pieces(ends or redis.call('HGET', writes, name), 1)[1]
   if first == task then return name, redis.call('HGET', writes, name) end
-  return name .. '\0' .. task, stored, ends and #newest .. ':' .. newest or names or nil, first
+  -- Behind the first one's name is more than one where a process of before added a task.
+  local link = ends and string.sub(ends, #(#first .. ':' .. first) + 1) or names or nil
+  return name .. '\0' .. task, stored, link, first
 end
