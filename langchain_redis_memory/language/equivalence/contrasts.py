@@ -12,6 +12,8 @@ from collections import defaultdict
 from importlib import resources
 from typing import Any
 
+from langchain_redis_memory.language.english import Replacement
+
 _DATA: dict[str, Any] = json.loads(resources.files(__package__).joinpath("contrasts.json").read_text("utf-8"))
 
 
@@ -45,7 +47,7 @@ _GROUPS = _groups()
 _NO_GROUP: frozenset[int] = frozenset()
 MORE_OPPOSITES = spelled_pairs(_DATA["opposites"])
 OPPOSITE_PREPOSITIONS = spelled_pairs(_DATA["prepositions"])
-MORE_PHRASES: list[tuple[str, str]] = [(pattern, plain) for pattern, plain in _DATA["phrases"]]
+MORE_PHRASES: list[Replacement] = [Replacement.of(*row) for row in _DATA["phrases"]]
 """Phrasings with what replaces them, after those of `english.json`."""
 
 

@@ -33,17 +33,17 @@ _LITERAL = lazy_pattern(
     r"(?<![\w/])/?(?:[\w.-]+/){2,}[\w.-]*|\b\w{1,80}(?:[.:]{1,2}\w{1,80}){0,9}\(\)|\b[A-Za-z]\w*_\w+\b|\b[a-z]+[A-Z]\w*\b|"
     r"(?<!\w)--?[a-zA-Z][\w-]*\b|\b[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+\b|\b[A-Za-z]+\d+\w*\b|\b[\da-f]{8,}\b"
 )
-_CONTRACTIONS = [(lazy_pattern(pattern), plain) for pattern, plain in replacements("questions", "contractions")]
+_CONTRACTIONS = [(lazy_pattern(each.pattern), each.plain) for each in replacements("questions", "contractions")]
 _BARE = lazy_pattern(
     r"\b(?:can(?:no)?t|im|(?:is|are|was|were|do|does|did|has|have|had|could|would|should)nt|(?:what|who|where|how|that)s)\b"
 )
 _SYMBOLS = lazy_pattern(r"c\+\+|c#|f#|\.net\b")
 _SPELT = str.maketrans({"+": "p", "#": "s", ".": "d"})
 _PHRASES = [
-    (lazy_pattern(pattern), plain, pattern[0] == "^" and "|\\b" not in pattern)
-    for pattern, plain in [*replacements("questions", "phrases"), *MORE_PHRASES]
+    (lazy_pattern(each.pattern), each.plain, each.pattern[0] == "^" and "|\\b" not in each.pattern, each.needs)
+    for each in [*replacements("questions", "phrases"), *MORE_PHRASES]
 ]
-"""Pattern, replacement, and whether it only matches at the start."""
+"""Pattern, replacement, whether it only matches at the start, and of what one is in each text that it fits."""
 _ENDING = " ?.!\u2026,;:"
 _IDENTIFIER = lazy_pattern(r"[a-z][A-Z]|[_/\\=<>{}()\[\]`\"]|\w[.:]\w|\d[A-Za-z]|[A-Za-z]\d|^-")
 
@@ -123,7 +123,7 @@ def normalise(text: str) -> NormalisedText:
             lower = pattern.sub(plain, lower)
     lower = _SYMBOLS.sub(lambda match: f" {match.group().translate(_SPELT)} ", lower)
     lower = lower.rstrip(_ENDING)
-    for pattern, plain, anchored in _PHRASES:
-        if not anchored or pattern.match(lower):
+    for pattern, plain, anchored, needs in _PHRASES:
+        if pattern.match(lower) if anchored else not needs or any(map(lower.__contains__, needs)):
             lower = pattern.sub(plain, lower, 1 if anchored else 0)
     return NormalisedText(_SPACE.sub(" ", lower).strip(), "?" in raw, capitals, tuple(literals))
