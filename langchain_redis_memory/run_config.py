@@ -82,6 +82,8 @@ def _user_fields(auth: Any) -> Any:
     """Reads all fields of an authenticated user: an object of LangGraph's protocol, or any other."""
     if auth is None or isinstance(auth, Mapping):
         return auth and dict(auth)
+    if isinstance(auth, str):
+        return auth
     known = {name: getattr(auth, name) for name in _AUTH if hasattr(auth, name)}
     named = {name: auth[name] for name in auth} if hasattr(auth, "__iter__") and hasattr(auth, "__getitem__") else {}
     own = {name: value for name, value in getattr(auth, "__dict__", {}).items() if not name.startswith("_")}

@@ -14,7 +14,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from langchain_redis_memory.cache.provider_tools import provider_tools
 from langchain_redis_memory.cache.sharing import Asker
-from langchain_redis_memory.redis.codec.fingerprint import describe, equal_fields, plain_fields
+from langchain_redis_memory.redis.codec.fingerprint import Description, describe, equal_fields, plain_fields
 from langchain_redis_memory.run_config import users_of
 
 T = TypeVar("T")
@@ -80,11 +80,16 @@ class Descriptions:
     def __call__(self, thing: Any) -> Any:
         """Returns what is known of an object; it is kept alive as long as that is remembered."""
         known, plain = self._found.get(id(thing)), plain_fields(thing)
-        if known is None or known[0] is not thing or not equal_fields(known[1], plain):
+        if known is None or known[0] is not thing or not equal_fields(known[1], plain) or _has_changed(known[2]):
             known = self._found[id(thing)] = (thing, plain, self._compute(thing))
             while len(self._found) > _MOST:
                 self._found.popitem(last=False)
         return known[2]
+
+
+def _has_changed(computed: Any) -> bool:
+    """Whether a part of what was described is another by now: a model within a binding has fields of its own."""
+    return isinstance(computed, Description) and any(part.changed() for part in computed.live)
 
 
 _MOST = 256

@@ -19,12 +19,14 @@ from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner,
 from langchain_redis_memory.redis.key_groups import Id, check_id, text_of
 from langchain_redis_memory.redis.ttl import milliseconds
 
+_UNNAMED = "tools"
+
 
 class ToolCacheMiddleware(ClientOwner, AgentMiddleware[Any, Any, Any]):
     """Serves results of an agent's tools from a cache: of tools that are named here, or that declare it themselves.
 
     A key holds the tool, its schema and code, its arguments, the asker, his rights and the run's settings. An error is
-    never stored, nor a `Command`, nor the result of a tool that is given the agent's state.
+    never stored, nor a `Command`, nor the result of a tool that is given the agent's state, or that a person answered.
 
     Args:
         client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
@@ -37,7 +39,8 @@ class ToolCacheMiddleware(ClientOwner, AgentMiddleware[Any, Any, Any]):
         single_flight_s: Coalesces equal calls: one runs the tool, the others wait, at most so long; None: each runs it.
         stale_if_error_s: For how long a result that is over its lifetime is still served if the tool fails.
         tenant: The tenant, where the config names none.
-        name: Names the cache within the tenant.
+        name: Names the cache within the tenant. A tool that holds what cannot be read, such as a client, shares results
+            between processes only in a cache with a name of its own, such as "handbook-v1".
         **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
@@ -67,7 +70,7 @@ class ToolCacheMiddleware(ClientOwner, AgentMiddleware[Any, Any, Any]):
         single_flight_s: float | None = 30.0,
         stale_if_error_s: float | None = None,
         tenant: str = "",
-        name: str = "tools",
+        name: str = _UNNAMED,
         **server: Unpack[ServerOptions],
     ) -> None:
         super().__init__()
@@ -89,6 +92,7 @@ class ToolCacheMiddleware(ClientOwner, AgentMiddleware[Any, Any, Any]):
             milliseconds(stale_if_error_s, "stale_if_error_s"),
             tenant,
             check_id(name, "name"),
+            named=name != _UNNAMED,
         )
 
     def personal_keys(self, user: Id, sessions: Sequence[str] = ()) -> tuple[str, ...]:

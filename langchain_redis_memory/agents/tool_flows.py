@@ -24,7 +24,8 @@ from langchain_redis_memory.cache.single_flight import SingleFlight
 from langchain_redis_memory.errors import UnserialisableError
 from langchain_redis_memory.ops import Flow, ask
 from langchain_redis_memory.redis.client.client import Client
-from langchain_redis_memory.redis.codec.fingerprint import deciding_settings, describable, describe
+from langchain_redis_memory.redis.codec.data import LABELS
+from langchain_redis_memory.redis.codec.fingerprint import deciding_settings, describable, describe, made_of, unread_in
 from langchain_redis_memory.redis.codec.held import held, without_notes
 from langchain_redis_memory.redis.codec.messages import decode_message, encode_message
 from langchain_redis_memory.redis.codec.values import digest
@@ -73,6 +74,7 @@ class ToolFlows:
         stale_ms: For how long a result that is over its lifetime is served if the tool fails.
         tenant: The tenant, where a config names none.
         cache: The cache's name.
+        named: Whether the application named it, so that tools which cannot be read whole are shared by their code.
     """
 
     client: Client
@@ -84,6 +86,7 @@ class ToolFlows:
     stale_ms: int
     tenant: str
     cache: str
+    named: bool = False
     warned: set[str] = field(default_factory=set)
     _entries: OrderedDict[tuple[str, str | None], ShardedEntries] = field(default_factory=OrderedDict)
 
@@ -137,14 +140,21 @@ class ToolFlows:
             return ToolLookup()
         asker = asker_of(config) if self.scope == "user" or _reads_config(tool) else None
         name = "" if asker is None else asker.name
-        code = _code(tool)
+        code = self._code(tool)
         decides = {"tool": call["name"], "schema": _schema(tool), "code": code, "given": given, "asker": name}
         owner = None if asker is None else _owner(asker.user, asker.session)
         entries = self.entries_of(configurable.get("tenant") or self.tenant, owner)
         return ToolLookup(entries, entries.name(bytes.fromhex(digest(decides))), ttl_ms, tool=tool, code=code)
 
+    def _code(self, tool: BaseTool) -> str:
+        """Describes what a tool was made with, and what it holds of that by now."""
+        code, first = _first(tool)
+        unread = [] if self.named else _unreadable(tool)
+        decides = {"code": code, "held": without_notes(held(tool), first), "methods": _methods(tool), "unread": unread}
+        return digest(decides)
+
     def _is_as_it_was(self, called: ToolLookup) -> bool:
-        if called.tool is None or called.code == _code(called.tool):
+        if called.tool is None or called.code == self._code(called.tool):
             return True
         self._warn(called.tool.name, "what it closes over, or its object holds, changed while it ran")
         return False
@@ -179,7 +189,9 @@ class ToolFlows:
         """
         if called.entries is None or called.name is None:
             return
-        if isinstance(result, ToolMessage) and result.status != "error" and self._is_as_it_was(called):
+        answered = _is_answered(get_config())  # what a person said to one call is nobody's answer to another
+        kept = isinstance(result, ToolMessage) and result.status != "error" and not answered
+        if kept and self._is_as_it_was(called):
             try:
                 body = encode_message(result.model_copy(update={"id": None}))
             except UnserialisableError as error:
@@ -253,7 +265,23 @@ _reads_config = Descriptions(_config_args)
 _first = Descriptions(lambda tool: (describe(tool).digest, held(tool)))
 
 
-def _code(tool: Any) -> str:
-    """Describes what a tool was made with, and what it holds of that by now."""
-    code, first = _first(tool)
-    return digest({"code": code, "held": without_notes(held(tool), first)})
+def _unread(tool: BaseTool) -> list[str]:
+    """Names what cannot be read in a tool: the same code over another index is another tool."""
+    own = {name: getattr(tool, name) for name in type(tool).model_fields if name not in {*LABELS, "args_schema"}}
+    return unread_in([own, tool.__pydantic_private__], tool)
+
+
+def _own_code(tool: BaseTool) -> list[str]:
+    """Describes the code of a tool of somebody's own class."""
+    runs = (type(tool)._run, type(tool)._arun)
+    return [made_of(run, tool) for run in runs if not run.__module__.startswith("langchain_core.")]
+
+
+_unreadable = Descriptions(_unread)
+_methods = Descriptions(_own_code)
+
+
+def _is_answered(config: Mapping[str, Any]) -> bool:
+    """Whether somebody answered an interrupt of this task; LangGraph notes it where it keeps its own settings."""
+    pad = (config.get("configurable") or {}).get("__pregel_scratchpad")
+    return bool(getattr(pad, "resume", None))

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from functools import partial
-from types import CellType, CodeType, FunctionType, MethodType, ModuleType
+from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from langchain_core.runnables import Runnable
 
 from langchain_redis_memory.extras import loaded
+from langchain_redis_memory.redis.codec.data import names_in
 
 _MOST = 2000
 """How many parts are looked at, the nearest first: an object may hold a whole application."""
@@ -63,7 +64,7 @@ def _inside(part: Any) -> Iterator[Any]:
     elif isinstance(part, FunctionType):
         yield from (cell.cell_contents for cell in part.__closure__ or () if cell != CellType())
         yield from (part.__defaults__, part.__kwdefaults__)
-        yield from (part.__globals__[name] for name in _names(part.__code__) if _is_called(part, name))
+        yield from (part.__globals__[name] for name in names_in(part.__code__) if _is_called(part, name))
     else:
         yield from list(_fields(part).values())
 
@@ -75,13 +76,6 @@ def _fields(part: Any) -> dict[str, Any]:
     except AttributeError:
         return {}
     return found
-
-
-def _names(code: CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for inner in code.co_consts:
-        if isinstance(inner, CodeType):
-            yield from _names(inner)
 
 
 def _is_called(function: FunctionType, name: str) -> bool:

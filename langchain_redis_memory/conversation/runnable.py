@@ -294,7 +294,7 @@ class RememberingRunnable(Runnable[Any, Output]):
         settings = deciding_settings(configurable, *_SEPARATED)
         settings |= {name: value for name, value in configurable.items() if name in self._own_settings}
         rights = rights_of(config) if now.acts else []
-        computed = [part() for part in now.described.computed]
+        computed = list(map(_computed, now.described.computed))
         parts = [said.given, kwargs, settings, rights, *([computed] * bool(computed))]
         deciding = parts if any(parts) else None
         private = deciding is not None and not describable(deciding)
@@ -331,6 +331,14 @@ class RememberingRunnable(Runnable[Any, Output]):
                 ".with_config(configurable={'agent': ...})"
             )
         return cast("RunnableConfig", {**config, "configurable": {**configurable, _BEGUN: (*begun, turn)}})
+
+
+def _computed(function: Callable[[], Any]) -> Any:
+    """What a prompt takes from a function now; where that fails, what is equal to nothing, so nothing is shared."""
+    try:
+        return function()
+    except Exception:  # noqa: BLE001 - the prompt says so itself where it is used
+        return object()
 
 
 def _with_signature(method: Callable[..., Any]) -> Callable[..., Any]:

@@ -33,7 +33,7 @@ from langchain_redis_memory.language.audience.linguistic import classify_audienc
 from langchain_redis_memory.redis.client.client import Client, Trip
 from tests.conftest import Both
 from tests.support.agents import ScriptedModel, calling
-from tests.support.chains import Marked
+from tests.support.chains import DescribedModel, Marked
 from tests.support.grouped import grouped
 from tests.support.meanings import ASKED, NEAR, Cut, WordEmbeddings
 from tests.support.raw import raw
@@ -428,3 +428,14 @@ async def test_a_trusted_rewrite_shares_the_answer_of_the_question_that_it_means
     first = await agent.say("Is it treatable?", thread="a")
     second = await agent.say("Is throat cancer treatable?", thread="b")
     assert (second.text, cache_of(second)["hit"], cache_of(first)["hit"]) == (first.text, True, False)
+
+
+def test_a_model_inside_of_a_binding_counts_as_it_is_set_now() -> None:
+    model = DescribedModel()
+    bound = SimpleNamespace(
+        model=model.bind(stop=["x"]), model_settings={}, tool_choice=None, tools=[], response_format=None
+    )
+    before = basis_of(bound).digest  # type: ignore[arg-type]
+    assert basis_of(bound).digest == before  # type: ignore[arg-type]
+    model.temperature = 0.1
+    assert basis_of(bound).digest != before  # type: ignore[arg-type]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from threading import Event
+from threading import Event, Lock
 from typing import Annotated, Any
 
 import pytest
@@ -48,6 +48,8 @@ class Desk:
                 return f"{interrupt('Sure?')} {len(self.runs)}", None
             return f"{query} {len(self.runs)}", {"raw": query}
 
+        if isinstance(run, BaseTool):
+            return run
         if run is not None:
             return StructuredTool.from_function(run, name="find", description="x", metadata=metadata)
         return StructuredTool.from_function(
@@ -301,6 +303,67 @@ async def test_a_result_that_was_made_while_the_tool_changed_is_not_kept(
     (found,) = await Desk(client, both, find).call("x")
     assert not hit(found)
     assert "results of the tool 'find' are not cached: what it closes over, or its object holds, changed" in caplog.text
+
+
+class Server:
+    """What is asked, somewhere else."""
+
+    def __init__(self, found: str) -> None:
+        self.answers = {"x": [found, Lock()]}
+
+
+class Shelf:
+    """Something to search in that cannot be read whole."""
+
+    def __init__(self, found: str) -> None:
+        self.server = Server(found)
+
+    def find(self, query: str) -> str:
+        return str(self.server.answers["x"][0])
+
+
+class Search(BaseTool):
+    """A tool of a class of somebody's own."""
+
+    name: str = "find"
+    description: str = "x"
+    index: Any = None
+
+    def _run(self, query: str) -> str:
+        return str(self.index.find(query))
+
+
+def by_index(index: Shelf) -> Any:
+    def find(query: str) -> str:
+        return index.find(query)
+
+    return find
+
+
+@pytest.mark.parametrize(
+    "make", [by_index, lambda index: index.find, lambda index: Search(index=index)], ids=["closure", "method", "class"]
+)
+async def test_the_same_code_over_another_index_is_another_tool(client: Client, both: Both, make: Any) -> None:
+    pets, cars = Shelf("pets"), Shelf("cars")
+    found = []
+    for index in (pets, cars, pets):
+        [message] = await Desk(client, both, make(index)).call("x")
+        found.append((message.text, hit(message)))
+    assert found == [("pets", False), ("cars", False), ("pets", True)]
+    for index, hits in ((pets, False), (cars, True)):  # of a cache with a name, the application says what is the same
+        [message] = await Desk(client, both, make(index), name="pets-v1").call("x")
+        assert (message.text, hit(message)) == ("pets", hits)
+
+
+async def test_what_a_person_answered_to_one_call_is_no_result_of_another(client: Client, both: Both) -> None:
+    desk = Desk(client, both, checkpointer=RedisSaver(client, ttl_s=60))
+    desk.asking.set()
+    for thread, answer in (("a", "yes"), ("b", "no")):
+        named = {"thread_id": thread, "user_id": "ana"}
+        await desk.call("x", **named)
+        assert desk.interrupts, "each is asked"
+        state = await both(desk.graph.invoke)(Command(resume=answer), {"configurable": named})
+        assert [one.text[:3].strip() for one in state["messages"] if isinstance(one, ToolMessage)] == [answer]
 
 
 async def test_a_tool_that_sees_who_asks_is_shared_with_nobody_else(client: Client, both: Both) -> None:

@@ -6,11 +6,12 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from types import FunctionType
 from typing import Any
 
 import pytest
 from langchain.agents import create_agent
-from langchain.agents.middleware import dynamic_prompt
+from langchain.agents.middleware import AgentMiddleware, dynamic_prompt
 from langchain_core.language_models.fake_chat_models import FakeListChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.output_parsers import StrOutputParser
@@ -250,7 +251,38 @@ class Choir:
         return self.tones[0]
 
 
+class Bot:
+    """An object that holds its model."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+
+    def answer(self, given: Any) -> str:
+        return str(self.model.invoke(given["question"]).text)
+
+
+TONE = "kind"
+
+
+def in_the_tone_of_the_module(given: Any) -> str:
+    return TONE
+
+
+def by_a_function_beside(given: Any) -> str:
+    return in_the_tone_of_the_module(given)
+
+
+def with_the_constant(function: Any, tone: str) -> Any:
+    """A function of a module as the module is in another version."""
+    module = {**globals(), "TONE": tone}
+    beside = FunctionType(in_the_tone_of_the_module.__code__, module)
+    return FunctionType(function.__code__, module | {"in_the_tone_of_the_module": beside})
+
+
 MADE: dict[str, Any] = {
+    "a constant of its module": lambda tone: with_the_constant(in_the_tone_of_the_module, tone),
+    "a constant of a function beside it": lambda tone: with_the_constant(by_a_function_beside, tone),
+    "a model in an object": lambda tone: Bot(FakeListChatModel(responses=[tone])).answer,
     "a closure": lambda tone: lambda given: tone,
     "a function in a closure": lambda tone: calling(lambda: tone),
     "a default": lambda tone: lambda given, tone=tone: tone,
@@ -271,6 +303,50 @@ async def test_functions_of_one_name_that_were_made_with_other_data_are_told_apa
         desk = Desk(client, both, chain=RunnableLambda(MADE[name](tone)), scope="n")
         assert await desk.say("q?", f"s{session}") == tone
         assert desk.last.cache == ("hit" if session == 2 else "miss")
+
+
+str_of = StrOutputParser()
+IN_FUNCTIONS: dict[str, Callable[[Any], Any]] = {
+    "a closure": lambda model: lambda given: str(model.invoke(given["question"]).text),
+    "a chain in a closure": lambda model: partial(lambda inner, given: inner.invoke(given), prompt() | model | str_of),
+    "an object": lambda model: Bot(model).answer,
+}
+
+
+@pytest.mark.parametrize("name", IN_FUNCTIONS)
+async def test_a_model_inside_of_a_function_counts_as_it_is_set_now(client: Client, both: Both, name: str) -> None:
+    model = OwnModel(style="kind")
+    desk = Desk(client, both, chain=RunnableLambda(IN_FUNCTIONS[name](model)), scope="n")
+    for number, style in enumerate(("kind", "kind", "rude", "kind")):
+        model.style = style
+        await desk.say("q?", f"s{number}")
+        assert desk.last.cache == ("hit" if number in {1, 3} else "miss")
+
+
+async def test_what_a_prompt_inside_of_a_function_computes_is_asked_each_time(client: Client, both: Both) -> None:
+    day = ["monday"]
+    inner = prompt("it is {day}").partial(day=lambda: day[0]) | DescribedModel() | StrOutputParser()
+    desk = Desk(
+        client, both, chain=RunnableLambda(lambda given: "" if given is None else inner.invoke(given)), scope="n"
+    )
+    for number, today in enumerate(("monday", "monday", "tuesday")):
+        day[0] = today
+        await desk.say("q?", f"s{number}")
+        assert desk.last.cache == ("hit" if number == 1 else "miss")
+
+
+async def test_a_prompt_that_is_not_used_may_fail(client: Client, both: Both) -> None:
+    nothing: dict[str, str] = {}
+    unused = prompt("it is {day}").partial(day=lambda: nothing["day"])
+    desk = Desk(client, both, chain=RunnableLambda(lambda given: "a" if given else unused.invoke(given)), scope="n")
+    assert [await desk.say("q?", f"s{number}") for number in range(2)] == ["a", "a"]
+    assert desk.last.cache != "hit", "what it would give is not known"
+
+
+def test_the_order_of_a_schema_is_a_part_of_it() -> None:
+    orders = ({"reason": {"type": "string"}, "answer": {}}, {"answer": {}, "reason": {"type": "string"}})
+    bound = [DescribedModel().bind(response_format={"properties": properties}) for properties in orders]
+    assert fingerprint(bound[0]) != fingerprint(bound[1])
 
 
 def graph_of(node: Any) -> Any:
@@ -300,7 +376,28 @@ def of_an_agents_middleware(tone: str) -> Any:
     return create_agent(DescribedModel(), [], middleware=[prompt])
 
 
-@pytest.mark.parametrize("make", [in_a_closure, in_a_subgraph, of_an_agent, of_an_agents_middleware])
+class Replaces(AgentMiddleware):
+    """Asks a model of its own."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def wrap_model_call(self, request: Any, handler: Any) -> Any:
+        return handler(request.override(model=self.model))
+
+    async def awrap_model_call(self, request: Any, handler: Any) -> Any:
+        return await handler(request.override(model=self.model))
+
+
+def of_a_model_in_an_agents_middleware(tone: str) -> Any:
+    return create_agent(DescribedModel(), [], middleware=[Replaces(FakeListChatModel(responses=[tone]))])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [in_a_closure, in_a_subgraph, of_an_agent, of_an_agents_middleware, of_a_model_in_an_agents_middleware],
+)
 async def test_a_graph_is_all_its_nodes(client: Client, both: Both, make: Callable[[str], Any]) -> None:
     assert describe(make("kind")).digest == describe(make("kind")).digest
     said = []

@@ -51,7 +51,7 @@ LABELS = frozenset(
 """Fields of LangChain's runnables that change no answer."""
 
 
-_DEEP, _LONG = 16, 1000
+_DEEP, _LONG = 32, 1000
 """How deep and how long plain data is read that a function was made with."""
 
 
@@ -94,18 +94,20 @@ def read_data(
     value: Any,
     said: Callable[[BaseLanguageModel[Any]], tuple[Any, bool]],
     token: Callable[[Any], str] | None = None,
+    met: Callable[[Any], None] | None = None,
     depth: int = 0,
     seen: dict[int, int] | None = None,
 ) -> Any:
     """Describes an opaque part by its data: a function's code and the values it closes over, an object's fields.
 
-    Two functions of one name may be two versions of one, or close over different data. What they call is not seen. Of a
-    graph all nodes and edges are. Of an object of a class that declares no fields only texts and numbers are, and what
-    holds only such: the rest may differ in each process, and stands there by its token. An object is read where it is
-    met first. A model is by what is `said` of it, with whether that is all.
+    Two functions of one name may be two versions of one, close over different data, or name different data in their
+    module. What they call there is seen only where nothing must be read whole. Of a graph all nodes and edges are. Of
+    an object of a class that declares no fields only texts and numbers are, what holds only such, and runnables: the
+    rest may differ in each process, and stands there by its token. An object is read where it is `met` first. A model
+    is by what is `said` of it, with whether that is all.
     """
     seen = {} if seen is None else seen
-    read, kind = partial(read_data, said=said, token=token, depth=depth + 1, seen=seen), path_of(type(value))
+    read, kind = partial(read_data, said=said, token=token, met=met, depth=depth + 1, seen=seen), path_of(type(value))
     holds = isinstance(value, Mapping | list | tuple | set | frozenset)
     if depth > _DEEP or (holds and len(value) > _LONG) or isinstance(value, SecretStr):
         return [kind, token(value)] if token else kind
@@ -120,7 +122,7 @@ def read_data(
     if holds:
         more = [token(value)] if token and getattr(value, "__dict__", None) else []
         if isinstance(value, Mapping):
-            return [kind, *more, *([read(name), read(value[name])] for name in sorted(value, key=str))]
+            return [kind, *more, *([read(name), read(item)] for name, item in list(value.items()))]
         items = map(read, value)
         return [kind, *more, *(items if isinstance(value, list | tuple) else sorted(map(repr, items)))]
     if isinstance(value, CodeType):
@@ -134,6 +136,8 @@ def read_data(
     if id(value) in seen:
         return [kind, seen[id(value)]]
     seen[id(value)] = len(seen)
+    if met is not None:
+        met(value)
     unread = _unread(value, said if depth else None) if token else []
     return [
         kind,
@@ -156,6 +160,8 @@ def _parts(value: Any, said: Callable[[Any], tuple[Any, bool]] | None, *, strict
     if isinstance(value, FunctionType):
         closed = [cell.cell_contents for cell in value.__closure__ or () if cell != CellType()]
         yield from (value.__code__, value.__defaults__, value.__kwdefaults__, closed)
+        if beside := _beside(value, strict=strict):
+            yield beside
     elif said and isinstance(value, BaseLanguageModel):
         yield said(value)[0]
     elif names := declared(value):
@@ -164,9 +170,36 @@ def _parts(value: Any, said: Callable[[Any], tuple[Any, bool]] | None, *, strict
     elif (graph := getattr(value, "builder", None)) is not None and isinstance(value, Runnable):  # a compiled graph
         yield from (getattr(graph, part, None) for part in ("nodes", "edges", "waiting_edges", "branches"))
     else:
-        yield {name: item for name, item in _state(value, slots=strict).items() if _is_read(item, exactly=strict)}
+        state = _state(value, slots=strict).items()
+        yield {name: item for name, item in state if _is_read(item, exactly=strict) or _is_part(item, strict=strict)}
         if isinstance(value, Runnable):  # a function of LangGraph's, or what is composed of such
             yield from (getattr(value, part, None) for part in ("func", "afunc", "steps", "bound"))
+
+
+def _beside(function: FunctionType, *, strict: bool) -> dict[str, Any]:
+    """What a function names in its module: plain data, runnables, and functions that are beside it there."""
+    known = function.__globals__
+    named = {name: known[name] for name in sorted(set(names_in(function.__code__))) if name in known}
+    return {
+        name: item
+        for name, item in named.items()
+        if not name.startswith("__")
+        and (type(item) in EXACT or is_plain(item) or _is_part(item, strict=strict, module=function.__module__))
+    }
+
+
+def _is_part(item: Any, *, strict: bool, module: str = "") -> bool:
+    """Whether what an object or a module holds is read for a chain: where all must be read, it would be by tokens."""
+    beside = isinstance(item, FunctionType) and item.__module__ == module
+    return not strict and (beside or isinstance(item, Runnable))
+
+
+def names_in(code: CodeType) -> Iterator[str]:
+    """Finds the names of globals and attributes in a function's code, and in that of functions inside of it."""
+    yield from code.co_names
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from names_in(inner)
 
 
 def declared(value: Any) -> list[str]:

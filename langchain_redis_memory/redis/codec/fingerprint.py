@@ -65,6 +65,23 @@ class _Findings:
         self.selectors: set[str] = set()
         self.live: list[LiveSettings] = []
 
+    def watch(self, part: Any) -> None:
+        """Notes a model or a retriever, whose settings somebody may change."""
+        if all(one.part is not part for one in self.live):
+            self.live.append(LiveSettings(part))
+
+    def said(self, model: BaseLanguageModel[Any]) -> tuple[Any, bool]:
+        """Notes a model inside of an opaque part; what is said of it, and whether that is all."""
+        self.watch(model)
+        return _said(model)
+
+    def met(self, part: Any) -> None:
+        """Notes what decides by itself: how a vector store is searched, what a prompt takes from functions."""
+        if isinstance(part, BasePromptTemplate):
+            self.computed += filter(callable, part.partial_variables.values())
+        if isinstance(part, loaded("langchain_core.vectorstores.base", "VectorStoreRetriever")):
+            self.watch(part)
+
 
 class _SeenSettings(NamedTuple):
     """The settings of an object at a moment: all its values themselves, and copies of those that may decide.
@@ -95,14 +112,14 @@ class LiveSettings:
     """
 
     def __init__(self, part: Any) -> None:
-        self._part = part
+        self.part = part
         empty = {name for name, value in list(vars(part).items()) if isinstance(value, list) and not value}
         self._notes = {name for name in empty if not name.startswith("stop")}
         self.renew()
 
     def renew(self) -> None:
         """Takes the settings of now for those that it was described by."""
-        self._seen = self._look(dict(vars(self._part)))
+        self._seen = self._look(dict(vars(self.part)))
         self._decides = _copied(self._deciding())
 
     def _look(self, values: dict[str, Any]) -> _SeenSettings:
@@ -113,7 +130,7 @@ class LiveSettings:
 
     def changed(self) -> bool:
         """Checks whether what decides its answers is another by now."""
-        found, seen = dict(vars(self._part)), self._seen
+        found, seen = dict(vars(self.part)), self._seen
         if seen.still_are(found):
             return False
         now = self._look(found)
@@ -127,7 +144,7 @@ class LiveSettings:
 
     def _deciding(self) -> list[Any]:
         """What the part itself says of its settings."""
-        part = self._part
+        part = self.part
         if isinstance(part, loaded("langchain_core.vectorstores.base", "VectorStoreRetriever")):
             return [part.search_type, part.search_kwargs]
         dumped = dumpd(part)
@@ -156,7 +173,7 @@ def _settable(found: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-_SETTINGS = (str, int, float, dict)
+_SETTINGS = (str, int, float, dict, bytes, tuple, Enum)
 
 
 def _copied(value: Any) -> Any:
@@ -221,6 +238,21 @@ def made_of(part: Any, keeper: Any = None) -> str:
     return digest({"made": read_data(part, _said, lambda unread: token(unread, keeper))})
 
 
+def unread_in(part: Any, keeper: Any) -> list[str]:
+    """Names what cannot be read whole in a function or an object, each as that one object of this process.
+
+    Raises `ConfigError` as `made_of` does.
+    """
+    found: list[str] = []
+
+    def note(unread: Any) -> str:
+        found.append(token(unread, keeper))
+        return found[-1]
+
+    read_data(part, _said, note)
+    return found
+
+
 def _said(model: BaseLanguageModel[Any]) -> tuple[Any, bool]:
     """What is said of a model, and whether that is all."""
     said = _model(model, findings := _Findings())
@@ -233,7 +265,8 @@ def _describe(value: Any, findings: _Findings) -> Any:
         return value
     if isinstance(value, Mapping):
         # A mapping of tool schemas or arguments: its keys are data, a key called "name" included.
-        return {str(name): _describe(value[name], findings) for name in sorted(value, key=str)}
+        # A model is shown a schema in its order, and reasons before it answers or after.
+        return {str(name): _describe(item, findings) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [_describe(item, findings) for item in value]
     if isinstance(value, set | frozenset):
@@ -252,12 +285,10 @@ def _describe(value: Any, findings: _Findings) -> Any:
     if is_configurable_model(value):
         return [_path(type(value)), {name: _describe(vars(value)[name], findings) for name in sorted(vars(value))}]
     if isinstance(value, BaseModel) and _is_langchains(type(value)) and not isinstance(value, RunnableLambda):
-        if isinstance(value, BasePromptTemplate):
-            findings.computed += filter(callable, value.partial_variables.values())
-            if (selector := getattr(value, "example_selector", None)) is not None and describe(selector).opaque:
-                findings.selectors.add(type(selector).__name__)
-        if isinstance(value, loaded("langchain_core.vectorstores.base", "VectorStoreRetriever")):
-            findings.live.append(LiveSettings(value))
+        findings.met(value)
+        selector = getattr(value, "example_selector", None) if isinstance(value, BasePromptTemplate) else None
+        if selector is not None and describe(selector).opaque:
+            findings.selectors.add(type(selector).__name__)
         return [_path(type(value)), {name: _describe(item, findings) for name, item in _fields(value)}]
     if isinstance(value, Serializable) and _whole(dumped := dumpd(value)):
         findings.acts = findings.acts or isinstance(value, Runnable)  # its fields are known, not what it reads and does
@@ -277,7 +308,7 @@ def _fields(value: BaseModel) -> Iterator[tuple[str, Any]]:
 
 def _model(model: BaseLanguageModel[Any], findings: _Findings) -> Any:
     """A model as LangChain serialises it, or by what it calls its identifying parameters, as LangChain's caches do."""
-    findings.live.append(LiveSettings(model))
+    findings.watch(model)
     dumped = dumpd(model)
     if _whole(dumped):
         return _plain(dumped)
@@ -293,7 +324,8 @@ def _settings(model: BaseLanguageModel[Any]) -> dict[str, Any]:
     if _is_langchains(type(model)):
         return {}
     values = {name: getattr(model, name, None) for name in type(model).model_fields if name not in _LABELS}
-    return {name: repr(value) for name, value in values.items() if _is_plain(value)}
+    others = {name: read_data(value, _said) for name, value in values.items() if value and isinstance(value, _SETTINGS)}
+    return others | {name: repr(value) for name, value in values.items() if _is_plain(value)}
 
 
 def is_configurable_model(value: Any) -> bool:
@@ -308,7 +340,7 @@ def _opaque(value: Any, findings: _Findings) -> list[str]:
     findings.opaque[called] = None
     retriever = loaded("langchain_core.vectorstores.base", "VectorStoreRetriever")
     findings.acts = findings.acts or not isinstance(value, (BaseLanguageModel, retriever))
-    return ["opaque", called, read_data(function, _said)]
+    return ["opaque", called, read_data(function, findings.said, met=findings.met)]
 
 
 _LANGGRAPH = ("checkpoint_", "__")
@@ -345,7 +377,7 @@ def _plain(value: Any) -> Any:
     """Removes what differs from one construction to the next and changes no answer."""
     if isinstance(value, dict):
         labels = _dumped_labels(value)
-        return {str(name): _plain(value[name]) for name in sorted(value, key=str) if name not in labels}
+        return {str(name): _plain(item) for name, item in value.items() if name not in labels}
     if isinstance(value, list):
         return [_plain(item) for item in value]
     return value if isinstance(value, str | int | float | bool | None) else repr(value)

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any
 
 import pytest
@@ -405,6 +406,21 @@ def test_functions_and_objects_of_one_name_are_told_apart(cache: RedisValueCache
     assert given == ["a1", "b1", "c1", "d1", "f1", "g1"]
     assert [Shop.kind(), Stall.kind()] == ["Shop", "Stall"]
     assert made_for("a").key("1") == made_for("a").key("1")
+
+
+CURRENCY = "EUR"
+
+
+def priced(item: str) -> str:
+    return f"{item} {CURRENCY}"
+
+
+def test_a_constant_of_its_module_is_a_part_of_a_function(cache: RedisValueCache) -> None:
+    versions = [
+        FunctionType(priced.__code__, {**globals(), "CURRENCY": currency}) for currency in ("EUR", "USD", "EUR")
+    ]
+    assert [cache.cached()(version)("tea") for version in versions] == ["tea EUR", "tea USD", "tea EUR"]
+    assert cache.cached()(versions[0]).key("tea") == cache.cached()(versions[2]).key("tea")
 
 
 class Connection:
