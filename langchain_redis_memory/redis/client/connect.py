@@ -65,6 +65,7 @@ _HINTS: Final[dict[str, tuple[str, str]]] = {
     **dict.fromkeys(("user_id", "username"), ("user", "user")),
     **dict.fromkeys(("redis_", "redis", "conn", "connection", "redis_async_client", "async_client"), ("client", "")),
     **dict.fromkeys(("uri", "redis_uri", "conn_string", "connection_string", "connection_url"), ("redis_url", "")),
+    **{name: (f"client=Client(url, {name}=...)", "") for name in ("cipher", "on_trip", "read_from")},
     **dict.fromkeys(("host", "port", "db", "username", "password", "ssl"), (_LOCATION, "")),
     **dict.fromkeys(
         ("connection_args", "connection_kwargs", "max_connections", "timeout_s"),

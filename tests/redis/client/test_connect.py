@@ -242,6 +242,7 @@ HINTS = [
     ("retriever", "key_prefix", r"use client=Client\(url, prefix=...\)"),
     ("retriever", "tag", "use tags"),
     ("node_cache", "host", "redis_url='redis://"),
+    ("saver", "cipher", r"use client=Client\(url, cipher=...\)"),
     ("rag", "corpse", "use corpus"),
     ("memory", "lifetimes", r"use answers=AnswerOptions\(lifetimes=...\)"),
     ("memory", "loader", r"use history=HistoryOptions\(loader=...\)"),
