@@ -10,12 +10,14 @@ import logging
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from copy import copy
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from langchain_core.caches import RETURN_VAL_TYPE
+from typing_extensions import Self
 
 from langchain_redis_memory.cache import generations, prompts
 from langchain_redis_memory.cache.admission import AdmissionPolicy
@@ -160,6 +162,14 @@ class LLMCacheFlows(LoggedFlows, Generic[QueryT, EntryT]):
     def lifetime(self) -> int:
         """Draws a new entry's lifetime in milliseconds, 0 for none."""
         return jittered(self._ttl_ms, self._jitter)
+
+    def lasting(self, ttl_ms: int) -> Self:
+        """Returns the flows whose entries live exactly so long; themselves for 0, which is the cache's own lifetime."""
+        if not ttl_ms:
+            return self
+        flows = copy(self)
+        flows._ttl_ms, flows._jitter = ttl_ms, 0.0
+        return flows
 
     def refusal(self, prompt: str, answer: RETURN_VAL_TYPE) -> str | None:
         """Checks whether an answer may be cached; returns the reason against it as a word of statistics, else None."""

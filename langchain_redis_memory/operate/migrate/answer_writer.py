@@ -6,7 +6,6 @@ one that may lean on a conversation, or may be answered for one user or for a ti
 
 from __future__ import annotations
 
-from copy import copy
 from typing import Any
 
 from langchain_core.messages import AIMessage, HumanMessage
@@ -51,7 +50,7 @@ class AnswerWriter:
             known = isinstance(record.generations[0], ChatGeneration) or isinstance(self._model, str)
             text = generations.text_of(record.generations)
             answer = list(record.generations) if known else generations.for_model(text, self._model)
-        flows = self._for(record.ttl_ms or self._ttl_ms)
+        flows = self._flows.lasting(record.ttl_ms or self._ttl_ms)
         query = yield from flows.query_flow(prompt, model)
         if query is None or flows.refusal(prompt, answer) is not None:
             return "refused"
@@ -71,11 +70,3 @@ class AnswerWriter:
             and not whose.volatile
             and not whose.effect
         )
-
-    def _for(self, ttl_ms: int) -> Any:
-        """Returns the cache's flows with the lifetime of one answer."""
-        if not ttl_ms:
-            return self._flows
-        flows = copy(self._flows)
-        flows._ttl_ms, flows._jitter = ttl_ms, 0.0
-        return flows
