@@ -15,7 +15,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 from inspect import signature
 from types import TracebackType
-from typing import Any, Final, TypedDict
+from typing import TYPE_CHECKING, Any, Final, TypedDict
 from weakref import WeakValueDictionary
 
 from typing_extensions import Self, Unpack
@@ -24,6 +24,9 @@ from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.redis.client.client import Client, ClientLike
 from langchain_redis_memory.redis.client.durability import DurabilityLike
 from langchain_redis_memory.redis.client.outboxes import WaitingMessages
+
+if TYPE_CHECKING:
+    from langchain_redis_memory.redis.client.credentials import CredentialProvider
 
 __all__ = ["ClientLike", "ClientOwner", "ServerOptions", "connect"]
 
@@ -39,7 +42,7 @@ class ServerOptions(TypedDict, total=False):
     url: str | None
     redis_client: ClientLike
     durability: DurabilityLike | None
-    credentials: Any
+    credentials: CredentialProvider | None
 
 
 _EXPECTED: Final = "a Client, a URL, a client of redis-py, or None for the environment's settings"
@@ -84,7 +87,7 @@ def connect(client: ClientLike = None, /, *, owner: type | None = None, **server
     """
     if (durability := server.pop("durability", None)) is not None:
         return connect(client, owner=owner, **server).durable(durability)
-    credentials = server.pop("credentials", None)
+    credentials: Any = server.pop("credentials", None)
     if server:
         client = _named(client, dict(server), owner)
     if credentials is not None:
