@@ -33,6 +33,11 @@ _LITERAL = lazy_pattern(
     r"(?<![\w/])/?(?:[\w.-]+/){2,}[\w.-]*|\b\w{1,80}(?:[.:]{1,2}\w{1,80}){0,9}\(\)|\b[A-Za-z]\w*_\w+\b|\b[a-z]+[A-Z]\w*\b|"
     r"(?<!\w)--?[a-zA-Z][\w-]*\b|\b[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+\b|\b[A-Za-z]+\d+\w*\b|\b[\da-f]{8,}\b"
 )
+_LETTER = lazy_pattern(r"(?<=[a-z,] )[B-HJ-Z](?!\w)")
+_LETTER_A = lazy_pattern(
+    r"(?<=[a-z,] )A(?=[?.!,;:]|$| (?:to|with|from|and|or|but|not|is|than|into|for|by|in|on|before|after)\b)"
+)
+"""A letter that stands for something, and an A that does so beside one: no article, so its place decides."""
 _CONTRACTIONS = [(lazy_pattern(each.pattern), each.plain) for each in replacements("questions", "contractions")]
 _BARE = lazy_pattern(
     r"\b(?:can(?:no)?t|im|(?:is|are|was|were|do|does|did|has|have|had|could|would|should)nt|(?:what|who|where|how|that)s)\b"
@@ -52,6 +57,7 @@ _DECIDING = lazy_pattern(
     r"[\u00b2\u00b3\u00b9\u2070-\u209c\u00bc-\u00be\u2150-\u215e]"  # raised, lowered, fractions
     r"|(?:(?<=^)|(?<=[\s(=,:]))[-\u2212](?=\d)"  # the sign of a number
     r"|(?<=\d)\s?(?:%|per ?cent\b)|(?<!\w)[$]\w+|\b[A-Za-z]#"
+    r"|(?<!\w)\\[A-Za-z](?!\w)|(?<![\w+])\+\+(?=\w)"  # an escape of one letter, an increment before its variable
 )
 _ACRONYMS = lazy_pattern(r"\b(?:IT|WHO|ME|OR|IN|(?<!\d )AM|AIDS)\b")
 
@@ -87,11 +93,11 @@ def key_of(text: str) -> str:
     Words that mix capitals and digits or underscores in their inside are identifiers and keep their case.
 
     Returns:
-        The key: two texts with one key are the same question.
+        The key: two texts with one key are the same question. "Maße" are no "Masse", so nothing is folded but case.
     """
     plain = _plain(text)
     plain = plain.rstrip(_ENDING) or plain
-    return " ".join(word if _IDENTIFIER.search(word) else word.casefold() for word in plain.split(" "))
+    return " ".join(word if _IDENTIFIER.search(word) else word.lower() for word in plain.split(" "))
 
 
 @lru_cache(CACHED)
@@ -116,6 +122,8 @@ def normalise(text: str) -> NormalisedText:
         return f" {PLACEHOLDERS[len(literals) - 1]} "
 
     held = _LITERAL.sub(set_aside, raw)
+    if " A" in held and _LETTER.search(held):
+        held = _LETTER_A.sub(set_aside, held)
     capitals = frozenset(word.lower() for word in re.findall(r"(?<=[\w,;:] )[A-Z][\w-]*", held))
     lower = held.lower()
     if "'" in lower or _BARE.search(lower):
