@@ -369,6 +369,7 @@ def nothing_waits() -> Iterator[None]:
 def no_leases() -> None:
     """This thread, and the tasks that it will start, go on with nothing that an earlier test was interrupted in."""
     single_flight._mine.set(None)
+    single_flight._owed.clear()
     CALL.until = inf
 
 

@@ -29,9 +29,11 @@ def acquire(key: str, token: str, ttl_ms: int) -> Op[bool]:
     number.
     """
     # A plain command keeps its place in a merged trip, while a script that the server does not know yet comes last: so
-    # what is read behind it is read by the holder. The renewal says who holds it, also where the first reply was lost.
+    # what is read behind it is read by the holder. The renewal says who holds it, also where the first reply was lost;
+    # the command does where the server refused it for a moment, so that it was sent again after the renewal.
     held = renew(key, token, ttl_ms)
-    return Op((("SET", key, token, "NX", "PX", ttl_ms), *held.commands), lambda replies: held.read(replies[1:]))
+    taking = ("SET", key, token, "NX", "PX", ttl_ms)
+    return Op((taking, *held.commands), lambda replies: bool(replies[0]) or held.read(replies[1:]))
 
 
 def holder(key: str) -> Op[str | None]:

@@ -22,6 +22,7 @@ from redis.retry import Retry
 from langchain_redis_memory import RedisCache, RedisChatMessageHistory
 from langchain_redis_memory.errors import RedisMemoryError, ServerError, UnavailableError
 from langchain_redis_memory.ops import Op
+from langchain_redis_memory.redis import lease
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.client.errors import explain, refuses_for_now
 from tests.conftest import Both
@@ -232,6 +233,16 @@ async def test_only_what_was_refused_is_sent_again(real: Client, both: Both, mon
     assert await both(real.run)(Op((("GET", "a"), ("SET", "b", 1)), list)) == [b"1", b"2"]
     assert sent == [(("GET", "a"), ("SET", "b", 1)), ("renewed",), (("SET", "b", 1),)]
     monkeypatch.undo()
+
+
+async def test_a_lease_that_is_taken_at_the_second_attempt_is_held(process: Process, prefix: str, both: Both) -> None:
+    with redis.Redis(port=process.port) as admin, lonely(process, admin):
+        async with Client.from_url(
+            process.url, prefix=prefix, on_trip=lambda _trip: admin.config_set("min-replicas-to-write", 0)
+        ) as client:
+            key, run = client.keys().lease("work", "s"), both(client.run)
+            assert await run(lease.acquire(key, "mine", 60_000)) is True
+            assert await run(lease.holder(key)) == "mine"
 
 
 async def _nothing() -> None:
