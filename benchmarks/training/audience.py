@@ -24,7 +24,7 @@ from benchmarks.quality.audience.sentences import DOMAINS, Sentence, load
 from benchmarks.training.logit import fit_sparse, model
 from langchain_redis_memory.language import turn_tokens
 from langchain_redis_memory.language.audience.linguistic import WHOLE, AudienceWeights, weigh
-from langchain_redis_memory.language.audience.signs import signs
+from langchain_redis_memory.language.audience.signs import SentenceSigns, signs
 from langchain_redis_memory.language.audience.verdict import QUESTIONS, AudienceVerdict
 from langchain_redis_memory.language.audience.words import word_lists
 
@@ -276,14 +276,20 @@ def importance(rows: Sequence[Sentence]) -> Array:
     return np.array([1.0 if row.template == "hand" else min(1.0, 4 / size[row.template]) for row in rows])
 
 
-_SIGNS: dict[str, list[dict[str, str]]] = {}
+_SIGNS: dict[str, list[SentenceSigns]] = {}
 
 
-def read(text: str) -> list[dict[str, str]]:
+def read(text: str) -> list[SentenceSigns]:
     """The signs of a text, remembered."""
     if text not in _SIGNS:
         _SIGNS[text] = signs(text)
     return _SIGNS[text]
+
+
+def names_in(text: str) -> list[str]:
+    """The names of the signs and patterns of a text's last sentence."""
+    last = read(text)[-1]
+    return [*last.named, *last.patterns()]
 
 
 def common_words(rows: Iterable[Sentence]) -> str:
@@ -297,10 +303,10 @@ def common_words(rows: Iterable[Sentence]) -> str:
 
 def _weighed(rows: Sequence[Sentence]) -> list[str]:
     """The signs and patterns that get a weight: signs that occur or are expected, patterns of several domains."""
-    times = Counter(name for row in rows for name in read(row.text)[-1])
+    times = Counter(name for row in rows for name in names_in(row.text))
     domains: dict[str, set[str]] = {}
     for row in rows:
-        for name in read(row.text)[-1]:
+        for name in names_in(row.text):
             if ":" in name:
                 domains.setdefault(name, set()).add(row.domain)
     expected = _names_of(PRIOR)
@@ -328,7 +334,7 @@ def train(rows: Sequence[Sentence], extra: Iterable[tuple[Sentence, frozenset[st
             if (head in heads and not (head == "volatile" and row.personal and row.volatile))
             or (head == WHOLE and not row.howto_my and (row.unsafe or "personal" in heads))
         ]
-        present = [[place[name] for name in read(row.text)[-1] if name in place] for row, _ in mine]
+        present = [[place[name] for name in names_in(row.text) if name in place] for row, _ in mine]
         y = np.array([float(getattr(row, head)) for row, _ in mine])
         w = np.array([weight for _, weight in mine])
         never = NEVER_AGAINST[head].split()

@@ -15,7 +15,7 @@ from importlib import resources
 from typing import Any
 
 from langchain_redis_memory.frozen import Frozen
-from langchain_redis_memory.language.audience.signs import signs
+from langchain_redis_memory.language.audience.signs import SentenceSigns, signs
 from langchain_redis_memory.language.audience.verdict import (
     MAX_UNSAFE,
     QUESTIONS,
@@ -46,9 +46,10 @@ class AudienceWeights(Frozen):
 
     heads: Mapping[str, LogisticModel]
     thresholds: AudienceThresholds
-    by_sign: dict[str, Sequence[float] | str]
-    """What a sign or a pattern of words adds to each of `QUESTIONS` and, last, to `WHOLE`: numbers, or the text of a
-    pattern that nobody asked for yet. There are thousands of patterns, of which a process meets few."""
+    by_sign: Mapping[str, Sequence[float]]
+    """What a sign adds to each of `QUESTIONS` and, last, to `WHOLE`."""
+    by_pattern: dict[str, Sequence[float] | str]
+    """The same of a pattern: numbers, or a text where nobody met it yet. A process meets few of the thousands."""
 
     @classmethod
     def parse(cls, found: Mapping[str, Any]) -> AudienceWeights:
@@ -60,16 +61,22 @@ class AudienceWeights(Frozen):
         heads = {head: LogisticModel(found[head]["bias"], found[head]["weights"]) for head in _ASKED}
         signs_ = {name for model in heads.values() for name in model.weights}
         by_sign = {name: [heads[head].weights.get(name, 0.0) for head in _ASKED] for name in signs_}
-        return cls(heads, AudienceThresholds(by_risk), {**by_sign, **found.get("patterns", {})})
+        return cls(heads, AudienceThresholds(by_risk), by_sign, dict(found.get("patterns", {})))
 
-    def of(self, signs: Mapping[str, str]) -> list[tuple[Sequence[float], str]]:
-        """Returns what signs and patterns add to each question, with the words that speak for each."""
-        found: list[tuple[Sequence[float], str]] = []
-        for sign, words in signs.items():
-            if (weights := self.by_sign.get(sign)) is not None:
-                if isinstance(weights, str):
-                    weights = self.by_sign[sign] = [float(weight) for weight in weights.split()]
-                found.append((weights, words))
+    def of_signs(self, named: Mapping[str, str]) -> list[tuple[Sequence[float], str]]:
+        """Returns what signs add to each question, with the words that speak for each."""
+        known = self.by_sign
+        return [(known[sign], words) for sign, words in named.items() if sign in known]
+
+    def of_patterns(self, patterns: Sequence[str]) -> list[Sequence[float]]:
+        """Returns what patterns add to each question."""
+        found: list[Sequence[float]] = []
+        known = self.by_pattern
+        for pattern in patterns:
+            if pattern in known:
+                if isinstance(weights := known[pattern], str):
+                    weights = known[pattern] = [float(weight) for weight in weights.split()]
+                found.append(weights)
         return found
 
 
@@ -113,12 +120,16 @@ def doubtful_to_repeat(turn: str, likely: float) -> AudienceVerdict | None:
     cannot be read: nothing is clear then.
     """
     model, found = audience_weights(), signs(turn, unreadable=False)
-    present = [model.of(each) for each in found]
+    present = [model.of_signs(each.named) for each in found]
     if not any(words and max(weights[1:4]) > _SPEAKS for each in present for weights, words in each):
         return None
     biases = [model.heads[head].bias for head in _ASKED[1:4]]
     nothing = (0.0,) * len(_ASKED)
-    columns = ([*zip(nothing, *(weights for weights, _ in each), strict=True)][1:4] for each in present)
+    rows = (
+        (nothing, *(weights for weights, _ in of_signs), *model.of_patterns(each.patterns()))
+        for of_signs, each in zip(present, found, strict=True)
+    )
+    columns = ([*zip(*each, strict=True)][1:4] for each in rows)
     most = max(bias + sum(column) for each in columns for bias, column in zip(biases, each, strict=True))
     return weigh(found, model, opaque=False) if most > log_odds_of(likely) - _NEAR else None
 
@@ -128,13 +139,13 @@ def _classified(turn: str, opaque: bool) -> AudienceVerdict:
     return weigh(signs(turn), audience_weights(), opaque=opaque)
 
 
-def weigh(sentences: Sequence[Mapping[str, str]], model: AudienceWeights, *, opaque: bool) -> AudienceVerdict:
+def weigh(sentences: Sequence[SentenceSigns], model: AudienceWeights, *, opaque: bool) -> AudienceVerdict:
     """Weighs the signs of a turn, without deciding yet; see `AudienceVerdict.at`."""
     odds = dict.fromkeys(_ASKED, -20.0)
     spoke: dict[tuple[str, str], float] = {}
     for each in sentences:
-        present = model.of(each)
-        rows = [(0.0,) * len(_ASKED), *(weights for weights, _ in present)]
+        present = model.of_signs(each.named)
+        rows = [(0.0,) * len(_ASKED), *(weights for weights, _ in present), *model.of_patterns(each.patterns())]
         for head, column in zip(_ASKED, zip(*rows, strict=True), strict=True):
             odds[head] = max(odds[head], model.heads[head].bias + sum(column))
         for weights, words in present:
@@ -142,17 +153,17 @@ def weigh(sentences: Sequence[Mapping[str, str]], model: AudienceWeights, *, opa
                 for head, weight in zip(QUESTIONS, weights, strict=False):
                     if weight > _SPEAKS:
                         spoke[head, words] = max(weight, spoke.get((head, words), 0.0))
-    named = set().union(*sentences)
+    named = {sign: words for each in sentences for sign, words in each.named.items()}
     if not opaque:
         odds["personal"] += PLAIN_SHIFT
-    elif not named.isdisjoint(_ASKER):
+    elif not named.keys().isdisjoint(_ASKER):
         odds["personal"], odds[WHOLE] = max(odds["personal"], 0.0), max(odds[WHOLE], 0.0)
     found = {head: probability(score) for head, score in odds.items()}
     kept = sorted(spoke, key=lambda key: -spoke[key])
     evidence = [f"{head}: {words!r}" for head, words in kept if found[head] >= _TOLD][:_EVIDENCE]
     if "unreadable" in named:
         found["personal"] = found["volatile"] = found[WHOLE] = _UNREADABLE
-        evidence = [f"cannot be read: {next(each['unreadable'] for each in sentences if 'unreadable' in each)}"]
+        evidence = [f"cannot be read: {named['unreadable']}"]
     return AudienceVerdict(
         Audience.NOBODY,
         volatile=True,

@@ -8,6 +8,9 @@ subjects) are signs as well, because a turn without any sign is nobody's to shar
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 from langchain_redis_memory.language.audience.form import form_signs
 from langchain_redis_memory.language.audience.patterns import patterns
 from langchain_redis_memory.language.audience.person import person_signs
@@ -26,7 +29,29 @@ from langchain_redis_memory.language.lexicon import lexicon
 from langchain_redis_memory.language.turn_tokens import read
 
 
-def signs(turn: str, *, unreadable: bool = True) -> list[dict[str, str]]:
+class SentenceSigns(NamedTuple):
+    """What a sentence shows.
+
+    Args:
+        named: The names of its signs, with the words that speak for each.
+        words: Its words, from where it starts.
+        capitals: Whether each has a capital.
+        mark: What it ends with.
+    """
+
+    named: dict[str, str]
+    words: Sequence[str] = ()
+    capitals: Sequence[bool] = ()
+    mark: str = ""
+
+    def patterns(self) -> list[str]:
+        """Finds the patterns of its words, each once; nobody needs them of a sentence whose signs say enough."""
+        return (
+            [*dict.fromkeys(patterns(self.words, self.capitals, self.mark, word_lists().common))] if self.words else []
+        )
+
+
+def signs(turn: str, *, unreadable: bool = True) -> list[SentenceSigns]:
     """Finds the signs of every sentence that asks or orders, or of all where none does.
 
     Args:
@@ -34,22 +59,23 @@ def signs(turn: str, *, unreadable: bool = True) -> list[dict[str, str]]:
         unreadable: Whether a turn that cannot be read is looked at as well; else that is its one sign.
 
     Returns:
-        Per sentence the names of its signs, with the words that speak for each; at least one sentence.
+        The signs of each sentence; at least one sentence.
     """
     tokens = read(turn.replace(" & ", " and "))
-    found = sentences(tokens)
-    if not found:
-        return [{"unreadable": turn.strip()[:40]}]
+    if not tokens.words:
+        return [SentenceSigns({"unreadable": turn.strip()[:40]})]
     lists = word_lists()
     why = lexicon("en").unreadable(tokens, lists.known)
     if why and not unreadable:
-        return [{"unreadable": why}]
+        return [SentenceSigns({"unreadable": why})]
+    found = sentences(tokens)
     saying = [each for each in found if each.mark == "?" or not lists["exclamation"].issuperset(each.words)]
     every = [_sentence(each, lists) for each in saying or found]
-    asking = [each for each in every if "tells" not in each]
-    telling = [each for each in every if "tells" in each]
+    asking = [each for each in every if "tells" not in each.named]
+    telling = [each.named for each in every if "tells" in each.named]
     if why or not asking:
-        return [{**each, **({"unreadable": why} if why else {"only_tells": ""})} for each in asking or telling]
+        more = {"unreadable": why} if why else {"only_tells": ""}
+        return [each._replace(named={**each.named, **more}) for each in asking or every]
     context: dict[str, str] = {}
     leads: dict[str, str] = {}
     for each in telling:
@@ -61,7 +87,10 @@ def signs(turn: str, *, unreadable: bool = True) -> list[dict[str, str]]:
     if telling:
         context.setdefault("context", "")
     idle = {"context_idle": ""} if telling else {}
-    return [{**leads, **each, **_in_context(each, context, idle)} for each in asking]
+    return [
+        each._replace(named={**leads, **each.named, **_in_context(each.named, context, idle)}) if telling else each
+        for each in asking
+    ]
 
 
 _OF_THE_QUESTION = frozenset("now here weekday home_noun weather weather_strong".split())
@@ -84,7 +113,7 @@ _NUMBERS = frozenset("one two three four five six seven eight nine ten eleven tw
 _A = frozenset(("a", "an"))
 
 
-def _sentence(each: SentenceWords, lists: WordLists) -> dict[str, str]:
+def _sentence(each: SentenceWords, lists: WordLists) -> SentenceSigns:
     """The signs of one sentence."""
     at, polite = start(each.words, lists)
     body = each.words[at:] or each.words
@@ -106,4 +135,4 @@ def _sentence(each: SentenceWords, lists: WordLists) -> dict[str, str]:
         found.drop("bare_general")  # "is dryer three free": one of many, as it is now
         found.add("is_state", " ".join(body[:3]))
     joint_signs(found)
-    return found.signs | dict.fromkeys(patterns(body, capitals, each.mark, lists.common), "")
+    return SentenceSigns(found.signs, body, capitals, each.mark)
