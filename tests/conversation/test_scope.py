@@ -495,7 +495,9 @@ def test_what_is_no_model(make: Callable[[], Any]) -> None:
     assert not is_model(make())
 
 
-@pytest.mark.parametrize("value", [None, 1, 1.5, "a", b"a", (1, [2]), {"a": {1: {2}}}, look_up("q"), [AIMessage("a")]])
+@pytest.mark.parametrize(
+    "value", [None, 1, 1.5, "a", b"a", (1, [2]), {"a": {1: {2}}}, look_up("q"), [AIMessage("a")], AIMessage("a").text]
+)
 def test_plain_values_can_be_described(value: Any) -> None:
     assert describable(value)
 

@@ -20,6 +20,7 @@ from weakref import ref
 
 from langchain_core.language_models import BaseLanguageModel
 from langchain_core.messages import BaseMessage
+from langchain_core.messages.base import TextAccessor
 from langchain_core.runnables import Runnable
 from pydantic import BaseModel, SecretStr
 
@@ -278,4 +279,4 @@ def is_exact(value: Any) -> bool:
         return all(is_exact(name) and is_exact(item) for name, item in value.items())
     if isinstance(value, BaseMessage) or is_document(value):
         return kind.__module__.startswith("langchain_core.") and all(map(is_exact, vars(value).values()))
-    return kind.__module__ == "numpy"
+    return kind.__module__ == "numpy" or kind is TextAccessor  # a message's `text`: a string that can also be called
