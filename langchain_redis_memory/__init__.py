@@ -100,6 +100,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.errors import ServerError as ServerError
     from langchain_redis_memory.errors import UnavailableError as UnavailableError
     from langchain_redis_memory.errors import UnknownKeyError as UnknownKeyError
+    from langchain_redis_memory.errors import UnknownKeywordError as UnknownKeywordError
     from langchain_redis_memory.errors import UnserialisableError as UnserialisableError
     from langchain_redis_memory.errors import WrongKeyTypeError as WrongKeyTypeError
     from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory as RedisChatMessageHistory
@@ -349,6 +350,7 @@ _HOMES = {
     "TurnState": "language.turn_state",
     "UnavailableError": "errors",
     "UnknownKeyError": "errors",
+    "UnknownKeywordError": "errors",
     "UnserialisableError": "errors",
     "TokenBudgetMiddleware": "agents.limits",
     "ToolCacheMiddleware": "agents.tool_cache",

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable
+from inspect import iscoroutinefunction
+from os import PathLike
 from typing import Any, TypeAlias, TypeVar
 
 from langchain_redis_memory.errors import InvalidInputError, RedisMemoryError
@@ -48,6 +50,18 @@ def check_number(
         but = f", but not {' or '.join(map(str, without))}" if without else ""
         raise _wrong(value, what, f"a number from {low} to {high}{but}", error)
     return float(value)
+
+
+def check_band(value: Any, what: str) -> tuple[float, float]:
+    """Checks two probabilities, the lower one first."""
+    if (
+        not isinstance(value, tuple | list)
+        or len(value) != 2
+        or not all(map(_is_finite, value))
+        or not 0 <= value[0] <= value[1] <= 1
+    ):
+        raise _wrong(value, what, "two probabilities (low, high)", InvalidInputError)
+    return value[0], value[1]
 
 
 def check_positive(value: Any, what: str, unit: str = "number", error: ErrorType = InvalidInputError) -> float:
@@ -94,6 +108,27 @@ def check_method(value: Any, name: str, what: str, error: ErrorType = InvalidInp
     """Checks that an object can do what it is for."""
     if not callable(getattr(value, name, None)):
         raise error(f"{what} must have the method {name!r}, got {type(value).__name__}")
+
+
+def check_function(value: Any, what: str, error: ErrorType = InvalidInputError) -> None:
+    """Checks a function whose result is used at once, as nothing would await that of a coroutine function."""
+    if not callable(value):
+        raise _wrong(value, what, "a function", error)
+    if iscoroutinefunction(value):
+        raise error(f"{what} must be a plain function (def): what a coroutine function gives would not be awaited")
+
+
+def check_functions(error: ErrorType = InvalidInputError, **functions: Any) -> None:
+    """Checks functions by their names, where None is none."""
+    for what, function in functions.items():
+        if function is not None:
+            check_function(function, what, error)
+
+
+def check_path(value: Any, what: str, error: ErrorType = InvalidInputError) -> None:
+    """Checks the name of a file or a folder."""
+    if not isinstance(value, str | PathLike) or not str(value):
+        raise _wrong(value, what, "a path", error)
 
 
 def _is_finite(value: Any) -> bool:

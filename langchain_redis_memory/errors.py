@@ -22,6 +22,10 @@ class InvalidInputError(RedisMemoryError, ValueError):
     """An argument is not acceptable; nothing was sent to the server."""
 
 
+class UnknownKeywordError(ConfigError, TypeError):
+    """A call has a keyword that is not known here; the message says which one is meant."""
+
+
 class InvalidIdError(InvalidInputError):
     """An id is empty, too long, or not encodable text."""
 

@@ -39,11 +39,13 @@ class Access:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
             raise ConfigError("an Access has a name: it is what the audit log says")
-        if isinstance(self.roles, str) or (unknown := set(self.roles) - set(get_args(Role))):
-            msg = f"roles are {', '.join(get_args(Role))}; got {self.roles if isinstance(self.roles, str) else unknown}"
-            raise ConfigError(msg)
-        if isinstance(self.tenants, str):
-            raise ConfigError(f"tenants is a collection of tenants, as in {{{self.tenants!r}}}")
+        given = self.roles if isinstance(self.roles, Collection) and not isinstance(self.roles, str) else [self.roles]
+        if unknown := [role for role in given if role not in get_args(Role)]:
+            raise ConfigError(
+                f"roles is a collection of {', '.join(get_args(Role))}; got {', '.join(map(str, unknown))}"
+            )
+        if isinstance(self.tenants, str) or not isinstance(self.tenants, Collection | None):
+            raise ConfigError(f"tenants is a collection of tenants, as in {{'acme'}}, or None; got {self.tenants!r}")
 
     def may(self, role: Role) -> bool:
         """Returns whether it includes a role."""

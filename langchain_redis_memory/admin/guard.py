@@ -10,9 +10,13 @@ import hmac
 from collections.abc import Collection
 from hashlib import blake2b
 from secrets import token_hex, token_urlsafe
+from types import NoneType
 from urllib.parse import parse_qsl, urlsplit
 
 from fastapi import HTTPException, Request, Response
+
+from langchain_redis_memory.checks import check_several, check_type
+from langchain_redis_memory.errors import ConfigError
 
 COOKIE = "lrm_admin"
 _LONGEST_FORM = 64 * 1024
@@ -39,6 +43,8 @@ class Guard:
     """
 
     def __init__(self, secret: str | None, origins: Collection[str]) -> None:
+        check_type(secret, (str, NoneType), "secret", "a string, the same one in all workers, or None", ConfigError)
+        check_several(origins, "origins")
         self._secret = (secret or token_urlsafe(32)).encode()
         self._origins = frozenset(origins)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from importlib import resources
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Request
@@ -19,6 +20,7 @@ from langchain_redis_memory.admin.views import caches, overview, people, session
 from langchain_redis_memory.admin.visit import Backend, Visit
 from langchain_redis_memory.cache.answers.desk import AnswerDesk
 from langchain_redis_memory.cache.stats import Prices
+from langchain_redis_memory.checks import check_functions, check_several, check_type
 from langchain_redis_memory.errors import ConfigError, InvalidInputError, RedisMemoryError, UnavailableError
 from langchain_redis_memory.operate.users import RedisUsers
 from langchain_redis_memory.redis.client.connect import ClientLike, connect
@@ -121,6 +123,10 @@ def admin_router(
     if not callable(auth):
         msg = "auth must be a dependency that returns an Access: the page does not sign anybody in by itself"
         raise ConfigError(msg)
+    for desk in check_several(answers, "answers"):
+        check_type(desk, AnswerDesk, "each of answers", "a desk such as memory.answers", ConfigError)
+    check_functions(ConfigError, users=users)
+    check_type(prices, (Mapping, NoneType), "prices", "a dict, as {'gpt-5-mini': (0.25, 2.0)}", ConfigError)
     site = _Site(Backend(connect(client), tuple(answers), serde, users, prices), Guard(secret, origins))
 
     async def allowed(request: Request, access: Any = Depends(auth)) -> None:  # noqa: B008 - FastAPI's way

@@ -10,6 +10,7 @@ from typing import Any
 from langgraph.config import get_config
 
 from langchain_redis_memory.agents.tool_parts import user_of
+from langchain_redis_memory.checks import check_several
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.extras import missing
 from langchain_redis_memory.ops import Flow, ask, merge
@@ -65,7 +66,8 @@ class RedisBackend(ClientOwner, protocol.BackendProtocol):
         **server: Unpack[ServerOptions],
     ) -> None:
         self._client = connect(client, owner=type(self), **server)
-        self._space, self._ttl_ms, self._namespace = self._client.keys(tenant), milliseconds(ttl_s), tuple(namespace)
+        self._space, self._ttl_ms = self._client.keys(tenant), milliseconds(ttl_s)
+        self._namespace = tuple(check_several(namespace, "namespace"))
 
     @property
     def _files(self) -> Files:

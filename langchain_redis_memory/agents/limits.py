@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import NoneType
 from typing import Any, Literal, NamedTuple
 
 from langchain.agents.middleware import AgentMiddleware, ModelRequest
@@ -16,7 +17,14 @@ from langchain_redis_memory.agents.model_watch import ModelWatch, watching
 from langchain_redis_memory.agents.prices import Meter, model_of
 from langchain_redis_memory.agents.request import asker_of, turn_of
 from langchain_redis_memory.cache.stats import Prices
-from langchain_redis_memory.checks import check_number, check_type, check_whole, check_word
+from langchain_redis_memory.checks import (
+    check_function,
+    check_number,
+    check_positive,
+    check_type,
+    check_whole,
+    check_word,
+)
 from langchain_redis_memory.errors import ConfigError, RateLimitedError
 from langchain_redis_memory.limits.lease import LimitLease
 from langchain_redis_memory.limits.limit import Limit
@@ -56,6 +64,8 @@ class RateLimitMiddleware(AgentMiddleware[Any, Any, Any]):
     def __init__(self, limiter: RedisRateLimiter, *, key: Callable[[ModelRequest[Any]], Id] | None = None) -> None:
         super().__init__()
         check_type(limiter, RedisRateLimiter, "limiter", "a RedisRateLimiter", ConfigError)
+        if key is not None:
+            check_function(key, "key", ConfigError)
         self._limiter, self._key = limiter, key
 
     def wrap_model_call(self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Any]) -> Any:
@@ -168,6 +178,10 @@ class TokenBudgetMiddleware(ClientOwner, AgentMiddleware[Any, Any, Any]):
         check_word(exit_behavior, "exit_behavior", ("ask", "end", "error"), ConfigError)
         if per_turn is None and per_thread is None and per_user is None:
             raise ConfigError("a token budget needs per_turn, per_thread or per_user")
+        check_type(prices, (Mapping, NoneType), "prices", "a dict, as {'gpt-5-mini': (0.25, 2.0)}", ConfigError)
+        check_positive(window_s, "window_s", "number of seconds")
+        check_whole(reserve, "reserve", 0)
+        self._client.keys(tenant)
         self._meter = Meter(prices)
         for name, most in {"per_turn": per_turn, "per_thread": per_thread, "per_user": per_user}.items():
             if most is not None and prices is None:

@@ -12,7 +12,7 @@ from langgraph.store.base import BaseStore, GetOp, Op, PutOp, SearchOp
 from pydantic import BaseModel, Field
 
 from langchain_redis_memory.agents.tool_parts import ToolFlow, tool_of, user_of
-from langchain_redis_memory.checks import check_type
+from langchain_redis_memory.checks import check_several, check_type
 from langchain_redis_memory.conversation.memory import ConversationMemory
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.bm25 import search
@@ -84,7 +84,7 @@ def memory_tools(
     **Trips:** 1 each with `RedisStore`; 2 to update, to recall, and to search by meaning.
     """
     check_type(store, BaseStore, "store", "a LangGraph store, such as RedisStore(url)", ConfigError)
-    parts = _MemoryTools(store, tuple(namespace))
+    parts = _MemoryTools(store, tuple(check_several(namespace, "namespace")))
     tools = [
         tool_of("save_memory", _SAVE, SaveMemory, parts.save_flow),
         tool_of("search_memories", _SEARCH, SearchMemories, parts.search_flow, only_reads=True),

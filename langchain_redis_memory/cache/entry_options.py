@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import NoneType
+
 from langchain_redis_memory.cache.admission import AdmissionPolicy
 from langchain_redis_memory.cache.decision_log import DEFAULT_LOG, DecisionLog
 from langchain_redis_memory.cache.stats import Prices
-from langchain_redis_memory.checks import check_method, check_number
+from langchain_redis_memory.checks import check_method, check_number, check_type
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.frozen import Frozen
 
@@ -33,3 +36,12 @@ class EntryOptions(Frozen):
         if self.admission is not None:
             check_method(self.admission, "refusal", "admission", ConfigError)
         check_number(self.jitter, "jitter")
+        check_type(self.prices, (Mapping, NoneType), "prices", "a dict, as {'gpt-5-mini': (0.25, 2.0)}", ConfigError)
+        check_type(self.log, (DecisionLog, NoneType), "log", "a DecisionLog or None", ConfigError)
+
+
+def entry_options(entries: EntryOptions | None) -> EntryOptions:
+    """Returns the options that an argument names; raises `ConfigError`: it is something else."""
+    if entries is None:
+        return EntryOptions()
+    return check_type(entries, EntryOptions, "entries", "EntryOptions(...)", ConfigError)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.caches import RETURN_VAL_TYPE
 from typing_extensions import Unpack
 
-from langchain_redis_memory.cache.entry_options import EntryOptions
+from langchain_redis_memory.cache.entry_options import EntryOptions, entry_options
 from langchain_redis_memory.cache.exact_flows import ExactFlows
 from langchain_redis_memory.cache.llm_cache import LLMCache
 from langchain_redis_memory.cache.sharded_entries import ShardedEntries
@@ -82,7 +82,7 @@ class RedisCache(LLMCache):
         self._name = check_id(name, "name")
         if audience is not None:
             check_method(audience, "__call__", "audience", ConfigError)
-        options = entries or EntryOptions()
+        options = entry_options(entries)
         self._flows: ExactFlows = ExactFlows(
             self._client,
             ShardedEntries(self._client, tenant, "exact", name, options.log),

@@ -22,7 +22,9 @@ from langgraph.checkpoint.serde.event_hooks import SerdeEvent, register_serde_ev
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from typing_extensions import Unpack
 
+from langchain_redis_memory.checks import check_method
 from langchain_redis_memory.errors import (
+    ConfigError,
     CorruptDataError,
     DecryptionError,
     InvalidInputError,
@@ -86,6 +88,7 @@ class RedisNodeCache(ClientOwner, BaseCache[ValueT]):
     ) -> None:
         strict = JsonPlusSerializer(pickle_fallback=False, allowed_msgpack_modules=None)
         super().__init__(serde=strict if serde is None else serde)
+        check_method(self.serde, "dumps_typed", "serde (a serializer of LangGraph)", ConfigError)
         self._client = connect(client, owner=type(self), **server)
         self._space = self._client.keys(tenant)
         self._ttl_ms = milliseconds(ttl_s)

@@ -26,7 +26,7 @@ from langchain_redis_memory.checkpoint.flows import SaverFlows
 from langchain_redis_memory.checkpoint.prune import PruneReport
 from langchain_redis_memory.checkpoint.thread_reader import ThreadReader
 from langchain_redis_memory.checkpoint.versions import ForkSafeVersions
-from langchain_redis_memory.checks import check_bounds
+from langchain_redis_memory.checks import check_bounds, check_method
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.peers.adoption import AdoptFrom, AdoptLike
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
@@ -86,7 +86,9 @@ class RedisSaver(ThreadReader, ForkSafeVersions, ClientOwner, BaseCheckpointSave
         adopt: AdoptLike = None,
         **server: Unpack[ServerOptions],
     ) -> None:
-        super().__init__(serde=serde or JsonPlusSerializer(allowed_msgpack_modules=None))
+        if serde is not None and not hasattr(serde, "dumps"):  # LangGraph wraps old ones, and whatever it is given
+            check_method(serde, "dumps_typed", "serde (a serializer of LangGraph)", ConfigError)
+        super().__init__(serde=JsonPlusSerializer(allowed_msgpack_modules=None) if serde is None else serde)
         check_bounds(compress_from_bytes=compress_from_bytes)
         self._client = connect(client, owner=type(self), **server)
         tenants = self._client.keys(tenant)

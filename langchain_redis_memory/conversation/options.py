@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING
 
@@ -43,7 +42,6 @@ class QuestionOptions(Frozen):
     def __post_init__(self) -> None:
         if self.contextualiser is not None:
             check_method(self.contextualiser, "contextualise", "contextualiser", ConfigError)
-        check_type(self.policy, Mapping, "policy", "a dict from QuestionType to Rule", ConfigError)
         object.__setattr__(self, "policy", check_policy(self.policy))
         check_method(self.audience, "__call__", "audience", ConfigError)
 

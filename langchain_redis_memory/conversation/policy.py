@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from langchain_redis_memory.checks import check_whole
+from langchain_redis_memory.checks import check_type, check_whole
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.frozen import Frozen
 from langchain_redis_memory.language.classify.question_type import QuestionType
@@ -58,6 +58,7 @@ def check_policy(policy: Policy) -> Policy:
     Raises `ConfigError`: a key is not a question type, a value is not a rule, or a window is negative. Raises
     `InvalidInputError`: a lifetime is not positive.
     """
+    check_type(policy, Mapping, "policy", "a dict from QuestionType to Rule", ConfigError)
     for kind, rule in policy.items():
         if not isinstance(kind, QuestionType) or not isinstance(rule, Rule):
             raise ConfigError(f"a policy maps QuestionType to Rule, got {kind!r}: {rule!r}")

@@ -11,7 +11,7 @@ from langchain_core.chat_history import BaseChatMessageHistory
 from langchain_core.messages import BaseMessage
 from typing_extensions import Unpack
 
-from langchain_redis_memory.checks import check_bounds
+from langchain_redis_memory.checks import check_bounds, check_function
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.history.adoption import AdoptingLoader
 from langchain_redis_memory.history.flows import HistoryFlows
@@ -98,6 +98,7 @@ class RedisChatMessageHistory(ConversationLifetime, BaseChatMessageHistory):
         **server: Unpack[ServerOptions],
     ) -> None:
         self._client = connect(client, owner=type(self), **server)
+        check_function(token_counter, "token_counter")
         check_bounds(max_messages=max_messages, max_tokens=max_tokens)
         ttl_s = lifetime(ttl_s, self._client.settings.history_ttl_s)
         session, owner = text_of(session_id, "session_id"), text_of(agent, "agent", empty=True)

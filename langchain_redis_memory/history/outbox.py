@@ -19,7 +19,7 @@ from weakref import ReferenceType, ref
 
 from langchain_core.messages import BaseMessage
 
-from langchain_redis_memory.checks import check_bounds, check_positive, check_type
+from langchain_redis_memory.checks import check_bounds, check_functions, check_positive, check_type
 from langchain_redis_memory.errors import ConfigError, OutOfMemoryError, RedisMemoryError, UnavailableError
 from langchain_redis_memory.history.loss import OnLoss, report_loss
 from langchain_redis_memory.history.read_through import UserCallback
@@ -92,6 +92,7 @@ class Outbox:
         self._client: ReferenceType[Client] | None = None
         self._spool: Spool | None = None
         self.reset()
+        check_functions(on_loss=on_loss)
         if spool is not None:
             from langchain_redis_memory.history.spool import Spool
 

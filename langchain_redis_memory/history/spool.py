@@ -22,6 +22,7 @@ from zlib import crc32
 
 from langchain_core.messages import BaseMessage
 
+from langchain_redis_memory.checks import check_path
 from langchain_redis_memory.errors import ConfigError, CorruptDataError, FormatVersionError
 from langchain_redis_memory.frozen import replace
 from langchain_redis_memory.history.transcript import Transcript
@@ -190,6 +191,7 @@ class Spool:
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
+        check_path(folder, "spool", ConfigError)
         self._folder = Path(folder)
         self._own: _File | None = None
         self._of: dict[int, tuple[_File, int]] = {}

@@ -15,6 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from langchain_redis_memory.checks import check_text
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 from langchain_redis_memory.language.turn_tokens import TurnTokens
@@ -193,7 +194,6 @@ def pattern(phrasings: Sequence[str], slots: Mapping[str, str], flags: int = re.
 _SLOT = lazy_pattern(r"\{([A-Z]+)\}")
 
 
-@cache
 def lexicon(language: str) -> Lexicon:
     """Loads the lexicon of a language.
 
@@ -206,6 +206,11 @@ def lexicon(language: str) -> Lexicon:
     Raises:
         ConfigError: There is no such lexicon, or its file is not one.
     """
+    return _loaded(check_text(language, "language"))
+
+
+@cache
+def _loaded(language: str) -> Lexicon:
     try:
         data = _data(language)
     except (OSError, ValueError) as error:

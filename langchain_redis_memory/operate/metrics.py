@@ -12,10 +12,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from langchain_redis_memory.cache.stats import Row, Stats
+from langchain_redis_memory.checks import check_type
 from langchain_redis_memory.conversation.turn import TurnReport
+from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.extras import missing
 from langchain_redis_memory.locks import new_lock
 from langchain_redis_memory.redis.client.client import Client
@@ -64,6 +67,8 @@ class RedisStatsCollector:
         if find_spec("prometheus_client") is None:
             msg = "metrics need prometheus-client"
             raise missing(msg, "prometheus")
+        check_type(client, Client, "client", "a Client, the one that a memory is given too", ConfigError)
+        check_type(caches, (Mapping, NoneType), "caches", "a dict from names to caches", ConfigError)
         self._client, self._caches = client, dict(caches or {})
         self._lock = new_lock()
         self._seen: dict[str, dict[tuple[Any, ...], int]] = {}

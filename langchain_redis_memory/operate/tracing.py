@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import BaseMessage
 
+from langchain_redis_memory.checks import check_method, check_type
 from langchain_redis_memory.conversation.turn import TurnReport
+from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.extras import missing
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.client.clock import wall
@@ -68,6 +70,9 @@ class OTelTracing:
             raise missing(msg, "otel")
         from opentelemetry import trace
 
+        check_type(client, Client, "client", "a Client, the one that a memory is given too", ConfigError)
+        if tracer_provider is not None:
+            check_method(tracer_provider, "get_tracer", "tracer_provider", ConfigError)
         self._tracer = trace.get_tracer("langchain_redis_memory", tracer_provider=tracer_provider)
         self._content = os.environ.get(CONTENT, "").lower() == "true" if content is None else content
         self._client = client

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_redis_memory.cache.value.cache import RedisValueCache
 from langchain_redis_memory.checkpoint.saver import RedisSaver
-from langchain_redis_memory.checks import check_method, check_type
+from langchain_redis_memory.checks import check_method, check_several, check_type
 from langchain_redis_memory.operate.erase_flows import EraseFlows
 from langchain_redis_memory.operate.export_flows import ExportFlows
 from langchain_redis_memory.operate.receipt import Receipt
@@ -83,6 +83,9 @@ class RedisUsers(ClientOwner):
         self._space = self._client.keys(tenant)
         for name, given in {"answers": answers, "counts": counts, "values": values}.items():
             check_type(given, Iterable, name, "a list")
+        for name, spaces in {"namespaces": namespaces, "files": files}.items():
+            for space in check_several(spaces, name):
+                check_several(space, f"each of {name}, as ('memories', '{{user_id}}'),")
         for desk in answers:  # a memory in the place of its desk would have its answers survive
             check_method(desk, "delete", "each of answers, such as memory.answers,")
         for one in counts:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Any, get_args
 
-from langchain_redis_memory.checks import check_word
+from langchain_redis_memory.checks import check_text, check_word
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.redis.capabilities import EngineName
 from langchain_redis_memory.redis.key_groups import Id
@@ -185,6 +185,8 @@ def acl_line(
     if not isinstance(user, str) or not _USER.fullmatch(user):
         raise InvalidInputError(f"the name of a user must be a text without white space, got {user!r}")
     check_word(engine, "engine", get_args(EngineName))
+    if password is not None:
+        check_text(password, "password")
     if engine == "query_engine" and tenant is not None:
         msg = "the Query Engine finds what any tenant stored: use vector sets or the exact engine with tenants' users"
         raise ConfigError(msg)

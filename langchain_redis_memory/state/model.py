@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import NoneType
 from typing import Any, NamedTuple
 
+from langchain_redis_memory.checks import check_text, check_type
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.phrases import key_of, language_of, phrases_in
@@ -158,7 +160,11 @@ def advance(
     Returns:
         The state after it.
     """
-    return apply_delta(state, delta_of(turn, answer, verdict, search))
+    check_type(state, ConversationState, "state", "a ConversationState")
+    check_type(verdict, (Verdict, NoneType), "verdict", "a Verdict or None")
+    check_type(search, (Search, NoneType), "search", "a Search or None")
+    delta = delta_of(check_text(turn, "turn"), check_text(answer, "answer"), verdict, search)
+    return apply_delta(state, delta)
 
 
 def _entities(known: Sequence[Entity], mentions: Sequence[tuple[str, float]], turn: int) -> tuple[Entity, ...]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
-from langchain_redis_memory.checks import check_bounds, check_method, check_number, check_whole
+from langchain_redis_memory.checks import check_bounds, check_method, check_number, check_text, check_whole
 from langchain_redis_memory.errors import InvalidInputError, RedisMemoryError
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.language.model_answers import spoken
@@ -147,6 +147,7 @@ class RollingSummary:
             raise InvalidInputError("a summary needs every_turns or max_tokens, or it is never made")
         check_number(lease_s, "lease_s", 1, 86_400)
         check_method(model, "invoke", "model (a chat model)")
+        check_text(instruction, "instruction")
         self.background = background
         self._model = model
         self._every_turns = every_turns

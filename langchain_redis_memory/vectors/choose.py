@@ -20,10 +20,15 @@ from langchain_redis_memory.redis.capabilities import Server
 def check(dims: Any, name: Any = None, quantization: Any = "none") -> None:
     """Checks the options of an engine; raises `ConfigError` where one of them cannot work."""
     check_whole(dims, "dims", 1, 32_768, ConfigError)
+    check_engine(name, quantization)
+    require_numpy()
+
+
+def check_engine(name: Any, quantization: Any) -> None:
+    """Checks an engine's name, which may be None, and a quantization; raises `ConfigError`: there is none such."""
     if name is not None:
         check_word(name, "engine", get_args(EngineName), ConfigError)
     check_word(quantization, "quantization", get_args(Quantization), ConfigError)
-    require_numpy()
 
 
 def check_vectors(space: KeySpace, what: str) -> None:

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from copy import copy
+from types import NoneType
 from typing import Any, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
@@ -126,6 +127,10 @@ class CachedRetriever(ClientOwner, BaseRetriever):
                 "a retriever must be given, as in CachedRetriever(client, retriever); vector stores have as_retriever()"
             )
             raise ConfigError(msg)
+        check_type(name, (str, NoneType), "name", "a string or None", ConfigError)
+        if tags is not None and not (isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)):
+            raise ConfigError(f"tags must be a list of strings or None, got {tags!r}")
+        check_type(metadata, (dict, NoneType), "metadata", "a dict or None", ConfigError)
         ttl_ms, empty_ms = milliseconds(ttl_s), milliseconds(empty_ttl_s, "empty_ttl_s")
         stale_ms = milliseconds(stale_s, "stale_s") if ttl_ms else 0
         flights = SingleFlight(milliseconds(single_flight_s, "single_flight_s"))

@@ -17,7 +17,7 @@ from langchain_core.embeddings import Embeddings
 from typing_extensions import Self, Unpack
 
 from langchain_redis_memory.cache.admission import AdmissionPolicy
-from langchain_redis_memory.cache.entry_options import EntryOptions
+from langchain_redis_memory.cache.entry_options import EntryOptions, entry_options
 from langchain_redis_memory.cache.explanation import Explanation
 from langchain_redis_memory.cache.llm_cache import LLMCache
 from langchain_redis_memory.cache.prompts import Template
@@ -143,7 +143,9 @@ class RedisSemanticCache(LLMCache):
         adopt: AdoptLike = None,
         **server: Unpack[ServerOptions],
     ) -> None:
-        prompts, entries = prompts or PromptOptions(), entries or EntryOptions()
+        entries = entry_options(entries)
+        prompts = prompts if prompts is not None else PromptOptions()
+        check_type(prompts, PromptOptions, "prompts", "PromptOptions(...)", ConfigError)
         self._client = connect(client, owner=type(self), **server)
         self._name = name
         if entries.admission is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from types import NoneType
 
 from langchain_core.embeddings import Embeddings
 
@@ -24,7 +25,7 @@ from langchain_redis_memory.language.need.policy import NeedPolicy
 from langchain_redis_memory.locks import new_lock
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.keys import KeySpace, check_id
-from langchain_redis_memory.vectors.choose import check_vectors
+from langchain_redis_memory.vectors.choose import check_engine, check_vectors
 from langchain_redis_memory.vectors.embedder import Embedder
 from langchain_redis_memory.vectors.engine import EngineName, Quantization
 
@@ -60,6 +61,8 @@ class SearchOptions:
         if self.policy is not None:
             check_method(self.policy, "judge", "policy", ConfigError)
         check_bounds(max_entries=self.max_entries)
+        check_type(self.embedding_id, (str, NoneType), "embedding_id", "a string or None", ConfigError)
+        check_engine(self.engine, self.quantization)
 
 
 class TenantSearches:
@@ -82,7 +85,9 @@ class TenantSearches:
         check_vectors(client.keys(), "a cache that is searched by meaning")
         wanted = "a LangChain embedding model, as in (client, embeddings)"
         model = check_type(embeddings, Embeddings, "embeddings", wanted, ConfigError)
-        options = options or SearchOptions()
+        options = SearchOptions() if options is None else options
+        check_type(options, SearchOptions, "search", "SearchOptions(...)", ConfigError)
+        check_number(max_error, "max_error")
         self._client, self._log = client, log
         self._name = check_id(name, "name")
         self._embedder = Embedder(model, options.embedding_id or embedding_id_of(model))

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from inspect import signature
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, TypeVar, cast, overload
 
 from typing_extensions import Self, Unpack
 
 from langchain_redis_memory.cache.stats import Stats, Tally, read_stats_flow
-from langchain_redis_memory.cache.value.cached_function import CachedFunction, P, R
+from langchain_redis_memory.cache.value.cached_function import CachedFunction, P, R, decorator
 from langchain_redis_memory.cache.value.flows import ValueFlows, disabled_here
 from langchain_redis_memory.cache.value.load_options import LoadOptions, checked_options
 from langchain_redis_memory.cache.value.lock import ValueLock
 from langchain_redis_memory.cache.value.operations import ValueOps, about_flow, tags_of
 from langchain_redis_memory.cache.value.plain import OwnTtl, PlainValues
+from langchain_redis_memory.cache.value.presets import PRESETS, PresetName
 from langchain_redis_memory.checks import check_number, check_whole, check_word
 from langchain_redis_memory.errors import ConfigError, RedisMemoryError
 from langchain_redis_memory.ops import Op
@@ -24,19 +24,6 @@ from langchain_redis_memory.redis.key_groups import Id
 from langchain_redis_memory.redis.ttl import Lifetime, milliseconds
 
 T = TypeVar("T")
-PresetName = Literal[
-    "personalities", "preferences", "profiles", "greetings", "memory_search", "session_state", "configuration"
-]
-PRESETS: Mapping[PresetName, tuple[float, float]] = {
-    "personalities": (86_400, 5),
-    "preferences": (300, 0),
-    "profiles": (3_600, 0),
-    "greetings": (120, 0),
-    "memory_search": (300, 0),
-    "session_state": (3_600, 0),
-    "configuration": (3_600, 5),
-}
-"""What is often cached -> its lifetime, and how long a process may serve its own copy, in seconds."""
 
 
 class RedisValueCache(PlainValues):
@@ -201,12 +188,28 @@ class RedisValueCache(PlainValues):
                 return cast("T", seen[0])
         return cast("T", await self._client.adrive(self._flows.load_flow(key, load, how, force=refresh, seen=seen)))
 
+    @overload
+    def cached(self, function: Callable[P, R], /) -> CachedFunction[P, R]: ...
+
+    @overload
     def cached(
         self, *, key: str | None = None, tags: Sequence[str] = (), user: str | None = None, **options: Any
-    ) -> Callable[[Callable[P, R]], CachedFunction[P, R]]:
-        """Decorates a function, `def` or `async def`, whose results are kept.
+    ) -> Callable[[Callable[P, R]], CachedFunction[P, R]]: ...
+
+    def cached(
+        self,
+        function: Callable[..., Any] | None = None,
+        /,
+        *,
+        key: str | None = None,
+        tags: Sequence[str] = (),
+        user: str | None = None,
+        **options: Any,
+    ) -> Any:
+        """Decorates a function, `def` or `async def`, whose results are kept: `@cache.cached`, or with options.
 
         Args:
+            function: The function, where the decorator is bare.
             key: The name of a result, with arguments in braces: "user:{user_id}", or of a method "{self.name}:{n}". Of
                 several arguments what stands between them is quoted in each. By default the function's name and a
                 digest of all arguments, of its code and of the plain data that it was made with; of a method also of
@@ -216,17 +219,14 @@ class RedisValueCache(PlainValues):
             **options: Options of `get_or_load`, such as `ttl_s` and `stale_s`.
 
         Returns:
-            A decorator. The function then has `.refresh(...)`, which calls it in any case, and `.invalidate(...)`.
+            A decorator, or the function, which has `.refresh(...)`, which calls it in any case, and `.invalidate(...)`.
 
         Raises:
             ConfigError: A template names an argument that the function does not have; the key leaves the user out, or
                 has two arguments with nothing between them.
-            TypeError: An option is unknown.
+            UnknownKeywordError: An option is unknown.
         """
-        unknown = options.keys() - signature(self.get_or_load).parameters.keys()
-        if unknown:
-            raise TypeError(f"cached() has no option {', '.join(sorted(unknown))}; it takes those of get_or_load")
-        return lambda function: CachedFunction(self, function, key, tags, user, options)
+        return decorator(self, function, key, tags, user, options)
 
     # --- what makes stale ---------------------------------------------------------------------------------------------
 

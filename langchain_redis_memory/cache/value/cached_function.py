@@ -9,7 +9,7 @@ from string import Formatter
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 from langchain_redis_memory.checks import check_several
-from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.errors import ConfigError, UnknownKeywordError
 from langchain_redis_memory.redis.codec.values import digest
 
 P = ParamSpec("P")
@@ -29,7 +29,7 @@ class CachedFunction(Generic[P, R]):
         options: Options of `RedisValueCache.get_or_load`.
 
     Raises:
-        ConfigError: A template names an argument that the function does not have.
+        ConfigError: It is no function, or a template names an argument that the function does not have.
     """
 
     def __init__(
@@ -41,6 +41,8 @@ class CachedFunction(Generic[P, R]):
         user: str | None,
         options: Mapping[str, Any],
     ) -> None:
+        if not callable(function):
+            raise ConfigError(f"cached() takes its options by keyword, as cached(key='user:{{id}}'), got {function!r}")
         self._cache, self._options = cache, options
         self._function: Callable[..., Any] = function
         self.__name__: str = getattr(function, "__name__", "function")
@@ -142,6 +144,17 @@ class CachedFunction(Generic[P, R]):
         bound._object = {next(iter(self._signature.parameters)): owner}
         bound._read_parameters()
         return bound
+
+
+def decorator(cache: Any, function: Any, key: Any, tags: Any, user: Any, options: Mapping[str, Any]) -> Any:
+    """Makes what `RedisValueCache.cached` gives: the function where it is given, as to a bare decorator, else one."""
+    unknown = options.keys() - inspect.signature(cache.get_or_load).parameters.keys()
+    if unknown:
+        msg = f"cached() has no option {', '.join(sorted(unknown))}; it takes those of get_or_load"
+        raise UnknownKeywordError(msg)
+    if function is not None:
+        return CachedFunction(cache, function, key, tags, user, options)
+    return lambda function: CachedFunction(cache, function, key, tags, user, options)
 
 
 def _describe(part: Any) -> str:

@@ -14,11 +14,13 @@ from __future__ import annotations
 import logging
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from types import NoneType
 from typing import TYPE_CHECKING, Literal
 
+from langchain_core.embeddings import Embeddings
 from langchain_core.messages import AIMessage, BaseMessage, SystemMessage, ToolMessage
 
-from langchain_redis_memory.checks import check_bounds, check_word
+from langchain_redis_memory.checks import check_bounds, check_function, check_type, check_whole, check_word
 from langchain_redis_memory.conversation.policy import Rule
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.history.turns import turn_starts
@@ -30,8 +32,6 @@ from langchain_redis_memory.redis.codec.messages import TokenCounter
 from langchain_redis_memory.redis.codec.tokens import count_tokens
 
 if TYPE_CHECKING:
-    from langchain_core.embeddings import Embeddings
-
     from langchain_redis_memory.conversation.select.semantic_recall import SemanticRecall
 
 _log = logging.getLogger(__name__)
@@ -71,7 +71,10 @@ class MemorySelector:
         embeddings: Embeddings | None = None,
         scope: Literal["session", "user"] = "session",
     ) -> None:
-        check_bounds(base=base, max_tokens=max_tokens)
+        check_whole(base, "base")
+        check_bounds(max_tokens=max_tokens)
+        check_function(token_counter, "token_counter")
+        check_type(embeddings, (Embeddings, NoneType), "embeddings", "a LangChain embedding model or None", ConfigError)
         check_word(scope, "scope", ("session", "user"), ConfigError)
         self.scope = scope
         self.base = base

@@ -18,10 +18,11 @@ from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_core.messages.utils import convert_to_messages
 from langchain_core.runnables import Runnable, RunnableLambda
 
+from langchain_redis_memory.checks import check_method, check_text
 from langchain_redis_memory.conversation.policy import DEFAULT_POLICY, Policy, check_policy
 from langchain_redis_memory.conversation.select.memory import MemorySelector
 from langchain_redis_memory.conversation.select.window import Selector
-from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.language.classify import Classifier, LinguisticClassifier
 from langchain_redis_memory.language.turn_state import TurnState
 from langchain_redis_memory.ops import Flow, settled
@@ -92,6 +93,7 @@ def pre_model_node(
     """
     choose = _Chooser(selector, classifier, policy).chosen_flow
     client = connect(_DRIVER)
+    check_text(messages_key, "messages_key")
 
     def chosen_flow(state: Any) -> Flow[list[BaseMessage]]:
         fields = state if isinstance(state, Mapping) else vars(state)
@@ -112,8 +114,10 @@ class _Chooser:
     """Gives the flow that chooses the messages of a conversation."""
 
     def __init__(self, selector: Selector | None, classifier: Classifier | None, policy: Policy) -> None:
-        self._selector: Selector = selector or MemorySelector()
-        self._classifier: Classifier = classifier or LinguisticClassifier()
+        self._selector: Selector = MemorySelector() if selector is None else selector
+        self._classifier: Classifier = LinguisticClassifier() if classifier is None else classifier
+        check_method(self._selector, "select", "selector", ConfigError)
+        check_method(self._classifier, "classify", "classifier", ConfigError)
         self._policy = check_policy(policy)
 
     def chosen_flow(self, messages: Sequence[BaseMessage], fields: Mapping[str, Any]) -> Flow[list[BaseMessage]]:

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from langchain_core.messages import BaseMessage, SystemMessage, ToolMessage
 
-from langchain_redis_memory.checks import check_bounds
+from langchain_redis_memory.checks import check_bounds, check_function, check_whole
 from langchain_redis_memory.conversation.policy import Rule
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
@@ -80,7 +80,9 @@ class WindowSelector:
         max_tokens: int | None = None,
         token_counter: TokenCounter = count_tokens,
     ) -> None:
-        check_bounds(base=base, max_tokens=max_tokens)
+        check_whole(base, "base")
+        check_bounds(max_tokens=max_tokens)
+        check_function(token_counter, "token_counter")
         self.base = base
         self.max_tokens = max_tokens
         self.token_counter = token_counter

@@ -14,6 +14,7 @@ from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 
+from langchain_redis_memory.checks import check_text
 from langchain_redis_memory.frozen import Frozen
 from langchain_redis_memory.language.audience.signs import SentenceSigns, signs
 from langchain_redis_memory.language.audience.verdict import (
@@ -109,7 +110,7 @@ def classify_audience(turn: str, *, opaque: bool = True, max_unsafe: float = MAX
         ```
     """
     check_risk(max_unsafe)
-    return _classified(turn, bool(opaque)).at(max_unsafe)
+    return _classified(check_text(turn, "turn"), bool(opaque)).at(max_unsafe)
 
 
 @lru_cache(2048)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from langchain_redis_memory.checks import check_positive
+from langchain_redis_memory.checks import check_method, check_positive
 from langchain_redis_memory.language.audience.correction import PROPERTIES, corrected, shares
 from langchain_redis_memory.language.audience.linguistic import classify_audience
 from langchain_redis_memory.language.audience.verdict import MAX_UNSAFE, AudienceVerdict, check_risk
@@ -72,6 +72,7 @@ class LLMAudience:
     def __init__(
         self, model: BaseChatModel, *, timeout_s: float = 5.0, trust: float = 3.0, max_unsafe: float = MAX_UNSAFE
     ) -> None:
+        check_method(model, "invoke", "model (a chat model)")
         check_positive(timeout_s, "timeout_s", "number of seconds")
         check_positive(trust, "trust")
         check_risk(max_unsafe)

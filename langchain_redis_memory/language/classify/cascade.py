@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from langchain_core.messages import BaseMessage
 
-from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.checks import check_band, check_method
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.classify.verdict import Classifier, Verdict
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
@@ -39,9 +39,9 @@ class CascadeClassifier:
     """
 
     def __init__(self, first: Classifier, *more: Classifier, unsure: tuple[float, float] = (0.05, 0.6)) -> None:
-        low, high = unsure
-        if not 0 <= low <= high <= 1:
-            raise InvalidInputError(f"unsure must be two probabilities (low, high), got {unsure!r}")
+        for classifier in (first, *more):
+            check_method(classifier, "classify", "each classifier")
+        low, high = check_band(unsure, "unsure")
         self._classifiers = (first, *more)
         self._low, self._high = low, high
 

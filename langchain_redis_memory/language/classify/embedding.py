@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from langchain_core.embeddings import Embeddings
 from langchain_core.messages import AIMessage, BaseMessage
 
-from langchain_redis_memory.checks import check_whole
+from langchain_redis_memory.checks import check_type, check_whole
 from langchain_redis_memory.language.classify.linguistic import Assessment, LinguisticClassifier
 from langchain_redis_memory.language.classify.similarity_features import (
     UNRELATED,
@@ -28,9 +28,6 @@ from langchain_redis_memory.language.classify.weights import weights
 from langchain_redis_memory.language.text_vectors import TextVectors, Vector, unit
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import Flow
-
-if TYPE_CHECKING:
-    from langchain_core.embeddings import Embeddings
 
 _log = logging.getLogger(__name__)
 
@@ -65,6 +62,7 @@ class EmbeddingClassifier:
     def __init__(
         self, embeddings: Embeddings, language: str = "en", *, max_unsafe: float = 0.04, remembered: int = 4096
     ) -> None:
+        check_type(embeddings, Embeddings, "embeddings", "a LangChain embedding model")
         check_whole(remembered, "remembered")
         self._first = LinguisticClassifier(language, max_unsafe=max_unsafe)
         self._weights = weights("embedding")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import BaseMessage
 
-from langchain_redis_memory.checks import check_positive
+from langchain_redis_memory.checks import check_method, check_positive
 from langchain_redis_memory.language.audience.correction import PROPERTIES, moved_odds, shares
 from langchain_redis_memory.language.classify.linguistic import LinguisticClassifier
 from langchain_redis_memory.language.classify.question_type import QuestionType
@@ -102,6 +102,9 @@ class LLMClassifier:
         trust: float = 3.0,
         max_unsafe: float = 0.03,
     ) -> None:
+        check_method(model, "invoke", "model (a chat model)")
+        if fallback is not None:
+            check_method(fallback, "classify", "fallback")
         check_positive(timeout_s, "timeout_s", "number of seconds")
         check_positive(trust, "trust")
         self._model = model

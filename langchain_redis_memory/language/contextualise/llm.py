@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
-from langchain_redis_memory.checks import check_positive
+from langchain_redis_memory.checks import check_method, check_positive
 from langchain_redis_memory.language.bm25 import terms, unspaced
 from langchain_redis_memory.language.classify import dependence
 from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser, Rewrite
@@ -78,6 +78,9 @@ class LLMContextualiser:
     def __init__(
         self, model: BaseChatModel, fallback: Contextualiser | None = None, timeout_s: float | None = 3.0
     ) -> None:
+        check_method(model, "invoke", "model (a chat model)")
+        if fallback is not None:
+            check_method(fallback, "contextualise", "fallback")
         if timeout_s is not None:
             check_positive(timeout_s, "timeout_s", "number of seconds, or None")
         self.model = model

@@ -13,6 +13,7 @@ import math
 import re
 from typing import NamedTuple
 
+from langchain_redis_memory.checks import check_text
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 
@@ -74,7 +75,7 @@ def scale_of(model: str) -> Scale:
     Raises:
         ConfigError: The model is not in the table.
     """
-    name = _SUFFIX.sub("", model.rpartition("/")[2].lower())
+    name = _SUFFIX.sub("", check_text(model, "model").rpartition("/")[2].lower())
     try:
         return _SHORT[name]
     except KeyError:

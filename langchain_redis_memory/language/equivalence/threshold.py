@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from langchain_redis_memory.checks import check_number
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.equivalence.cosine_scales import scale_of
 from langchain_redis_memory.language.equivalence.hit_policy import Judgement
@@ -25,9 +26,7 @@ class ThresholdPolicy:
             if model is None:
                 raise ConfigError("ThresholdPolicy needs a threshold, or the name of a known embedding model")
             threshold = scale_of(model).threshold
-        if not 0 < threshold <= 1:
-            raise ConfigError(f"a cosine threshold lies above 0 and is at most 1, not {threshold}")
-        self.threshold: float = float(threshold)
+        self.threshold: float = check_number(threshold, "threshold (a cosine)", without=(0,), error=ConfigError)
 
     @property
     def floor(self) -> float:

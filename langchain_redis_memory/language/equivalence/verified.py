@@ -11,6 +11,9 @@ true hits and wrong shares by family.
 
 from __future__ import annotations
 
+from types import NoneType
+
+from langchain_redis_memory.checks import check_method, check_number, check_type
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.equivalence.compare import compare
 from langchain_redis_memory.language.equivalence.cosine_scales import MINILM, from_minilm, scale_of, to_minilm
@@ -53,12 +56,14 @@ class VerifiedPolicy:
         scorer: PairScorer | None = None,
         weights: EquivalenceModel | None = None,
     ) -> None:
-        if not 0 < max_error < 0.5:
-            raise ConfigError(f"max_error is a share of wrong hits above 0 and below 0.5, not {max_error}")
-        if base_rate is not None and not 0 < base_rate < 1:
-            raise ConfigError(f"base_rate is a share between 0 and 1, not {base_rate}")
-        if floor is not None and not -1 <= floor <= 1:
-            raise ConfigError(f"floor is a cosine, not {floor}")
+        check_number(max_error, "max_error (a share of wrong hits)", 0, 0.5, without=(0, 0.5), error=ConfigError)
+        if base_rate is not None:
+            check_number(base_rate, "base_rate", without=(0, 1), error=ConfigError)
+        if floor is not None:
+            check_number(floor, "floor (a cosine)", -1, error=ConfigError)
+        if scorer is not None:
+            check_method(scorer, "score", "scorer", ConfigError)
+        check_type(weights, (EquivalenceModel, NoneType), "weights", "an EquivalenceModel or None", ConfigError)
         self._scale = MINILM if model is None else scale_of(model)
         self._floor = from_minilm(_FLOOR, self._scale) if floor is None else float(floor)
         self.max_error = max_error

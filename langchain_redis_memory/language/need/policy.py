@@ -13,10 +13,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from langchain_core.embeddings import Embeddings
 from langchain_core.messages import BaseMessage
 
+from langchain_redis_memory.checks import check_method, check_number, check_type
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.extras import np
 from langchain_redis_memory.language.equivalence.cosine_scales import MINILM, scale_of, to_minilm
@@ -26,9 +28,6 @@ from langchain_redis_memory.language.equivalence.verified import VerifiedPolicy
 from langchain_redis_memory.language.equivalence.weights import COSINE_CAP, EquivalenceModel, parse_weights
 from langchain_redis_memory.language.need.compare import compare_needs
 from langchain_redis_memory.language.need.need import Need, need_of, read_need
-
-if TYPE_CHECKING:
-    from langchain_core.embeddings import Embeddings
 
 
 @dataclass(frozen=True)
@@ -67,6 +66,9 @@ class NeedPolicy:
         questions: HitPolicy | None = None,
         scorer: PairScorer | None = None,
     ) -> None:
+        check_number(max_error, "max_error (a share of wrong hits)", 0, 0.5, without=(0, 0.5), error=ConfigError)
+        if questions is not None:
+            check_method(questions, "judge", "questions", ConfigError)
         self.questions: HitPolicy = questions or VerifiedPolicy(max_error, model=model, scorer=scorer)
         self.max_error = max_error
         self._scorer = scorer
@@ -171,6 +173,7 @@ def same_need(
     **Keys:** none.
     **Trips:** none; one call of the embedding model.
     """
+    check_type(embeddings, Embeddings, "embeddings", "a LangChain embedding model")
     mine, theirs = (_need(messages) for messages in (conversation, other))
     vectors = np.array(embeddings.embed_documents([mine.gist, theirs.gist]))
     cosine = float(vectors[0] @ vectors[1] / (np.linalg.norm(vectors[0]) * np.linalg.norm(vectors[1]) or 1.0))

@@ -13,8 +13,8 @@ from typing import Protocol
 
 from langchain_core.messages import BaseMessage
 
-from langchain_redis_memory.checks import check_method
-from langchain_redis_memory.errors import ConfigError, InvalidInputError
+from langchain_redis_memory.checks import check_band, check_method, check_number
+from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.classify import Classifier, Verdict
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.logistic import odds, probability
@@ -68,11 +68,9 @@ class ReadingClassifier:
     ) -> None:
         check_method(first, "classify", "first", ConfigError)
         check_method(reader, "dependence", "reader", ConfigError)
-        low, high = unsure
-        if not (0 <= low <= high <= 1 and 0 <= alone_below <= 1):
-            raise InvalidInputError(f"unsure and alone_below must be probabilities, got {unsure!r} and {alone_below!r}")
         self._first, self._reader = first, reader
-        self._low, self._high, self._alone_below = low, high, alone_below
+        self._low, self._high = check_band(unsure, "unsure")
+        self._alone_below = check_number(alone_below, "alone_below")
 
     def classify(
         self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE

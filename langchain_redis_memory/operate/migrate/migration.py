@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, Any
+
+from langgraph.store.base import BaseStore
 
 from langchain_redis_memory.cache.exact import RedisCache
 from langchain_redis_memory.cache.llm_cache import LLMCache
 from langchain_redis_memory.cache.rag.embeddings import CachedEmbeddings
 from langchain_redis_memory.checkpoint.saver import RedisSaver
-from langchain_redis_memory.checks import check_whole
+from langchain_redis_memory.checks import check_method, check_text, check_type, check_whole
 from langchain_redis_memory.errors import ConfigError, RedisMemoryError, UnavailableError
 from langchain_redis_memory.operate.migrate.answer_writer import AnswerWriter
 from langchain_redis_memory.operate.migrate.progress import FinishedUnits
@@ -42,7 +45,6 @@ from langchain_redis_memory.redis.ttl import Lifetime, milliseconds
 from langchain_redis_memory.store.redis_store import RedisStore
 
 if TYPE_CHECKING:
-    from langgraph.store.base import BaseStore
     from typing_extensions import Unpack
 
 OnProgress = Callable[[int, int], object]
@@ -114,6 +116,7 @@ class RedisMigration(ClientOwner):
         self._client = connect(client, owner=type(self), **server)
         self._origin: Client = self._client if origin is None else connect(origin)
         space, ttl_ms = self._client.keys(tenant), milliseconds(ttl_s)
+        _check(source, match, saver, store, cache, embeddings)
         saver = saver or RedisSaver(self._client, tenant=tenant, ttl_s=None)
         named_source = source_of(source, prefix, match, saver.serde) if isinstance(source, str) else source
         self._source: Source = named_source
@@ -217,3 +220,14 @@ def name_of(record: Record) -> str:
     if isinstance(record, SavedVector):
         return f"the vector of {record.text[:60]!r}"
     return record.key if isinstance(record, Unreadable) else "an answer"
+
+
+def _check(source: Any, match: Any, saver: Any, store: Any, cache: Any, embeddings: Any) -> None:
+    """Refuses parts that would fail where the first unit is read or stored."""
+    if not isinstance(source, str):
+        check_method(source, "read_flow", "source (its name, or a Source)", ConfigError)
+    check_text(match, "match")
+    check_type(saver, (RedisSaver, NoneType), "saver", "a RedisSaver or None", ConfigError)
+    check_type(store, (BaseStore, NoneType), "store", "a LangGraph store or None", ConfigError)
+    check_type(cache, (LLMCache, NoneType), "cache", "a RedisCache, a RedisSemanticCache or None", ConfigError)
+    check_type(embeddings, (CachedEmbeddings, NoneType), "embeddings", "a CachedEmbeddings or None", ConfigError)

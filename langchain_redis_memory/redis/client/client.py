@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Generator
 from typing import TYPE_CHECKING, Any, TypeVar, Union
 
-from typing_extensions import Self
+from typing_extensions import Never, Self
 
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.frozen import replace
@@ -22,7 +22,7 @@ from langchain_redis_memory.redis.client.background import BackgroundFlows
 from langchain_redis_memory.redis.client.circuit_breaker import Breaker
 from langchain_redis_memory.redis.client.connections import Connections
 from langchain_redis_memory.redis.client.durability import DurableClient
-from langchain_redis_memory.redis.client.options import Options
+from langchain_redis_memory.redis.client.options import Options, check_parts, refuse_options
 from langchain_redis_memory.redis.client.outboxes import Outboxes
 from langchain_redis_memory.redis.client.settings import RedisMemorySettings, read_settings
 from langchain_redis_memory.redis.client.steps import astepper, stepper
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 __all__ = ["Client", "ClientLike", "Trip"]
-
 
 ClientLike = Union["Client", str, RedisClient, None]
 """What names a server where one is needed: see `connect`."""
@@ -67,7 +66,7 @@ class Client(DurableClient):
         ```
 
     Raises:
-        ConfigError: Neither client is given, two are given for one colour, or the URL or a setting cannot work.
+        ConfigError: Neither client is given, two are given for one colour, or an argument or a setting cannot work.
 
     **Keys:** none by itself.
     **Trips:** none.
@@ -86,7 +85,9 @@ class Client(DurableClient):
         prefix: str | None = None,
         on_trip: OnTrip | None = None,
         cipher: Cipher | None = None,
+        **unknown: Never,
     ) -> None:
+        refuse_options(unknown)
         if isinstance(redis, str):
             if aredis is not None:
                 raise ConfigError("a URL serves both colours: give Client a URL or clients of redis-py, not both")
@@ -100,8 +101,8 @@ class Client(DurableClient):
     def _set_up(
         self, where: Topology, settings: RedisMemorySettings, most: int, on_trip: OnTrip | None, cipher: Cipher | None
     ) -> None:
-        self._topology = where
-        self.settings: RedisMemorySettings = settings
+        check_parts(on_trip, cipher)
+        self._topology, self.settings = where, settings
         self._space = KeySpace(settings.prefix, cipher=cipher)
         self.on_trip: OnTrip | None = on_trip
         self.breaker: Breaker = Breaker()
@@ -182,9 +183,8 @@ class Client(DurableClient):
             ConfigError: A setting cannot work.
         """
         settings = read_settings() if settings is None else settings
-        client = cls.__new__(cls)
-        where = topology(settings.url(), Options.of(settings))
-        client._set_up(where, settings, settings.max_connections, on_trip, cipher)
+        options, client = Options.of(settings), cls.__new__(cls)
+        client._set_up(topology(settings.url(), options), settings, settings.max_connections, on_trip, cipher)
         return client
 
     def __repr__(self) -> str:

@@ -20,7 +20,7 @@ from weakref import WeakValueDictionary
 
 from typing_extensions import Self, Unpack
 
-from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.errors import ConfigError, UnknownKeywordError
 from langchain_redis_memory.redis.client.client import Client, ClientLike
 from langchain_redis_memory.redis.client.durability import DurabilityLike
 from langchain_redis_memory.redis.client.outboxes import WaitingMessages
@@ -83,7 +83,7 @@ def connect(client: ClientLike = None, /, *, owner: type | None = None, **server
 
     It is the `Client` itself, the shared one of a URL or of the environment's settings, or one around a redis-py
     client. Raises `ConfigError`: two servers are given, it is something else, or the URL or a setting cannot work.
-    Raises `TypeError`: a keyword is unknown; the message says which is meant.
+    Raises `UnknownKeywordError`: a keyword is unknown; the message says which is meant.
     """
     if (durability := server.pop("durability", None)) is not None:
         return connect(client, owner=owner, **server).durable(durability)
@@ -98,6 +98,8 @@ def connect(client: ClientLike = None, /, *, owner: type | None = None, **server
     if isinstance(client, Client):
         return client
     if isinstance(client, str):
+        if not client:
+            raise ConfigError("the URL is empty: is the variable set that it is from? None stands for the settings'")
         if "://" not in client and (order := _order(owner)):
             raise ConfigError(f"expected {_EXPECTED}, got text that is not a URL{order}")
         return _of_url(client)
@@ -117,7 +119,7 @@ def _no_server(client: Any, owner: type | None) -> ConfigError:
 def _named(client: ClientLike, server: dict[str, Any], owner: type | None) -> ClientLike:
     for name in server:
         if name not in ServerOptions.__annotations__:
-            raise TypeError(_unknown(name, owner))
+            raise UnknownKeywordError(_unknown(name, owner))
     given = {name: value for name, value in (("client", client), *server.items()) if value is not None}
     if len(given) > 1 and not (isinstance(client, Client | str | None) or hasattr(client, "execute_command")):
         raise _no_server(client, owner)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 from urllib.parse import urlencode
 
-from langchain_redis_memory.checks import check_type, check_word
+from langchain_redis_memory.checks import check_function, check_path, check_positive, check_text, check_type, check_word
 from langchain_redis_memory.errors import AuthenticationError, ConfigError
 
 Login = tuple[str, str] | tuple[str]
@@ -68,6 +68,11 @@ class FileCredentials(_InThread):
     ) -> None:
         if username is not None and username_file is not None:
             raise ConfigError("give FileCredentials a username or a username_file, not both")
+        check_path(password_file, "password_file", ConfigError)
+        if username is not None:
+            check_text(username, "username")
+        if username_file is not None:
+            check_path(username_file, "username_file", ConfigError)
         self._password, self._username, self._user_file = Path(password_file), username, username_file
 
     def get_credentials(self) -> Login:
@@ -118,6 +123,8 @@ class IAMCredentials(_InThread):
         session: Any = None,
     ) -> None:
         check_word(service, "service", ("elasticache", "memorydb"), ConfigError)
+        for what, text in {"user": user, "name": name, "region": region}.items():
+            check_text(text, what)
         try:
             import botocore.session
             import botocore.signers
@@ -174,8 +181,9 @@ class TokenCredentials(_InThread):
     """
 
     def __init__(self, get: Callable[[], Login], lifetime_s: float | None = None) -> None:
-        if not callable(get):
-            raise ConfigError("TokenCredentials needs a function that gives a user's name and a token")
+        check_function(get, "get (which gives a user's name and a token)", ConfigError)
+        if lifetime_s is not None:
+            check_positive(lifetime_s, "lifetime_s", "number of seconds, or None", ConfigError)
         self._get = get
         self.lifetime_s: float | None = lifetime_s
 

@@ -7,8 +7,8 @@ from math import inf
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
-from langchain_redis_memory.checks import check_method, check_word
-from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.checks import check_method, check_type, check_word
+from langchain_redis_memory.errors import ConfigError, UnknownKeywordError
 from langchain_redis_memory.frozen import Frozen
 from langchain_redis_memory.redis.client.handshake import handshake
 from langchain_redis_memory.redis.client.settings import RedisMemorySettings
@@ -71,6 +71,7 @@ class Options(Frozen):
 
         Raises `ConfigError`: the provider, the map of addresses or `read_from` cannot be used.
         """
+        check_type(settings, RedisMemorySettings, "settings", "RedisMemorySettings(...) or None", ConfigError)
         bounds = (settings.max_connections, settings.connect_timeout_s, settings.timeout_s, settings.retries)
         given = dict(extra)
         remap = _remap(given.pop("address_remap", None))
@@ -117,3 +118,22 @@ def _remap(given: Any) -> Callable[[Address], Address] | None:
         raise ConfigError("address_remap must be a function from (host, port) to (host, port), or a dict of these")
     known = dict(given)
     return lambda address: known.get(tuple(address), address)
+
+
+def refuse_options(unknown: Mapping[str, Any]) -> None:
+    """Refuses what a `Client` is given that is for `Client.from_url`, or for nothing.
+
+    Raises `UnknownKeywordError`: there is something.
+    """
+    if unknown:
+        options = ", ".join(f"{name}=..." for name in unknown)
+        msg = f"Client() has no keyword {min(unknown)!r}; use Client.from_url(url, {options}), which takes all options"
+        raise UnknownKeywordError(msg)
+
+
+def check_parts(on_trip: Any, cipher: Any) -> None:
+    """Checks what a client calls; raises `ConfigError`: it is something else."""
+    if on_trip is not None:
+        check_method(on_trip, "__call__", "on_trip", ConfigError)
+    if cipher is not None:
+        check_method(cipher, "of", "cipher (as in Cipher(KeyRing({...})))", ConfigError)

@@ -38,7 +38,7 @@ class RedisMemorySettings(BaseModel):
     """Reads what a deployment sets by environment variables: the defaults of arguments that are not given.
 
     Each field is read from the environment variable of its alias, and can be given by that name or by its own. An
-    empty variable counts as not set; "none" as a lifetime is no expiry.
+    empty variable counts as not set; "none" as a lifetime is no expiry. What cannot work is a `ConfigError`.
     """
 
     # Where nothing is set nothing is validated: most processes need no validator, which takes milliseconds to build.
@@ -83,6 +83,13 @@ class RedisMemorySettings(BaseModel):
         validation_alias=_env("REDIS_MEMORY_THREAD_TTL_S"),
         description="Lifetime of a LangGraph thread",
     )
+
+    def __init__(self, **data: Any) -> None:
+        try:
+            super().__init__(**data)
+        except ValidationError as error:
+            faults = "; ".join(f"{_named(fault['loc'][0])}: {fault['msg']}" for fault in error.errors() if fault["loc"])
+            raise ConfigError(f"the settings cannot work: {faults or error.errors()[0]['msg']}") from None
 
     @model_validator(mode="before")
     @classmethod
@@ -150,11 +157,7 @@ def read_settings(url: str | None = None, **given: Any) -> RedisMemorySettings:
     update = {name: value for name, value in given.items() if value is not None}
     if url:
         update["redis_url"] = SecretStr(url)
-    try:
-        return _from(_environment(), without_server=url is not None).model_copy(update=update)
-    except ValidationError as error:
-        faults = "; ".join(f"{_named(fault['loc'][0])}: {fault['msg']}" for fault in error.errors())
-        raise ConfigError(f"the environment's settings cannot work: {faults}") from None
+    return _from(_environment(), without_server=url is not None).model_copy(update=update)
 
 
 def _environment() -> frozenset[tuple[str, str]]:
@@ -172,9 +175,7 @@ def _from(environment: frozenset[tuple[str, str]], *, without_server: bool) -> R
         if name.startswith("REDIS_MEMORY_") and not name.startswith(_NO_SETTINGS):
             names = ", ".join(sorted(one for one in known if one.startswith("REDIS_MEMORY_")))
             _log.warning("%s is not a setting and is passed over; the settings are %s", name, names)
-    return RedisMemorySettings.model_validate(
-        {name: fields[name].default for name in _LOCATION} if without_server else {}
-    )
+    return RedisMemorySettings(**{name: fields[name].default for name in _LOCATION} if without_server else {})
 
 
 def _variables(field: str) -> list[str]:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import NamedTuple, Protocol
 
-from langchain_redis_memory.checks import check_method, check_number, check_positive
+from langchain_redis_memory.checks import check_function, check_method, check_number, check_positive, check_type
 from langchain_redis_memory.errors import ConfigError, UnavailableError, UnknownKeyError
 from langchain_redis_memory.locks import new_lock
 from langchain_redis_memory.ops import Op
@@ -57,7 +57,9 @@ class RedisWrappedKeys:
     """
 
     def __init__(self, client: Client) -> None:
-        self._server = client
+        self._server = check_type(
+            client, Client, "client", "a Client, as in RedisWrappedKeys(Client(url))", ConfigError
+        )
 
     def get(self, owner: str) -> bytes | None:
         """Returns what is kept for an owner; None for nothing. See `WrappedKeys`."""
@@ -119,8 +121,8 @@ class WrappedKeyRing:
         outage_s: float = 3600.0,
     ) -> None:
         check_method(wrapped, "add", "wrapped (where wrapped keys are kept)", ConfigError)
-        if not callable(wrap) or not callable(unwrap):
-            raise ConfigError("wrap and unwrap must be functions from bytes to bytes")
+        for name, function in {"wrap": wrap, "unwrap": unwrap}.items():
+            check_function(function, f"{name} (from bytes to bytes)", ConfigError)
         self._wrapped, self._wrap, self._unwrap = wrapped, wrap, unwrap
         self._cache_s = check_positive(cache_s, "cache_s", "number of seconds", ConfigError)
         self._outage_s = check_number(outage_s, "outage_s", 0, _MOST_OUTAGE_S, error=ConfigError)

@@ -25,7 +25,7 @@ from langchain_redis_memory import (
     UnavailableError,
     UnserialisableError,
 )
-from langchain_redis_memory.cache.value.cache import PRESETS
+from langchain_redis_memory.cache.value.presets import PRESETS
 from langchain_redis_memory.ops import merge
 from tests.conftest import Both, url_of
 from tests.support.servers import TWO, Farm, closed_port, wait_for
@@ -534,6 +534,27 @@ def test_a_name_tells_users_and_arguments_apart(cache: RedisValueCache) -> None:
         cache.cached(key="prefs:{part}", user="who")(lambda who, part: part)
     with pytest.raises(ConfigError, match="two arguments with nothing between"):
         cache.cached(key="{a}{b}")(lambda a, b: a)
+
+
+async def test_a_bare_decorator_takes_the_defaults(cache: RedisValueCache, both: Both) -> None:
+    calls = 0
+
+    @cache.cached
+    def load(name: str) -> str:
+        nonlocal calls
+        calls += 1
+        return f"{name} {calls}"
+
+    @cache.cached
+    async def aload(name: str) -> str:
+        return f"{name} {calls}"
+
+    if both.asynchronous:
+        assert [await aload("a"), await aload("a")] == ["a 0", "a 0"]
+    else:
+        assert [load("a"), load("a"), load("b"), load.refresh("a")] == ["a 1", "a 1", "b 2", "a 3"]
+    with pytest.raises(ConfigError, match=r"options by keyword, as cached\(key='user:{id}'\), got 'user:{id}'"):
+        cache.cached("user:{id}")  # type: ignore[call-overload]
 
 
 def test_wrong_templates_and_options_are_refused(cache: RedisValueCache) -> None:

@@ -18,7 +18,6 @@ from langchain_redis_memory.language.classify import LinguisticClassifier, Verdi
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.classify.standalone import leaning_from
 from langchain_redis_memory.language.contextualise.contextualiser import standalone
-from langchain_redis_memory.language.lexicon import lexicon
 from langchain_redis_memory.language.turn_state import TurnState
 from tests.support.lateness import in_proportion
 from tests.support.table import table
@@ -206,10 +205,10 @@ def test_another_language_is_another_file(tmp_path: Path) -> None:
     other = tmp_path / "nb.json"
     other.write_text(json.dumps({**english, "language": "nb", "function": "hva er det den en et", "foreign": ""}))
     assert LinguisticClassifier(str(other)).lexicon.language == "nb"
-    other.write_text(json.dumps({"language": "nb"}))
-    lexicon.cache_clear()
+    short = tmp_path / "short.json"
+    short.write_text(json.dumps({"language": "nb"}))
     with pytest.raises(ConfigError, match="lists"):
-        LinguisticClassifier(str(other))
+        LinguisticClassifier(str(short))
     with pytest.raises(ConfigError, match="no lexicon"):
         LinguisticClassifier("xx")
 

@@ -185,7 +185,7 @@ def test_settings_that_were_given_decide_not_the_environment(monkeypatch: pytest
 def test_what_is_no_setting_is_refused() -> None:
     for given in ({"_env_file": ".env"}, {"hots": "h"}):
         with pytest.raises(ValueError, match=f"named {next(iter(given))}; what a file sets, load into the environment"):
-            RedisMemorySettings(**given)  # type: ignore[arg-type]
+            RedisMemorySettings(**given)
 
 
 def test_a_variable_that_is_no_setting_is_told(

@@ -15,7 +15,7 @@ from hashlib import blake2b
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
 
-from langchain_redis_memory.checks import check_method
+from langchain_redis_memory.checks import check_function, check_method
 from langchain_redis_memory.errors import ConfigError, DecryptionError
 from langchain_redis_memory.extras import missing
 from langchain_redis_memory.redis.codec.cipher.key import ENCRYPTED
@@ -75,8 +75,10 @@ class Cipher:
             msg = "encryption needs cryptography"
             raise missing(msg, "crypto")
         check_method(keys, "named", "keys (a KeyRing)", ConfigError)
-        if isinstance(readable, str) or not set(readable) <= set(READABLE):
+        if isinstance(readable, str) or not isinstance(readable, Collection) or not {*readable} <= set(READABLE):
             raise ConfigError(f"readable must be a collection of {', '.join(map(repr, READABLE))}, got {readable!r}")
+        if owner is not None:
+            check_function(owner, "owner", ConfigError)
         self.strict = strict
         self.readable: frozenset[str] = frozenset(readable)
         self.by_tenant: bool = owner is None

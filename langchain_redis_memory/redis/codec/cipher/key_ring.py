@@ -72,7 +72,7 @@ class KeyRing:
         self._secrets = {check_key_id(name): _secret(name, secret) for name, secret in secrets.items()}
         self._derived: dict[tuple[str, str], DataKey] = {}
         self._current: str = next(reversed(self._secrets)) if current is None else current
-        if self._current not in self._secrets:
+        if not isinstance(self._current, str) or self._current not in self._secrets:
             raise ConfigError(f"current={current!r} names none of the secrets: {', '.join(map(repr, self._secrets))}")
 
     def __repr__(self) -> str:
