@@ -118,7 +118,7 @@ class Blobs:
             raise _refused(value, error) from error
         if len(data) > LARGEST_BYTES:
             msg = f"a value of type {type(value).__name__} takes {len(data)} bytes; Redis keeps at most {LARGEST_BYTES}"
-            raise InvalidInputError(msg)
+            raise InvalidInputError(msg + ": store it elsewhere, and its name here")
         if kind == "msgpack" and len(data) > SMALL_BYTES:
             _check_readable(data, value)
         letter = _LETTERS.get(kind)
@@ -222,12 +222,14 @@ class Blobs:
             value: list[Any] = self._load("msgpack", array_of(parts))
             return value
         except Exception as error:
-            raise CorruptDataError(f"a stored element cannot be read ({type(error).__name__}: {error})") from error
+            raise CorruptDataError(
+                f"a stored element cannot be read ({type(error).__name__}: {error}); is it the same serde?"
+            ) from error
 
 
 def _refused(value: Any, error: Exception) -> UnserialisableError:
     """What is told of a value that the serde does not take."""
-    what = f"a value of type {type(value).__name__} cannot be stored: {error}"
+    what = f"a value of type {type(value).__name__} cannot be stored: {error}; give the saver a serde that can"
     return UnserialisableError(f"{what}. Store plain data instead, or give a serde= that knows it")
 
 

@@ -117,7 +117,7 @@ class SaverFlows:
         name = no_nul(checkpoint["id"], "the checkpoint's id")
         record = NewCheckpoint(ns, name, ref.checkpoint_id, references, self.blobs.pack([header, kept]))
         if not name:
-            raise InvalidInputError("the checkpoint has no id")
+            raise InvalidInputError("the checkpoint has no id: give it one, as empty_checkpoint() does")
         thread = self.known.of(ref.thread_id, ref.asker)
         values = ValueSplitter(self.blobs, thread.keys.blobs, self.sent, ns)
         known, stored = checkpoint["channel_values"], []
@@ -181,7 +181,8 @@ class SaverFlows:
                 values.note()
                 return
             sending = values.missing(reply, sending)
-        raise ConflictError(f"thread {thread.thread_id!r} was changed by others again and again; nothing was stored")
+        msg = f"thread {thread.thread_id!r} was changed by others again and again; nothing was stored: "
+        raise ConflictError(msg + "let one run at a time write to it")
 
     # --- reading --------------------------------------------------------------------------------------------------
 

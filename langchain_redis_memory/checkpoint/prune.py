@@ -65,7 +65,7 @@ def remove_flow(
             if not left:
                 break
         else:
-            msg = f"threads were written to again and again, nothing was removed from them: {_named(left)}"
+            msg = f"threads were written to again and again, nothing was removed from them; try again: {_named(left)}"
             raise ConflictError(msg)
     return PruneReport(gone, total)
 

@@ -26,7 +26,7 @@ class GraphStream:
 
     def __init__(self, kwargs: Mapping[str, Any], mode: Any) -> None:
         if kwargs.get("version", "v1") != "v1":
-            raise InvalidInputError("a wrapped graph streams in LangGraph's version='v1'")
+            raise InvalidInputError("a wrapped graph streams in LangGraph's version='v1': leave the version out")
         named = kwargs.get("stream_mode") or mode
         self._listed = not isinstance(named, str)
         self._modes = [named] if isinstance(named, str) else list(named)

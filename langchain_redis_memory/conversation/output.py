@@ -257,7 +257,9 @@ def _last_answer(messages: Sequence[Any]) -> AIMessage:
             break
         if isinstance(message, AIMessage):
             return cast("AIMessage", _unchunked(message))
-    raise InvalidInputError("the graph returned messages without an AIMessage after the question")
+    raise InvalidInputError(
+        "the graph returned messages without an AIMessage after the question: let its last step add the answer"
+    )
 
 
 def _made(messages: Sequence[Any]) -> list[BaseMessage]:

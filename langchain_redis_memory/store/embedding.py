@@ -77,7 +77,9 @@ class IndexSettings:
 
         vectors, stored = yield Invoke(call, acall)
         if len(stored) != len(passages):
-            raise InvalidInputError(f"the embedding function gave {len(stored)} vectors for {len(passages)} texts")
+            raise InvalidInputError(
+                f"the embedding function gave {len(stored)} vectors for {len(passages)} texts; it needs one for each"
+            )
         return (
             {query: as_vectors(vector, self.dims)[0] for query, vector in zip(questions, vectors, strict=True)},
             {text: as_vectors(vector, self.dims)[0] for text, vector in zip(passages, stored, strict=True)},

@@ -158,7 +158,9 @@ def as_vectors(vectors: Any, dims: int) -> Vectors:
         raise InvalidInputError(f"an embedding must be a list of {dims} numbers: {error}") from None
     if array.ndim != 2 or array.shape[1] != dims or not array.shape[0]:
         given = array.shape[-1] if array.size else 0
-        raise InvalidInputError(f"an embedding has {given} dimensions, but the index is configured for {dims}")
+        raise InvalidInputError(
+            f"an embedding has {given} dimensions, but the index is configured for {dims}: give both of one model"
+        )
     if not np.isfinite(array).all():
         raise InvalidInputError("an embedding holds a number that is not finite")
     return array

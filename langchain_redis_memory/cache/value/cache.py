@@ -196,7 +196,7 @@ class RedisValueCache(PlainValues):
         self, *, key: str | None = None, tags: Sequence[str] = (), user: str | None = None, **options: Any
     ) -> Callable[[Callable[P, R]], CachedFunction[P, R]]: ...
 
-    def cached(
+    def cached(  # type: ignore[misc] # its options might hold one that is called like the function
         self,
         function: Callable[..., Any] | None = None,
         /,

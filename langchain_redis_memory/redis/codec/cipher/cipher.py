@@ -148,7 +148,9 @@ class OwnerCipher:
         """Decrypts a value; see `Key.decrypt`."""
         if data[:2] != ENCRYPTED:
             if self._strict:
-                msg = f"what is stored under {key!r} is not encrypted, and this client's cipher is strict"
+                msg = (
+                    f"what is stored under {key!r} is not encrypted, and this client's cipher is strict; see re-encrypt"
+                )
                 raise DecryptionError(msg)
             return data
         from cryptography.exceptions import InvalidTag
