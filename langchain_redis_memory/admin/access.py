@@ -41,9 +41,7 @@ class Access:
             raise ConfigError("an Access has a name: it is what the audit log says")
         given = self.roles if isinstance(self.roles, Collection) and not isinstance(self.roles, str) else [self.roles]
         if unknown := [role for role in given if role not in get_args(Role)]:
-            raise ConfigError(
-                f"roles is a collection of {', '.join(get_args(Role))}; got {', '.join(map(str, unknown))}"
-            )
+            raise ConfigError(f"roles are {', '.join(get_args(Role))}; got {', '.join(map(str, unknown))}")
         if isinstance(self.tenants, str) or not isinstance(self.tenants, Collection | None):
             raise ConfigError(f"tenants is a collection of tenants, as in {{'acme'}}, or None; got {self.tenants!r}")
 

@@ -385,7 +385,7 @@ def test_models_are_found_by_their_names() -> None:
         ThresholdPolicy(model="my-model")
     with pytest.raises(ConfigError, match="threshold"):
         ThresholdPolicy()
-    with pytest.raises(ConfigError, match="at most 1"):
+    with pytest.raises(ConfigError, match="from 0 to 1, but not 0"):
         ThresholdPolicy(1.5)
     assert ThresholdPolicy(0.8, model="my-model").threshold == 0.8
 
