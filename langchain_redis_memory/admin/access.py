@@ -39,9 +39,9 @@ class Access:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
             raise ConfigError("an Access has a name: it is what the audit log says")
-        given = self.roles if isinstance(self.roles, Collection) and not isinstance(self.roles, str) else [self.roles]
-        if unknown := [role for role in given if role not in get_args(Role)]:
-            raise ConfigError(f"roles are {', '.join(get_args(Role))}; got {', '.join(map(str, unknown))}")
+        wrong = isinstance(self.roles, str) or not isinstance(self.roles, Collection)
+        if wrong or any(role not in get_args(Role) for role in self.roles):
+            raise ConfigError(f"roles are {', '.join(get_args(Role))}, in a set; got {self.roles!r}")
         if isinstance(self.tenants, str) or not isinstance(self.tenants, Collection | None):
             raise ConfigError(f"tenants is a collection of tenants, as in {{'acme'}}, or None; got {self.tenants!r}")
 
