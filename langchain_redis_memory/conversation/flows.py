@@ -38,6 +38,7 @@ from langchain_redis_memory.errors import DurabilityError, RedisMemoryError, Ser
 from langchain_redis_memory.frozen import replace
 from langchain_redis_memory.history.outbox import AWAY, Outbox
 from langchain_redis_memory.history.transcript import Transcript
+from langchain_redis_memory.history.waiting_writes import outage_level
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.language.turn_state import PastTurn
 from langchain_redis_memory.ops import Background, Flow, Invoke, Now, Op, ask, leave_behind, merge, pure
@@ -202,7 +203,7 @@ class TurnFlows:
                 yield from self.context.load_flow(transcript)
                 messages, looked_up, known = yield from ask(wanted)
         except AWAY as error:
-            _log.warning("the turn goes on with what this process remembers: %s", error)
+            _log.log(outage_level(self.outbox), "the turn goes on with what this process remembers: %s", error)
             return LoadedTurn(seen.messages or waiting, seen.context, reachable=False)
         return LoadedTurn(messages, known, found=looked_up)
 
@@ -333,12 +334,12 @@ class TurnFlows:
         try:
             yield from self.outbox.store_flow(transcript)
         except (*AWAY, ServerError) as error:
-            _log.warning("the turn is kept in this process, behind what waits already: %s", error)
+            _log.debug("the turn is kept in this process, behind what waits already: %s", error)
             return False
         try:
             yield from ask(write)
         except AWAY as error:
-            _log.warning("the turn is kept in this process until it can be stored: %s", error)
+            _log.log(outage_level(self.outbox), "the turn is kept in this process until it can be stored: %s", error)
             return False
         except DurabilityError as error:
             _log.warning("the turn is stored, and goes on: %s", error)

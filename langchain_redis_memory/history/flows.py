@@ -24,7 +24,7 @@ from langchain_redis_memory.history.read_through import (
 )
 from langchain_redis_memory.history.transcript import Transcript, WriteResult
 from langchain_redis_memory.history.turns import Turn, exchanges, turn_messages
-from langchain_redis_memory.history.waiting_writes import added
+from langchain_redis_memory.history.waiting_writes import added, outage_level
 from langchain_redis_memory.history.write_behind import WriteBehind
 from langchain_redis_memory.language.bm25 import search
 from langchain_redis_memory.ops import Arg, Flow, Op
@@ -82,7 +82,8 @@ class HistoryFlows:
             yield from self.outbox.store_flow(self.transcript)
             return (yield from read_flow(op, self.transcript, self.loader))
         except AWAY as error:
-            _log.warning("session %r is read from what this process remembers: %s", self.transcript.session_id, error)
+            level, session_id = outage_level(self.outbox), self.transcript.session_id
+            _log.log(level, "session %r is read from what this process remembers: %s", session_id, error)
             return remembered(added(self.outbox.seen.get(self._key), self.outbox.messages(self.transcript)))
 
     @property
@@ -129,7 +130,7 @@ class HistoryFlows:
             yield from self.outbox.store_flow(self.transcript)
             stored = yield from add_flow(built, self.transcript, self.loader)
         except AWAY as error:
-            _log.warning("messages are kept in this process until they can be stored: %s", error)
+            _log.log(outage_level(self.outbox), "messages are kept in this process until they can be stored: %s", error)
             self.outbox.put(self.transcript, said, write, self.loader)
             return WriteResult(0, 0, 0, 0, 0)
         self.outbox.seen.add(self.transcript, said)

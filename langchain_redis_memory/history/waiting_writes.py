@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Sized
 from math import inf
 from typing import Any
 
@@ -204,3 +204,8 @@ def added(known: Sequence[BaseMessage], messages: Sequence[BaseMessage]) -> list
         else:
             result[place] = message
     return result
+
+
+def outage_level(waiting: Sized) -> int:
+    """Returns the level at which a failed call is logged: a warning, until something waits and the outage is told."""
+    return logging.DEBUG if len(waiting) else logging.WARNING

@@ -54,6 +54,22 @@ async def test_away_from_the_start(desk: Desk, both: Both, switch: Switch) -> No
     assert len(await desk.told()) == 6
 
 
+async def test_an_outage_is_told_once_however_many_turns_it_lasts(
+    desk: Desk, switch: Switch, caplog: pytest.LogCaptureFixture
+) -> None:
+    switch.off()
+    for i in range(5):
+        await desk.say(f"N: {i}")
+    told = [record.message.split(":")[0] for record in caplog.records if record.levelname == "WARNING"]
+    assert told == ["the turn goes on with what this process remembers"]
+    switch.on()
+    await desk.say("N: b")
+    switch.off()
+    await desk.say("N: c")
+    assert len([record for record in caplog.records if record.levelname == "WARNING"]) == 2, "the next outage"
+    switch.on()
+
+
 async def test_away_between_load_and_store(desk: Desk, switch: Switch) -> None:
     await desk.say("N: a")
     switch.off(after=1)

@@ -333,7 +333,9 @@ def test_a_fork_leaves_to_its_parent_what_waits(away: Client) -> None:
 # --- a bare history -------------------------------------------------------------------------------
 
 
-async def test_a_history_goes_on_while_the_server_is_away(client: Client, both: Both, switch: Switch) -> None:
+async def test_a_history_goes_on_while_the_server_is_away(
+    client: Client, both: Both, switch: Switch, caplog: pytest.LogCaptureFixture
+) -> None:
     box = Outbox(replay_s=None)
     kept = RedisChatMessageHistory("s", client, fallback=box)
     await both(kept.add_messages)([HumanMessage("a", id="a"), AIMessage("b")])
@@ -352,6 +354,7 @@ async def test_a_history_goes_on_while_the_server_is_away(client: Client, both: 
     assert await both(later.recent_tokens)(1) == []
     with pytest.raises(UnavailableError):
         await both(later.edit)("a", HumanMessage("x"))
+    assert [record.levelname for record in caplog.records].count("WARNING") == 1, "an outage is told once"
     switch.on()
     assert texts(await both.messages(later)) == ["a2", "b", "c", "d", "e"]
     assert later.unstored == 0
