@@ -26,7 +26,9 @@ from langchain_redis_memory.extras import np, npt
 from langchain_redis_memory.ops import Flow, Invoke, Now, ask
 from langchain_redis_memory.peers.adoption import AdoptFrom, AdoptLike
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
+from langchain_redis_memory.redis.codec.data import is_plain
 from langchain_redis_memory.redis.codec.envelope import seal, unseal
+from langchain_redis_memory.redis.codec.values import digest
 from langchain_redis_memory.redis.expiring_hash import Item, NewItem
 from langchain_redis_memory.redis.keys import check_id
 from langchain_redis_memory.redis.ttl import WEEK_S, jittered, milliseconds
@@ -46,7 +48,8 @@ class CachedEmbeddings(ClientOwner, Embeddings):
         ttl_s: Lifetime of a vector in seconds; None for no expiry.
         tenant: The tenant that it belongs to; tenants never see each other's.
         model: Names the model: caches with the same name share vectors. By default the class's name and, where
-            the model says them, its `model` (or `model_name`, `model_id`) and `dimensions`.
+            the model says them, its `model` (or `model_name`, `model_id`), `dimensions` and how it encodes
+            (`encode_kwargs`, `task_type`, `normalize`, an instruction, ...).
         dtype: How numbers are stored: "float16" takes half the memory of "float32" and keeps three digits.
         jitter: The largest share by which a lifetime is cut at random, so that not all expire at once.
         adopt: An `AdoptFrom("langchain-embeddings", prefix=...)`: vectors of documents that LangChain's
@@ -326,7 +329,16 @@ def _described(embeddings: Embeddings) -> str:
     if name is None:
         return f"{kind.__module__}.{kind.__qualname__}"
     dimensions = getattr(embeddings, "dimensions", None)
-    return "/".join([kind.__qualname__, name, *([str(dimensions)] if isinstance(dimensions, int) else [])])
+    sized = [str(dimensions)] if isinstance(dimensions, int) else []
+    encodes = {name: value for name in _ENCODES if (value := getattr(embeddings, name, None)) and is_plain(value)}
+    return "/".join([kind.__qualname__, name, *sized, *([digest(encodes)[:8]] if encodes else [])])
+
+
+_ENCODES = (
+    "encode_kwargs", "query_encode_kwargs", "embed_instruction", "query_instruction", "task_type", "normalize",
+    "output_dimensionality", "truncate",
+)  # fmt: skip
+"""Settings of LangChain's embedding models by which one model gives other vectors."""
 
 
 def _name(kind: Kind, text: str) -> bytes:

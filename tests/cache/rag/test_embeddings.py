@@ -156,6 +156,17 @@ def test_a_model_says_its_name(model: Embeddings, name: str) -> None:
     assert CachedEmbeddings("memory://x", model, model="mine").model == "mine"
 
 
+def test_how_a_model_encodes_is_a_part_of_its_name() -> None:
+    settings = [
+        {},
+        *({"encode_kwargs": {"normalize_embeddings": how}} for how in (True, False)),
+        {"task_type": "search"},
+    ]
+    names = [CachedEmbeddings("memory://x", Model(model="m", **one)).model for one in settings]
+    assert names[0] == "Model/m"
+    assert len(set(names)) == len(names)
+
+
 @pytest.mark.slow
 async def test_models_types_and_tenants_never_meet(client: Client, both: Both) -> None:
     apart: list[dict[str, Any]] = [
