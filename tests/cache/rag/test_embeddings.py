@@ -157,7 +157,7 @@ def test_a_model_says_its_name(model: Embeddings, name: str) -> None:
 
 
 def test_how_a_model_encodes_is_a_part_of_its_name() -> None:
-    settings = [
+    settings: list[dict[str, Any]] = [
         {},
         *({"encode_kwargs": {"normalize_embeddings": how}} for how in (True, False)),
         {"task_type": "search"},
