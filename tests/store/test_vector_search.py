@@ -20,7 +20,7 @@ from langchain_redis_memory.store import filters
 from langchain_redis_memory.store.redis_store import RedisStore
 from tests.conftest import Both
 from tests.support import servers
-from tests.support.raw import raw
+from tests.support.raw import raw, reply
 from tests.support.stores import DIMS, Oracle, embed
 
 pytestmark = pytest.mark.pins
@@ -164,6 +164,22 @@ async def test_vectors_of_another_model_are_refused_and_it_is_said_what_to_do(
     await both(others[0].put)(("m",), "b", {"text": "x"})
     assert [item.key for item in await both(others[0].search)(("m",), query="x")] == ["b"]
     await client.aclose()
+
+
+async def test_a_removal_from_a_collection_of_before_leaves_open_what_dimension_it_has(
+    client: Client, both: Both
+) -> None:
+    store, points = RedisStore(client, index=SMOOTH, engine="exact"), client.keys().points("store", "m").points
+    for key in ("a", "b"):
+        await both(store.put)(("m",), key, {"text": key})
+    reply(client, "HDEL", points, "dims")
+    await both(store.delete)(("m",), "a")
+    assert [item.key for item in await both(store.search)(("m",), query="b")] == ["b"]
+    await both(store.put)(("m",), "c", {"text": "c"})
+    assert [item.key for item in await both(store.search)(("m",), query="c", limit=1)] == ["c"]
+    reply(client, "HDEL", points, "dims")
+    await both(store.batch)([PutOp(("m",), key, None) for key in "bc"])
+    assert reply(client, "EXISTS", points) == 0
 
 
 def test_the_query_engine_has_an_index_for_each_number_of_dimensions(farm: Any, prefix: str, watch: Any) -> None:

@@ -35,11 +35,11 @@ for _, owner in ipairs(expired()) do
     remove(owner)
   else
     floor = string.format('%.0f', math.max(tonumber(floor), tonumber(redis.call('ZSCORE', point_owners, owner) or 0)))
-    redis.call('ZREM', point_owners, owner)
-    redis.call('ZREM', point_expiries, owner)
+    for _, key in ipairs({point_owners, point_expiries}) do redis.call('ZREM', key, owner) end
   end
 end
-redis.call('HSET', points, 'stamp', string.format('%.0f', stamp), 'floor', floor, 'dims', has)
-if redis.call('HLEN', points) == 3 then return redis.call('DEL', unpack(KEYS)) end
+local told = has ~= '' and {'dims', has} or {} -- a removal does not know, and before it was not noted
+redis.call('HSET', points, 'stamp', string.format('%.0f', stamp), 'floor', floor, unpack(told))
+if redis.call('HLEN', points) == 2 + #told / 2 then return redis.call('DEL', unpack(KEYS)) end
 outlive(redis.call('ZCARD', point_owners), true)
 return 1
