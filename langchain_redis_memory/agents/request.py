@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence, Set
+from threading import Lock
 from typing import Any, NamedTuple, TypeVar
 from uuid import uuid4
 
@@ -76,15 +77,26 @@ class Descriptions:
     def __init__(self, compute: Callable[[Any], T]) -> None:
         self._compute = compute
         self._found: OrderedDict[int, tuple[Any, Any, Any]] = OrderedDict()
+        self._lock = Lock()
 
     def __call__(self, thing: Any) -> Any:
         """Returns what is known of an object; it is kept alive as long as that is remembered."""
         known, plain = self._found.get(id(thing)), plain_fields(thing)
         if known is None or known[0] is not thing or not equal_fields(known[1], plain) or _has_changed(known[2]):
-            known = self._found[id(thing)] = (thing, plain, self._compute(thing))
+            known = self._kept(known, (thing, plain, self._compute(thing)))
+        return known[2]
+
+    def _kept(self, known: Any, now: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
+        """Keeps what was computed unless another thread did so meanwhile: a tool may have run since, and noted it."""
+        with self._lock:
+            thing, plain, _ = now
+            other = self._found.get(id(thing))
+            if other is not None and other is not known and other[0] is thing and equal_fields(other[1], plain):
+                return other
+            self._found[id(thing)] = now
             while len(self._found) > _MOST:
                 self._found.popitem(last=False)
-        return known[2]
+            return now
 
 
 def _has_changed(computed: Any) -> bool:

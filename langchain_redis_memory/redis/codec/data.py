@@ -11,9 +11,20 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from dis import get_instructions
 from enum import Enum
 from functools import partial
-from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MemberDescriptorType, MethodType, ModuleType
+from hashlib import blake2b
+from types import (
+    BuiltinFunctionType,
+    CellType,
+    CodeType,
+    FunctionType,
+    MappingProxyType,
+    MemberDescriptorType,
+    MethodType,
+    ModuleType,
+)
 from typing import Any
 from uuid import UUID, uuid4
 from weakref import ref
@@ -56,6 +67,13 @@ _DEEP, _LONG = 32, 1000
 """How deep and how long plain data is read that a function was made with."""
 
 
+_INERT = frozenset(
+    "logging.Logger logging.RootLogger _thread.lock _thread.RLock threading.Semaphore threading.BoundedSemaphore "
+    "asyncio.locks.Lock asyncio.locks.Semaphore asyncio.locks.BoundedSemaphore".split()
+)
+"""Classes whose objects decide no answer, whatever is in them."""
+
+
 _tokens: dict[int, tuple[ref[Any], str]] = {}
 
 
@@ -96,7 +114,7 @@ def read_data(
     said: Callable[[BaseLanguageModel[Any]], tuple[Any, bool]],
     token: Callable[[Any], str] | None = None,
     met: Callable[[Any], None] | None = None,
-    depth: int = 0,
+    within: tuple[int, ...] = (),
     seen: dict[int, int] | None = None,
 ) -> Any:
     """Describes an opaque part by its data: a function's code and the values it closes over, an object's fields.
@@ -107,16 +125,20 @@ def read_data(
     rest may differ in each process, and stands there by its token. An object is read where it is `met` first. A model
     is by what is `said` of it, with whether that is all.
     """
-    seen = {} if seen is None else seen
-    read, kind = partial(read_data, said=said, token=token, met=met, depth=depth + 1, seen=seen), path_of(type(value))
-    holds = isinstance(value, Mapping | list | tuple | set | frozenset)
-    if depth > _DEEP or (holds and len(value) > _LONG) or isinstance(value, SecretStr):
-        return [kind, token(value)] if token else kind
+    seen, kind, depth = {} if seen is None else seen, path_of(type(value)), len(within)
+    read = partial(read_data, said=said, token=token, met=met, within=(*within, id(value)), seen=seen)
     if type(value) in EXACT:
         return [kind, repr(value)]
+    holds = isinstance(value, Mapping | list | tuple | set | frozenset)
+    if holds and id(value) in within:
+        return [kind, depth - within.index(id(value))]
+    if holds and len(value) > _LONG and is_plain(value) and is_exact(value):  # a table
+        return [kind, blake2b(repr(value).encode("utf-8", "surrogatepass"), digest_size=20).hexdigest()]
+    if depth > _DEEP or (holds and len(value) > _LONG) or isinstance(value, SecretStr):
+        return [kind, token(value)] if token else kind
     if isinstance(value, Enum | ModuleType):
         return [kind, value.name if isinstance(value, Enum) else value.__name__]
-    if type(value) in {object, type(...)}:  # a default that says that nothing was given
+    if type(value) in {object, type(...)} or kind in _INERT:  # a default that says that nothing was given
         return kind
     if isinstance(value, BuiltinFunctionType):
         return [kind, value.__qualname__, read(value.__self__)]
@@ -178,21 +200,38 @@ def _parts(value: Any, said: Callable[[Any], tuple[Any, bool]] | None, *, strict
 
 
 def _beside(function: FunctionType, *, strict: bool) -> dict[str, Any]:
-    """What a function names in its module: plain data, runnables, and functions that are beside it there."""
-    known = function.__globals__
-    named = {name: known[name] for name in sorted(set(names_in(function.__code__))) if name in known}
+    """What a function names in its module: plain data, runnables, and functions that are beside it there.
+
+    What it sets there by itself, such as a count of calls, is left out.
+    """
+    known, code = function.__globals__, function.__code__
+    named = {name: known[name] for name in sorted({*names_in(code)}.difference(_set_in(code))) if name in known}
     return {
         name: item
         for name, item in named.items()
         if not name.startswith("__")
-        and (type(item) in EXACT or is_plain(item) or _is_part(item, strict=strict, module=function.__module__))
+        and (_is_constant(item) or _is_part(item, strict=strict, module=function.__module__))
     }
+
+
+def _is_constant(item: Any) -> bool:
+    """Whether a global is plain data. Nothing else is asked: a stand-in for a request's data raises outside of one."""
+    kind = type(item)
+    return kind in EXACT or (issubclass(kind, dict | list | tuple | MappingProxyType) and is_plain(item))
+
+
+def _set_in(code: CodeType) -> Iterator[str]:
+    """Finds the globals that a function's code, and that of functions inside of it, sets."""
+    yield from (each.argval for each in get_instructions(code) if each.opname == "STORE_GLOBAL")
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from _set_in(inner)
 
 
 def _is_part(item: Any, *, strict: bool, module: str = "") -> bool:
     """Whether what an object or a module holds is read for a chain: where all must be read, it would be by tokens."""
-    beside = isinstance(item, FunctionType) and item.__module__ == module
-    return not strict and (beside or isinstance(item, Runnable))
+    kind = type(item)  # what stands for a runnable of a request is none
+    return not strict and ((kind is FunctionType and item.__module__ == module) or issubclass(kind, Runnable))
 
 
 def names_in(code: CodeType) -> Iterator[str]:
@@ -246,7 +285,7 @@ def _state(value: Any, *, slots: bool = True) -> dict[str, Any]:
 
 
 def _is_read(item: Any, *, exactly: bool) -> bool:
-    return type(item) in EXACT or is_plain(item) or (exactly and is_exact(item))
+    return type(item) in EXACT or is_plain(item) or (exactly and (is_exact(item) or path_of(type(item)) in _INERT))
 
 
 def path_of(kind: type) -> str:
@@ -254,13 +293,20 @@ def path_of(kind: type) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def is_plain(value: Any) -> bool:
-    """Checks whether a value is a text, a number or a truth, or holds such; what is empty may be filled by use."""
-    if isinstance(value, Mapping):
-        return bool(value) and all(map(is_plain, (*value, *value.values())))
-    if isinstance(value, list | tuple):
-        return bool(value) and all(map(is_plain, value))
-    return type(value) in {bool, int, float, str}
+def is_plain(value: Any, within: tuple[int, ...] = ()) -> bool:
+    """Checks whether a value is a text, a number or a truth, or holds such; what is empty may be filled by use.
+
+    What holds itself is none.
+    """
+    if type(value) in _PLAIN:
+        return True
+    if not isinstance(value, Mapping | list | tuple) or not value or id(value) in within:
+        return False
+    items = (*value, *value.values()) if isinstance(value, Mapping) else value
+    return all(is_plain(item, (*within, id(value))) for item in items)
+
+
+_PLAIN = {bool, int, float, str}
 
 
 def is_langchains(kind: type) -> bool:

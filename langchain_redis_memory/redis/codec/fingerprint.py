@@ -302,6 +302,8 @@ def _fields(value: BaseModel) -> Iterator[tuple[str, Any]]:
         item = getattr(value, name)
         if name == "config" and isinstance(item, Mapping):
             item = {part: item[part] for part in ("configurable", "metadata", "tags") if item.get(part)}
+        if name == "kwargs" and isinstance(item, Mapping):  # a call's arguments, of which only the names count
+            item = dict(sorted(item.items()))
         if name not in _LABELS and item not in (None, [], {}):
             yield name, item
 

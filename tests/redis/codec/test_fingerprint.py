@@ -121,3 +121,17 @@ def test_what_cannot_be_copied_may_have_been_changed() -> None:
     found = retriever()
     found.search_kwargs["by"] = [Condition(tenant="a", lock=Lock())]
     assert LiveSettings(found).changed()
+
+
+def test_a_binding_s_arguments_count_in_any_order_and_a_schema_s_properties_in_theirs() -> None:
+    def named(*order: str) -> str:
+        schema = {"properties": {name: {"type": "string"} for name in ("why", "answer")}}
+        given: dict[str, Any] = {"seed": 1, "stop": ["."], "response_format": schema}
+        return describe(DescribedModel(responses=["x"]).bind(**{name: given[name] for name in order})).digest
+
+    assert named("seed", "stop", "response_format") == named("response_format", "stop", "seed")
+    one, other = (
+        describe(DescribedModel(responses=["x"]).bind(response_format=dict.fromkeys(order, "string"))).digest
+        for order in (("why", "answer"), ("answer", "why"))
+    )
+    assert one != other
