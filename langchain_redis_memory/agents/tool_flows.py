@@ -26,7 +26,7 @@ from langchain_redis_memory.ops import Flow, ask
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.codec.data import LABELS
 from langchain_redis_memory.redis.codec.fingerprint import deciding_settings, describable, describe, made_of, unread_in
-from langchain_redis_memory.redis.codec.held import held, without_notes
+from langchain_redis_memory.redis.codec.held import held
 from langchain_redis_memory.redis.codec.messages import decode_message, encode_message
 from langchain_redis_memory.redis.codec.values import digest
 from langchain_redis_memory.redis.expiring_hash import Item, NewItem
@@ -148,9 +148,8 @@ class ToolFlows:
 
     def _code(self, tool: BaseTool) -> str:
         """Describes what a tool was made with, and what it holds of that by now."""
-        code, first = _first(tool)
         unread = [] if self.named else _unreadable(tool)
-        decides = {"code": code, "held": without_notes(held(tool), first), "methods": _methods(tool), "unread": unread}
+        decides = {"code": _first(tool), "held": held(tool), "methods": _methods(tool), "unread": unread}
         return digest(decides)
 
     def _is_as_it_was(self, called: ToolLookup) -> bool:
@@ -262,7 +261,7 @@ def _hints(function: Any) -> dict[str, Any]:
 
 
 _reads_config = Descriptions(_config_args)
-_first = Descriptions(lambda tool: (describe(tool).digest, held(tool)))
+_first = Descriptions(lambda tool: describe(tool).digest)
 
 
 def _unread(tool: BaseTool) -> list[str]:

@@ -289,6 +289,32 @@ async def test_what_a_tool_holds_is_looked_at_each_time(client: Client, both: Bo
     assert (found.text, hit(found)) == ("pets: x", True)
 
 
+class Api:
+    """Several tools of one object, which counts all calls and keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.told: dict[str, str] = {}
+
+    def find(self, query: str) -> str:
+        """Find something."""
+        self.calls += 1
+        self.told[query] = "x"
+        return f"{query} {self.calls}"
+
+    def get(self, query: str) -> str:
+        """Get something."""
+        return self.find(query)
+
+
+async def test_what_another_tool_of_its_object_noted_is_no_setting_of_a_tool(client: Client, both: Both) -> None:
+    api = Api()
+    for run in (api.find, api.get):
+        desk = Desk(client, both, run, name=run.__name__)
+        assert [hit(*await desk.call("x")) for _ in range(3)] == [False, True, True]
+    assert api.calls == 2
+
+
 async def test_a_result_that_was_made_while_the_tool_changed_is_not_kept(
     client: Client, both: Both, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -9,17 +9,19 @@ from __future__ import annotations
 from functools import partial
 from types import CellType, FunctionType, MethodType
 from typing import Any
+from weakref import ref
 
 from langchain_redis_memory.redis.codec.data import EXACT, declared, is_plain
 
 _DEEP, _LONG = 6, 1000
 """How deep is read, and how long what holds others may be."""
-_NOTES: list[Any] = [["int", "0"], ["list"], ["dict"], ["set"]]
-"""Fields of objects, as they are read, that may be filled by use."""
 
 
 def held(part: Any, depth: int = 0, seen: frozenset[int] = frozenset()) -> Any:
-    """Reads what a function or an object holds as lists of texts, and the fields of an object as a dict of such."""
+    """Reads what a function or an object holds as lists of texts, and the fields of an object as a dict of such.
+
+    What an object notes is left out, as it was met here first.
+    """
     kind = type(part)
     if kind in EXACT:
         return [kind.__name__, repr(part)]
@@ -43,8 +45,8 @@ def held(part: Any, depth: int = 0, seen: frozenset[int] = frozenset()) -> Any:
     fields = getattr(part, "__dict__", None)
     if isinstance(part, type) or not isinstance(fields, dict):
         return []
-    names = declared(part) or list(fields)  # what else a model has it has computed
-    return {name: read(fields[name]) for name in names if name in fields and _is_field(fields[name])}
+    names, notes = declared(part) or list(fields), _notes_of(part, fields)  # what else a model has it has computed
+    return {name: read(fields[name]) for name in names if name not in notes and _is_field(fields.get(name, ...))}
 
 
 def _is_field(item: Any) -> bool:
@@ -54,11 +56,26 @@ def _is_field(item: Any) -> bool:
     return type(item) in EXACT or isinstance(item, FunctionType | MethodType | partial | tuple)
 
 
-def without_notes(now: Any, first: Any) -> Any:
-    """Leaves out of what is held what was there for objects to note something when it was read first."""
-    if isinstance(now, dict) and isinstance(first, dict):
-        kept = {name: item for name, item in now.items() if first.get(name) not in _NOTES}
-        return {name: without_notes(item, first.get(name)) for name, item in kept.items()}
-    if isinstance(now, list) and isinstance(first, list) and len(now) == len(first):
-        return [without_notes(*pair) for pair in zip(now, first, strict=True)]
-    return now
+def _notes_of(part: Any, fields: dict[str, Any]) -> frozenset[str]:
+    """Names the fields in which an object notes something: those that had nothing in them when it was met first."""
+    known, key = _met.get(id(part)), id(part)
+    if known is not None and known[0]() is part:
+        return known[1]
+
+    def end(dead: ref[Any]) -> None:
+        if (found := _met.get(key)) is not None and found[0] is dead:
+            del _met[key]
+
+    try:
+        made = ref(part, end), frozenset(name for name, item in list(fields.items()) if _is_nothing(item))
+    except TypeError:  # it cannot be known again
+        return frozenset()
+    return _met.setdefault(key, made)[1]
+
+
+_met: dict[int, tuple[ref[Any], frozenset[str]]] = {}
+"""Of an object, not of a tool: that which is called second would take what the first one noted for a setting."""
+
+
+def _is_nothing(item: Any) -> bool:
+    return type(item) in {int, list, dict, set} and not item
