@@ -38,19 +38,27 @@ class _Lease(NamedTuple):
 _mine: ContextVar[dict[str, _Lease] | None] = ContextVar("leases of this thread or task", default=None)
 
 
+class _Debt(NamedTuple):
+    """A lease that this process is done with: when a server was told last, and when the lease expires."""
+
+    told: float
+    until: float
+
+
 _LATE_S, _MOST_OWED = 1.0, 256
-_owed: dict[tuple[str, str], float] = {}
-"""Leases that this process is done with, as key and token: when the server was told last, until it has said so."""
+_owed: dict[tuple[str, str], _Debt] = {}
+"""By key and token, until the server that has the lease says so: another one, of another client, does not know it."""
 
 
-def give_back(key: str, token: str) -> Op[bool]:
-    """Gives a lease back: an op of one trip. Where no reply says so in time, `repay_flow` tries again."""
-    _owed[key, token] = monotonic()
+def give_back(key: str, token: str, until: float) -> Op[bool]:
+    """Gives a lease back: an op of one trip. Where no reply says so in time, `repay_flow` tries again, `until` then."""
+    _owed[key, token] = _Debt(monotonic(), until)
     if len(_owed) > _MOST_OWED:
-        _owed.pop(next(iter(_owed)), None)
+        _owed.pop(list(_owed)[0], None)  # noqa: RUF015 - an iterator fails where another thread changes the dict
 
     def given(held: bool) -> bool:
-        _owed.pop((key, token), None)
+        if held:
+            _owed.pop((key, token), None)
         return held
 
     return lease.release(key, token).map(given).optional(False)
@@ -61,10 +69,14 @@ def repay_flow() -> Flow[None]:
 
     **Trips:** 1 beside the caller's, where there is something to give back.
     """
-    now = monotonic()
-    late = [owed for owed, told in list(_owed.items()) if now - told > _LATE_S] if _owed else ()
+    now, late = monotonic(), list[Op[bool]]()
+    for owed, debt in list(_owed.items()) if _owed else ():
+        if now > debt.until:
+            _owed.pop(owed, None)
+        elif now - debt.told > _LATE_S:
+            late.append(give_back(*owed, debt.until))
     if late:
-        yield Background(_again_flow(merge(*(give_back(*owed) for owed in late))))
+        yield Background(_again_flow(merge(*late)))
 
 
 def _again_flow(given_back: Op[Any]) -> Flow[None]:
@@ -195,7 +207,7 @@ class SingleFlight:
         if key not in mine:
             return pure(False)
         _mine.set({other: held for other, held in mine.items() if other != key})
-        return give_back(key, mine[key].token)
+        return give_back(key, *mine[key])
 
 
 _REFRESH_MS = 30_000

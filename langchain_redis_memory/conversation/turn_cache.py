@@ -19,16 +19,18 @@ from langchain_redis_memory.cache.single_flight import SingleFlight, give_back, 
 from langchain_redis_memory.errors import ConfigError, UnavailableError
 from langchain_redis_memory.ops import Flow, Op, merge, pure
 from langchain_redis_memory.redis import lease
+from langchain_redis_memory.redis.client.clock import monotonic
 
 _log = logging.getLogger(__name__)
 
 
 class Flight(NamedTuple):
-    """A turn's part in a single flight: the lease, its own token, and whether it leads, if that is known."""
+    """A turn's part in a single flight: the lease, its own token, when it expires, and whether it leads, if known."""
 
     key: str
     token: str
-    leads: bool | None
+    until: float
+    leads: bool | None = None
 
 
 class TurnLookup(NamedTuple):
@@ -78,7 +80,8 @@ class TurnCache:
         look = self.look(self.cache, asked).optional(None)
         if not lease_ms or not look.commands:
             return look.map(TurnLookup), held
-        flight = Flight(asked.space.lease("turn", asked.entry, asked.agent), lease.new_token(), None)
+        until = monotonic() + lease_ms / 1000
+        flight = Flight(asked.space.lease("turn", asked.entry, asked.agent), lease.new_token(), until)
         taken = lease.acquire(flight.key, flight.token, lease_ms).optional(None)
         whole = merge(taken, look, leave(held))
         return whole.map(lambda read: TurnLookup(read[1], flight._replace(leads=read[0]))), flight
@@ -120,4 +123,4 @@ def leave(held: Flight | None) -> Op[bool]:
     """Gives a lease back. An op of one trip, of none where there is nothing to give back."""
     if held is None or held.leads is False:
         return pure(False)
-    return give_back(held.key, held.token)
+    return give_back(held.key, held.token, held.until)

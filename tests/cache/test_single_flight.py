@@ -360,6 +360,48 @@ async def test_a_leader_whose_server_was_away_gives_its_lease_back_later(
     assert reply(client, "EXISTS", held[0]) + reply(client, "EXISTS", held[1]) == 0
 
 
+async def test_another_server_that_does_not_know_a_lease_has_not_given_it_back(
+    client: Client, both: Both, monkeypatch: pytest.MonkeyPatch, prefix: str
+) -> None:
+    monkeypatch.setattr(single_flight, "_LATE_S", 0.0)
+    cache, switch = RedisCache(client, single_flight_s=600), Switch(client)
+
+    def work() -> str:
+        switch.off()
+        return "answer"
+
+    await both(cache.get_or_compute)("q", MODEL, work)
+    switch.on()
+    client.breaker.worked()
+    async with Client.from_url(f"memory://{prefix}-other", prefix=prefix) as other:
+        await both(RedisCache(other, single_flight_s=600).get_or_compute)("q", MODEL, lambda: "other")
+        await both(other.settle)()
+    assert reply(client, "EXISTS", lease_of(cache, "q")) == 1
+    await both(cache.get_or_compute)("another", MODEL, lambda: "2")
+    await both(client.settle)()
+    assert reply(client, "EXISTS", lease_of(cache, "q")) == 0
+    assert single_flight._owed == {}
+
+
+async def test_a_lease_that_has_expired_is_owed_to_nobody(
+    client: Client, both: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache, switch = RedisCache(client, single_flight_s=600), Switch(client)
+
+    def work() -> str:
+        switch.off()
+        return "answer"
+
+    await both(cache.get_or_compute)("q", MODEL, work)
+    switch.on()
+    client.breaker.worked()
+    monkeypatch.setattr(single_flight, "monotonic", lambda: monotonic() + 601)
+    await both(cache.get_or_compute)("another", MODEL, lambda: "2")
+    await both(client.settle)()
+    assert single_flight._owed == {}
+    assert reply(client, "EXISTS", lease_of(cache, "q")) == 1, "nobody was asked in vain"
+
+
 async def test_what_a_load_raises_is_raised_though_the_server_went_away(client: Client, both: Both) -> None:
     values = RedisValueCache(client)
 
