@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from math import log
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from benchmarks.scale.__main__ import Measured, growths, kept, table, told
 from benchmarks.scale.axes import AXES
 from benchmarks.scale.fit import Growth, Stated, exponent, slope
 from benchmarks.scale.loader import Copier, more_entries
-from benchmarks.scale.meter import Meter, metered
+from benchmarks.scale.meter import Meter, metered, separable
 from benchmarks.speed.harness import bytes_of_keys
 from langchain_redis_memory import Client, RedisCache, RedisChatMessageHistory, RedisSessions
 
@@ -109,10 +110,22 @@ def test_a_tiny_run(real_url: str, prefix: str, tmp_path: Path) -> None:
     runs = {messages.name: Measured("2026-11-30", 1.5)}
     written = told(found, runs, full=False)
     assert written["title"] == "How costs grow"
+    assert f"shared processors, figures may be off by a factor of two: {messages.name}" in str(written["about"])
+    assert "shared processors" not in str(told(found, {messages.name: Measured("2026-11-30", 1.5, True)}, full=False))
     file = tmp_path / "scale.json"
     assert kept(file) == ([], {})
     file.write_text(json.dumps(written))
     assert kept(file) == (found, runs)
+
+
+@pytest.mark.skipif(not separable(), reason="one processor, or a system that cannot choose")
+def test_the_client_and_the_servers_keep_apart_while_they_are_measured(real_url: str) -> None:
+    before = os.sched_getaffinity(0)
+    with metered(real_url, ports_of(real_url)) as meter:
+        server = meter.admin.info("server")["process_id"]
+        own, theirs = os.sched_getaffinity(0), os.sched_getaffinity(server)
+        assert (len(own), own & theirs, own | theirs) == (1, set(), before)
+    assert (os.sched_getaffinity(0), os.sched_getaffinity(server)) == (before, before)
 
 
 def test_rounds_go_on_until_they_agree(monkeypatch: pytest.MonkeyPatch, real_url: str, prefix: str) -> None:

@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 from benchmarks.scale import width
 from benchmarks.scale.axes import AXES, DIMS, Axis
 from benchmarks.scale.fit import BELOW_LINEAR, COUNTED, NOISE, TIMED, Costs, Growth
-from benchmarks.scale.meter import LEAST, Meter, metered
+from benchmarks.scale.meter import LEAST, Meter, metered, separable
 from benchmarks.speed.harness import server
 
 ROOMS = (50, 38, 8, 10, 10, 14, 14, 20, 0)
@@ -35,10 +35,11 @@ ROOMS = (50, 38, 8, 10, 10, 14, 14, 20, 0)
 
 
 class Measured(NamedTuple):
-    """When an axis was measured, and how many processes wanted a processor then."""
+    """When an axis was measured, how many processes wanted a processor then, and whether the servers had their own."""
 
     day: str
     load: float
+    apart: bool = False
 
 
 Runs = Mapping[str, Measured]
@@ -106,6 +107,8 @@ def told(found: list[Growth], runs: Runs, *, full: bool) -> dict[str, object]:
         f"{os.cpu_count()} processors, load averages of {min(loads):.0f} to {max(loads):.0f}, {' and '.join(days)}"
     )
     about += f"; half of the spreads are below {median(spreads):.0%}." if spreads else "."
+    if together := ", ".join(axis for axis, run in runs.items() if not run.apart):
+        about += f" Where client and server shared processors, figures may be off by a factor of two: {together}."
     names = ["what grows", "operation", "stated", "trips", "commands, in scripts too", "server", "client", "wall"]
     rule = (
         "The command fails where what is stated O(1) or O(log n) has an exponent above 0.25 (0.5 over nodes), what "
@@ -169,12 +172,12 @@ def main() -> int:
     warnings.simplefilter("ignore")
     found, runs = kept(options.write) if options.write and options.only else ([], {})
     measured_now: list[Growth] = []
-    begun = time.monotonic()
+    begun, apart = time.monotonic(), separable()
     print(f"exponents of {' / '.join((*COUNTED, *TIMED))}")
     for some in measured(options.only, full=options.full, most=options.most):
         measured_now += some
         found = [one for one in found if one.axis != some[0].axis] + some
-        runs[some[0].axis] = Measured(time.strftime("%Y-%m-%d"), round(os.getloadavg()[1], 1))
+        runs[some[0].axis] = Measured(time.strftime("%Y-%m-%d"), round(os.getloadavg()[1], 1), apart)
         for row in table(some):
             print("  ".join(f"{cell:<{room}}" for cell, room in zip(row, ROOMS, strict=True)))
         print(f"{time.monotonic() - begun:.0f} s", flush=True)

@@ -244,12 +244,13 @@ def tenants(meter: Meter) -> Grown:
 
 
 def items(meter: Meter) -> Grown:
-    """Items of one namespace, one in four with a vector."""
+    """Items of one namespace, one in four with a vector, one in forty of those that are sampled."""
     store = RedisStore(meter.client, index={"dims": DIMS, "embed": Seeded(), "fields": ["text"]})
     here = ("memories", "ana")
 
     def one(n: int) -> PutOp:
-        value = {"text": f"text {n}", "rank": n, "half": n // 4 % 2}
+        half = (n // 4 + n // SAMPLED) % 2  # of those with vectors, whichever are sampled
+        value = {"text": f"text {n}", "rank": n, "half": half}
         return PutOp(here, f"k{n:08}", value, index=None if n % 4 == 0 else False)
 
     store.batch([one(1)])
