@@ -11,6 +11,8 @@ from functools import cache
 from importlib import resources
 from typing import Any, NamedTuple
 
+from langchain_redis_memory.language.lazy_pattern import lazy_pattern
+
 _APOSTROPHE = str.maketrans({"\u2019": "'", "\u02bc": "'"})
 
 
@@ -62,3 +64,21 @@ def replacements(group: str, name: str) -> list[Replacement]:
 def straight(text: str) -> str:
     """Returns a text with straight apostrophes."""
     return text.translate(_APOSTROPHE)
+
+
+_UNSEEN = (
+    r"\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
+    r"\ufeff\uffa0\U000e0000-\U000e0fff"
+)
+_INVISIBLE = lazy_pattern(f"[{_UNSEEN}]+")
+_INSIDE = lazy_pattern(rf"[^\W_][{_UNSEEN}]+[^\W_]")
+
+
+def visible(text: str) -> str:
+    """Returns a text without characters that nobody sees: zero-width spaces, soft hyphens, marks of direction."""
+    return _INVISIBLE.sub("", text)
+
+
+def hidden_inside(text: str) -> bool:
+    """Returns whether a character that nobody sees stands inside a word: what a model reads there nobody can tell."""
+    return _INSIDE.search(text) is not None

@@ -34,8 +34,10 @@ _ASKED = (*QUESTIONS, WHOLE)
 PLAIN_SHIFT = -3.0
 """By how much log-odds a turn is less personal to a chain that knows nobody: it can only use the words."""
 _UNREADABLE = 0.99
-_ASKER = ("own", "aux_i", "me", "i_plain", "lists_filed", "record_ruled")
+_ASKER = ("own", "aux_i", "me", "i_plain", "lists_filed", "record_ruled", "given", "of_a_name")
 """Signs that the asker, or what is filed for them, is spoken of outside of a procedure: most likely it is personal."""
+_BY_HAND: Mapping[str, Sequence[float]] = {"moves": (0.0, 12.0, 0.0, 0.0, 12.0)}
+"""Signs that say all by themselves, so that nothing is fitted: what each adds to `QUESTIONS` and, last, to `WHOLE`."""
 _NEAR = 1e-6
 """By how much the same sum may differ by the order of what is added."""
 _SPEAKS, _TOLD, _EVIDENCE = 0.4, 0.05, 6
@@ -61,7 +63,8 @@ class AudienceWeights(Frozen):
         }
         heads = {head: LogisticModel(found[head]["bias"], found[head]["weights"]) for head in _ASKED}
         signs_ = {name for model in heads.values() for name in model.weights}
-        by_sign = {name: [heads[head].weights.get(name, 0.0) for head in _ASKED] for name in signs_}
+        fitted = {name: [heads[head].weights.get(name, 0.0) for head in _ASKED] for name in signs_}
+        by_sign = {**fitted, **_BY_HAND}
         return cls(heads, AudienceThresholds(by_risk), by_sign, dict(found.get("patterns", {})))
 
     def of_signs(self, named: Mapping[str, str]) -> list[tuple[Sequence[float], str]]:

@@ -33,12 +33,52 @@ _BEFORE_A_NAME = frozenset("about and by for from if of or than that to when whe
 """Words that a name may follow, besides those that questions open with."""
 
 
+_TEXTS = (
+    "text document file image picture photo screenshot pdf spreadsheet snippet article passage paragraph email message "
+    "letter report page transcript slide slides presentation contract conversation csv video recording essay chart "
+    "diagram log code table data sentence"
+)
+_A_TEXT = f"(?:{_TEXTS.replace(' ', '|')})"
+_SHOWN = "(?:uploaded|attached|pasted|enclosed|forwarded|highlighted)"
+_GIVEN = Phrasing(
+    f"uploaded attached pasted enclosed forwarded highlighted above attachment attachments {_TEXTS}",
+    rf"\b(?:the|this|that|these|those) (?:\w+ )?(?:{_SHOWN}|above|attachments?)\b"
+    r"(?! (?:average|to|by)\b)"
+    rf"|^(?:summari[sz]e|translate|explain|describe|read|check) {_SHOWN} "
+    rf"|\b(?:the|this|that) (?:\w+ )?{_A_TEXT} (?:above|below|{_SHOWN}|here)\b"
+    r"|^(?:summari[sz]e|translate|proofread|paraphrase|rewrite|rephrase|shorten|analy[sz]e|read|explain|describe"
+    rf"|correct) (?:me )?(?:the|this|that) {_A_TEXT}(?: (?:in|into|to|for|as|briefly|please|aloud|out)\b(?! the\b).*)?$"
+    rf"|^what(?:'s| is| does) (?:in |on )?the {_A_TEXT}(?: (?:say|contain|show|about))?$",
+)
+"""A thing of this conversation: what was uploaded, or a text that nothing says which it is of."""
+_PRIVATE = (
+    "account address allowance application appointment appointments balance basket booking bookings bonus calendar "
+    "cart claim contract diagnosis email grade grades iban income inbox invoice invoices itinerary licence limit "
+    "medication messages order orders overtime package parcel passport password payment payments payslip phone pin "
+    "prescription profile refund rent reservation salary shift statement subscription ticket tickets timesheet "
+    "transactions vouchers wage wages"
+)
+_OF_A_NAME = Phrasing(
+    _PRIVATE,
+    r"(?<!\ba )(?<!\ban )\b(?!(?:what|who|when|where|how|that|it|he|she|there|here|let|one|someone|somebody|anyone"
+    r"|today|everyone|tomorrow|person|people|user|customer|employee|patient|company|firm|bank|country|state|world)'s)"
+    rf"[^\W\d_]+'s (?:[\w-]+ ){{0,2}}?(?:{_PRIVATE.replace(' ', '|')})"
+    r"(?: (?:numbers?|status|history|details|total|dates?|address(?:es)?|limit|is|was|in|for|on|at|due|arrive|now)\b.*"
+    r")?$",
+)
+"""What somebody who is named has, as only few are told: "Ana's balance"."""
+
+
 def person_signs(s: Sentence) -> None:
     """Finds the signs of the first person, of the second person's records, and of what is pointed at."""
     _speaker(s)
     _kin(s)
     _pointing(s)
     _records(s)
+    if given := _GIVEN.search(s):
+        s.add("given", given[0][:40])
+    if "s" in s.letters and not s.has("procedure") and not s.tech and (private := _OF_A_NAME.search(s)):
+        s.add("of_a_name", private[0][:40])
     home = s.body.index(noun) if (noun := s.one_of("home_noun")) else 0
     if home and "the" in s.body[max(0, home - 2) : home] and s.body[home - 1] != "first":
         s.add("home_noun", f"the {s.body[home]}")

@@ -25,6 +25,7 @@ _CHANGES_OF_NAMES = "now state_last weather is_state weekday reported moment sta
 _NAMED_ONES = DEFINITE | OWN | FIRST_PERSON
 _ANAPHORIC = _NAMED_ONES | {"it", "they", "you"}
 _WAS = frozenset(("was", "were", "did"))
+_IS_SO = frozenset("do does is are was did".split())
 _DEFINES = lazy_pattern(r"(?:what(?:'s|s| is| are)|what was|define|explain|describe) ")
 _MEANS = Phrasing(
     "what meaning definition",
@@ -64,7 +65,11 @@ def public_signs(s: Sentence) -> None:
             s.add("capability", f"{first} {second}")
     if first == "why" and second in ("is", "are") and third == "the" and not s.has("home_noun", "record"):
         s.note("why_the", "" if {"than", "so"} & s.inside else shown)
-    if lasts and first in ("why", "how") and second in ("do", "does", "is", "are", "was", "did"):
+    if (
+        lasts
+        and first in ("why", "how")
+        and (second in _IS_SO or (first == "why" and second == "don't" and third not in lists["certain"]))
+    ):
         ours = third in _NAMED_ONES and (first, second, third) != ("why", "do", "we")
         s.note("general_why", "" if ours or s.has("stage") else s.opening(3))
     if not {"a", "an"}.isdisjoint(s.body[1:6]):

@@ -6,6 +6,7 @@ from collections.abc import Set
 from itertools import pairwise
 from typing import NamedTuple
 
+from langchain_redis_memory.language.audience.requests import GOVERNS, OPENINGS, asked_to, orders_inside
 from langchain_redis_memory.language.audience.words import (
     DEFINITE,
     FIRST_PERSON,
@@ -41,7 +42,7 @@ _LEADS_BY_FIRST = {
     first: [(lead, lead.count(" ") + 1) for lead in _LEADS if lead.split()[0] == first]
     for first in {lead.split()[0] for lead in _LEADS}
 }
-_WISHES = ("would it be possible for you to", "would it be possible to", "is it possible for you to", "would you mind")
+_WISHES = ("would it be possible for you to", "would it be possible to", "is it possible for you to")
 _DOING = frozenset("open start make get brew clean vacuum find give show help check fix tell read write".split())
 
 
@@ -51,11 +52,6 @@ _IT = frozenset(("it", "them", "this", "that"))
 _ASKED = frozenset(("to", "how", "if", "whether"))
 _ADDS = frozenset("add fit throw enter count include".split())
 _OBJECTS = frozenset("it them this that these those me us one two three my our the a an some for".split())
-_GOVERNS = frozenset(
-    "to do does did can could should would will may must might shall if whether between both i we you they who".split()
-)
-"""Words behind which a second verb belongs to the question: "how do I copy and delete a file"."""
-
 LEAD = "lead"
 """The mark of a clause in front of a question: it is what the question is asked in, and asks nothing itself."""
 
@@ -90,9 +86,14 @@ def sentences(tokens: TurnTokens) -> list[SentenceWords]:
     lists = word_lists()
     low, start = tokens.low, 0
     found: list[SentenceWords] = []
-    asks, orders, end = lists["asks"], lists["orders"], len(low) - 1
+    asks, end = lists["asks"], len(low) - 1
+    inside = orders_inside(tokens, lists)
     for place, mark in enumerate(tokens.stop):
         last = place == end
+        if inside and place + 1 in inside:
+            found.append(SentenceWords(low[start : place + 1], tokens.words[start : place + 1], mark or "."))
+            start = place + 1
+            continue
         joined = not last and low[place + 1] in _AND
         if not mark and not last and not joined:
             continue
@@ -103,9 +104,9 @@ def sentences(tokens: TurnTokens) -> list[SentenceWords]:
         leads = turns and low[start] in _LEADERS
         turns = leads or (turns and low[start] in _TELLERS)
         turns = turns or (mark == "(" and not last and _asks_aside(low[place + 1 : place + 3], asks))
-        if (mark == ":" and not last and low[place + 1] in asks and low[start] not in orders) or (
-            found and low[start] == "or" and mark in ("?", "!", ".", "\n")
-        ):
+        if (
+            mark == ":" and not last and low[place + 1] in asks and not _gives_order(low[start : place + 1], lists)
+        ) or (found and low[start] == "or" and mark in ("?", "!", ".", "\n")):
             turns = leads = True
         if joined and (order := _next_order(low, start, place + 1, lists)):
             found.append(SentenceWords(low[start : place + 1], tokens.words[start : place + 1], "."))
@@ -116,6 +117,11 @@ def sentences(tokens: TurnTokens) -> list[SentenceWords]:
             found.append(SentenceWords(low[part], tokens.words[part], ending))
             start = place + 1
     return found[:1] + found[1:][-_SENTENCES:]
+
+
+def _gives_order(words: list[str], lists: WordLists) -> bool:
+    """Whether a clause orders something behind its fillers: "please pay bill 7: what ..."."""
+    return next((word for word in words if word not in lists["filler"]), "") in lists["orders"]
 
 
 def _asks_aside(words: list[str], asks: Set[str]) -> bool:
@@ -137,7 +143,7 @@ def _next_order(low: list[str], start: int, at: int, lists: WordLists) -> int:
         return verb  # "What is a late check-out, and can you put us down for it"
     first = low[start:at]
     given = low[verb] in lists["act"] or low[verb] in lists["produce"] or low[verb] in _ADDS
-    if given and low[start] in lists["wh"] and low[verb + 1] in _OBJECTS and _GOVERNS.isdisjoint(first):
+    if given and low[start] in lists["wh"] and low[verb + 1] in _OBJECTS and GOVERNS.isdisjoint(first):
         return verb  # "What is a late check-out, and get us one"
     if low[verb] not in lists["act"]:
         return 0
@@ -171,6 +177,8 @@ def start(words: list[str], lists: WordLists) -> tuple[int, bool]:
     for wish in _WISHES if words[at] in ("would", "is") else ():
         if text.startswith(wish) and len(words) > at + wish.count(" ") + 1:
             return at + wish.count(" ") + 1, True
+    if words[at] in OPENINGS and (verb := asked_to(words, at, lists)):
+        return verb, True
     head = words[at : at + 2]
     if head and head[0] in ("can", "could", "would", "will", "may") and head[1:] == ["you"] and len(words) > at + 2:
         rest = at + 2

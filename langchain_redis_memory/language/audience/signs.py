@@ -16,6 +16,7 @@ from langchain_redis_memory.language.audience.patterns import patterns
 from langchain_redis_memory.language.audience.person import person_signs
 from langchain_redis_memory.language.audience.predicate import predicate_signs
 from langchain_redis_memory.language.audience.public import joint_signs, public_signs
+from langchain_redis_memory.language.audience.requests import base
 from langchain_redis_memory.language.audience.sentences import (
     SentenceWords,
     has_full_name,
@@ -25,6 +26,7 @@ from langchain_redis_memory.language.audience.sentences import (
 )
 from langchain_redis_memory.language.audience.words import BE, Sentence, WordLists, word_lists
 from langchain_redis_memory.language.audience.world import time_signs, vary_signs, world_signs
+from langchain_redis_memory.language.english import hidden_inside, visible
 from langchain_redis_memory.language.lexicon import lexicon
 from langchain_redis_memory.language.turn_tokens import read
 
@@ -61,11 +63,14 @@ def signs(turn: str, *, unreadable: bool = True) -> list[SentenceSigns]:
     Returns:
         The signs of each sentence; at least one sentence.
     """
-    tokens = read(turn.replace(" & ", " and "))
+    seen = turn if turn.isascii() else visible(turn)
+    tokens = read(seen.replace(" & ", " and "))
     if not tokens.words:
         return [SentenceSigns({"unreadable": turn.strip()[:40]})]
     lists = word_lists()
     why = lexicon("en").unreadable(tokens, lists.known)
+    if not why and unreadable and seen != turn and hidden_inside(turn):
+        why = "characters that nobody sees"
     if why and not unreadable:
         return [SentenceSigns({"unreadable": why})]
     found = sentences(tokens)
@@ -117,6 +122,8 @@ def _sentence(each: SentenceWords, lists: WordLists) -> SentenceSigns:
     """The signs of one sentence."""
     at, polite = start(each.words, lists)
     body = each.words[at:] or each.words
+    if polite and (verb := base(body[0], lists)):  # "would you mind cancelling it"
+        body = [verb, *body[1:]]
     written = each.capitals()
     capitals = written[-len(body) :]
     if at and len(body) > 2 and body[-1] in BE and body[0] in lists["wh"]:  # "tell me what asthma is": what is asthma

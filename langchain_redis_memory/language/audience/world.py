@@ -75,6 +75,27 @@ _WHATS_ON = lazy_pattern(
 )
 
 
+_ELAPSED = Phrasing(
+    "ago since until till passed elapsed",
+    r"^how (?:long|many (?:\w+ )?(?:years|months|weeks|days|hours|minutes|seconds|decades|centuries)) (?:ago\b"
+    r"|(?:is|has) it (?:been )?(?:since|until|till)\b|(?:have|has) (?:passed|elapsed|gone by)\b|(?:until|till|since)\b"
+    r"|(?:are|is) (?:there |it )?(?:left )?(?:until|till|since)\b)",
+)
+"""A time that is counted from now."""
+_CALENDAR = Phrasing(
+    "it this today we",
+    r"^(?:what|which) (?:\w+ ){0,3}(?:week|month|season|quarter|weekday|term|semester|day|year|date)(?: of the \w+)? "
+    r"(?:is it|is this|is today|are we (?:in|on|at)|do we have|have we got)"
+    r"(?: (?:now|today|currently|again|right now|(?:in|at|over) (?!which\b).*))?$",
+)
+"""The date, in whatever it is counted."""
+_RESULT = lazy_pattern(
+    r"how did (?!i |we |you |they |it |that |he |she )(?:[\w'.&-]+ ){1,4}(?:play|do|perform|fare|finish|score|get on)"
+    r"(?: (?:at|in|against|on|over|away) .*)?$"
+)
+"""How a contest went for somebody; which one says only the day."""
+
+
 _STRONG = frozenset("weather forecast rain snow umbrella pollen raining snowing".split())
 """Words that alone ask for the weather of now."""
 _TURNS = frozenset("on up down out free left stock working back".split())
@@ -106,6 +127,8 @@ def world_signs(s: Sentence) -> None:
     named = s.has("full_name") and not {"did", "was", "were"}.isdisjoint(s.body[:3])
     history = s.has("past_year") or (named and not s.has("now", "weekday"))
     s.note("here", s.phrase("here_phrase"))
+    if s.first in s.lists["wh"]:
+        _moves(s, history)
     _weather(s, history)
     world = s.one_of("world")
     if not history and not (world in ("wait", "delay", "score") and _OF_WORLD.search(s.text)):
@@ -144,6 +167,25 @@ def world_signs(s: Sentence) -> None:
     _chance(s)
     if not history and _WHATS_ON.match(s.text):
         s.add("whats_on", s.opening(3))
+
+
+def _moves(s: Sentence, history: bool) -> None:
+    """What is another from day to day though nothing in it says "now"."""
+    found = None
+    if s.first == "how":
+        if s.second == "did":
+            found = None if history else _RESULT.match(s.text)
+        elif s.second == "old":
+            office = s.third in ("is", "are") and not s.has("timeless") and s.one_of("office")
+            s.note("moves", s.text[:40] if office else "")
+        elif s.second in ("long", "many"):
+            found = _ELAPSED.search(s)
+            if s.second == "many" and s.has("stage") and s.last in s.lists["stage"]:
+                s.add("moves", s.text[:40])  # "how many jobs are queued"
+    elif (s.first in ("what", "which")) and not s.has("season"):
+        found = _CALENDAR.search(s)
+    if found:
+        s.add("moves", found[0][:40])
 
 
 def _weather(s: Sentence, history: bool) -> None:
