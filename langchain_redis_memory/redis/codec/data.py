@@ -314,15 +314,14 @@ def is_langchains(kind: type) -> bool:
     return kind.__module__.startswith("langchain_core.")
 
 
-def is_exact(value: Any) -> bool:
-    """Checks whether a value is, and holds, only what its stored bytes say all of."""
+def is_exact(value: Any, within: tuple[int, ...] = ()) -> bool:
+    """Checks whether a value is, and holds, only what its stored bytes say all of. What holds itself is none."""
     kind = type(value)
     if kind in EXACT:
         return True
-    if kind in {list, tuple, set, frozenset}:
-        return all(map(is_exact, value))
-    if kind is dict:
-        return all(is_exact(name) and is_exact(item) for name, item in value.items())
+    if kind in {list, tuple, set, frozenset, dict}:
+        items, here = (*value, *value.values()) if kind is dict else list(value), (*within, id(value))
+        return id(value) not in within and all(is_exact(item, here) for item in items)
     if isinstance(value, BaseMessage) or is_document(value):
         return kind.__module__.startswith("langchain_core.") and all(map(is_exact, vars(value).values()))
     return kind.__module__ == "numpy" or kind is TextAccessor  # a message's `text`: a string that can also be called

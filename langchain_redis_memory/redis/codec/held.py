@@ -7,14 +7,15 @@ an object counts or notes by itself decides nothing: a whole number that began a
 from __future__ import annotations
 
 from functools import partial
+from hashlib import blake2b
 from types import CellType, FunctionType, MethodType
 from typing import Any
 from weakref import ref
 
-from langchain_redis_memory.redis.codec.data import EXACT, declared, is_plain
+from langchain_redis_memory.redis.codec.data import EXACT, declared, is_exact
 
 _DEEP, _LONG = 6, 1000
-"""How deep is read, and how long what holds others may be."""
+"""How deep is read, and how long what holds others may be that is read one by one."""
 
 
 def held(part: Any, depth: int = 0, seen: frozenset[int] = frozenset()) -> Any:
@@ -37,7 +38,7 @@ def held(part: Any, depth: int = 0, seen: frozenset[int] = frozenset()) -> Any:
         return [read(part.func), read(part.args), read(part.keywords)]
     if isinstance(part, dict | list | tuple | set | frozenset):
         if len(part) > _LONG:
-            return [kind.__name__, str(len(part))]
+            return [kind.__name__, str(len(part)), *_table(part)]
         if isinstance(part, dict):
             return [kind.__name__, *([repr(name), read(item)] for name, item in list(part.items()))]
         items = map(read, list(part))
@@ -49,10 +50,18 @@ def held(part: Any, depth: int = 0, seen: frozenset[int] = frozenset()) -> Any:
     return {name: read(fields[name]) for name in names if name not in notes and _is_field(fields.get(name, ...))}
 
 
+def _table(part: Any) -> list[str]:
+    """Reads what is long as one digest, where it is plain data."""
+    if not is_exact(part):
+        return []
+    whole = repr(sorted(map(repr, part)) if isinstance(part, set | frozenset) else part)
+    return [blake2b(whole.encode("utf-8", "surrogatepass"), digest_size=20).hexdigest()]
+
+
 def _is_field(item: Any) -> bool:
     """Whether a field is plain data, or a function that holds such; the rest may differ in each process."""
-    if type(item) in {list, dict, set}:
-        return not item or is_plain(item)
+    if isinstance(item, list | dict | set | frozenset):
+        return is_exact(item)
     return type(item) in EXACT or isinstance(item, FunctionType | MethodType | partial | tuple)
 
 

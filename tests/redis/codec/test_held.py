@@ -36,6 +36,14 @@ DIFFERENT: list[tuple[Any, Any]] = [
     (Box(a="x").read, Box(b="x").read),
     (over(Box(f=over(1))), over(Box(f=over(2)))),
     (over([0] * 2000), over([0] * 2001)),
+    (over([0] * 2000), over([*[0] * 1999, 1])),
+    (over({n: str(n) for n in range(2000)}), over({n: str(n or 1) for n in range(2000)})),
+    (over(set(range(2000))), over(set(range(1, 2001)))),
+    (Box(of=[0] * 2000).read, Box(of=[1] * 2000).read),
+    (Box(of={"a"}).read, Box(of={"b"}).read),
+    (Box(of=["a", None]).read, Box(of=["b", None]).read),
+    (Box(of={"a": {}}).read, Box(of={"b": {}}).read),
+    (Box(of=frozenset("a")).read, Box(of=frozenset("b")).read),
 ]
 
 
@@ -69,7 +77,9 @@ def test_what_an_object_counts_and_notes_is_left_out() -> None:
 
 def test_what_holds_itself_is_read_once() -> None:
     box = Box(name="a")
-    vars(box).update(back=box.read, more=[box])
+    itself: list[Any] = ["a"]
+    itself.append(itself)
+    vars(box).update(back=box.read, more=[box], itself=itself, long=[itself] * 2000)
 
     def call() -> Any:
         return call, box
