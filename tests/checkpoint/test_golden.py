@@ -124,6 +124,18 @@ async def test_a_chain_that_was_damaged_ends(client: Client, both: Both) -> None
         await both(stored(client, writes=broken).get_tuple)(here)
 
 
+async def test_what_is_missing_from_the_writes_of_a_task_is_damage(client: Client, both: Both) -> None:
+    for field, left in (
+        (b"s\x001", b"1:04:path1:n3:+m\x02"),  # without the task's name
+        (b"s\x001", b"4:task1:04:path1:n"),
+        (b"s\x001\x00task2", b"1:00:1:n"),
+        (b"s\x001\x00task3", b"7:5:task21:0"),
+    ):
+        saver = stored(client, writes={**WRITES, field: left})
+        with pytest.raises(CorruptDataError):
+            await both(saver.get_tuple)(place(ns="s", at="1"))
+
+
 async def test_a_record_of_another_version_is_refused(client: Client, both: Both) -> None:
     saver = stored(client, b"\x02")
     with pytest.raises(CorruptDataError):

@@ -18,6 +18,7 @@ local function writes_at(name, note)
       local value = at == 1 and own or redis.call('HGET', writes, field) or error('UNREADABLE')
       local parts = pieces(value)
       local front = #parts % 4
+      if front > 1 or at + front == 1 then error('UNREADABLE') end
       if front == 1 and at > 1 then go_on(parts[1]) end
       for i = 4 + front, #parts, 4 do
         if note and string.sub(parts[i], 1, 1) == '*' then note(parts[i - 1], string.sub(parts[i], 2)) end
