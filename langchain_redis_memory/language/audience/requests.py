@@ -67,6 +67,38 @@ def _begins(tokens: TurnTokens, place: int, filler: frozenset[str]) -> bool:
     )
 
 
+_NOUN_BEHIND = DEFINITE | OWN | frozenset("a an about as at by for from in into of on per with without".split())
+"""Words behind which a verb of doing is a noun: "in a call", "for the record"."""
+
+
+def order_in_lead(tokens: TurnTokens, start: int, end: int, lists: WordLists) -> int:
+    """Finds the verb of an order in a clause in front of a question: its place, 0 where none is.
+
+    A clause with a verb of its own ("when customers cancel the order") orders nothing before its comma.
+
+    Args:
+        tokens: The turn.
+        start: Where the clause starts.
+        end: Its last word.
+        lists: The word lists.
+    """
+    low, stop, verbs = tokens.low, tokens.stop, lists["act"]
+    if verbs.isdisjoint(low[start:end]):
+        return 0
+    for place in range(start + 1, end):
+        word, before, after = low[place], low[place - 1], low[place + 1]
+        if word not in verbs or word == "like" or stop[place] or tokens.words[place] != word:
+            continue
+        if before in _NOUN_BEHIND or before[0].isdigit() or (low[start] in _CLAUSES and not stop[place - 1]):
+            continue
+        given = after in _OBJECTS or after in _A or after[0].isdigit() or tokens.words[place + 1][0].isupper()
+        if (given or after in lists["personal_noun"]) and GOVERNS.isdisjoint(low[start:place]):
+            return place
+    return 0
+
+
+_A = frozenset(("a", "an", "some", "all"))
+
 OPENINGS = {
     "why": ("why don't you", "why not"),
     "how": ("how about you", "how about"),
@@ -104,10 +136,7 @@ def asked_to(words: list[str], at: int, lists: WordLists) -> int:
         while verb < len(words) - 1 and words[verb] in lists["filler"]:
             verb += 1
         rest = words[verb:]
-        if (
-            len(rest) < 2
-            or (base(rest[0], lists) or rest[0]) not in lists["act"] | lists["act_strong"] | lists["produce"]
-        ):
+        if len(rest) < 2 or (base(rest[0], lists) or rest[0]) not in lists["act"] | lists["produce"]:
             return 0
         strong = opening in _SURELY and (base(rest[0], lists) or rest[0]) in lists["act_strong"]
         named = not (_OBJECTS | FIRST_PERSON | {"please"}).isdisjoint(rest) or any(word[0].isdigit() for word in rest)
@@ -119,5 +148,5 @@ def base(word: str, lists: WordLists) -> str:
     """Returns the verb of doing that a word in "-ing" is of: "cancel" of "cancelling"; "" where it is of none."""
     if not word.endswith("ing"):
         return ""
-    verbs = lists["act"] | lists["act_strong"]
+    verbs = lists["act"]
     return next((verb for verb in (word[:-3], word[:-3] + "e", word[:-4]) if verb in verbs), "")

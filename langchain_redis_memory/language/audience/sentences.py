@@ -6,7 +6,7 @@ from collections.abc import Set
 from itertools import pairwise
 from typing import NamedTuple
 
-from langchain_redis_memory.language.audience.requests import GOVERNS, OPENINGS, asked_to, orders_inside
+from langchain_redis_memory.language.audience.requests import GOVERNS, OPENINGS, asked_to, order_in_lead, orders_inside
 from langchain_redis_memory.language.audience.words import (
     DEFINITE,
     FIRST_PERSON,
@@ -112,6 +112,8 @@ def sentences(tokens: TurnTokens) -> list[SentenceWords]:
             found.append(SentenceWords(low[start : place + 1], tokens.words[start : place + 1], "."))
             start = order
         elif last or turns or (mark in ("?", "!", ".", "\n", ";") and not short):
+            if leads and (order := order_in_lead(tokens, start, place, lists)):
+                start, leads = order, False
             part = slice(start, place + 1)
             ending = LEAD if leads else "." if turns else mark
             found.append(SentenceWords(low[part], tokens.words[part], ending))
