@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import ContextVar
+from math import inf
 from random import random
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -45,7 +46,8 @@ class _Debt(NamedTuple):
     until: float
 
 
-_LATE_S, _MOST_OWED = 1.0, 256
+_LATE_S, _MOST_OWED = 6.0, 256
+"""A trip takes up to 5 s (`timeout_s`): one that is under way may store the answer first, for those who wait."""
 _owed: dict[tuple[str, str], _Debt] = {}
 """By key and token, until the server that has the lease says so: another one, of another client, does not know it."""
 
@@ -186,11 +188,15 @@ class SingleFlight:
 
         **Trips:** 1, none where this thread or task does not have it.
         """
+        mine = _mine.get() or {}
         given_back = self.leave(key)  # owed from now on, also where the flow is not run, as the server is away
 
         def given_back_flow() -> Flow[None]:
-            with suppress(CacheUnavailable):
+            try:
                 yield from ask(given_back)
+            except CacheUnavailable:
+                if key in mine and (owed := (key, mine[key].token)) in _owed:
+                    _owed[owed] = _owed[owed]._replace(told=-inf)
 
         return given_back_flow()
 

@@ -24,6 +24,8 @@ from langchain_redis_memory.cache.entry_options import EntryOptions
 from langchain_redis_memory.cache.exact_flows import name_of
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.client.settings import RedisMemorySettings
+from langchain_redis_memory.redis.lease import acquire
 from tests.conftest import Both, Watch
 from tests.support import programs
 from tests.support.chains import Switch
@@ -358,6 +360,22 @@ async def test_a_leader_whose_server_was_away_gives_its_lease_back_later(
     assert text_of(await both(cache.get_or_compute)("another", MODEL, lambda: "2")) == "2"
     await both(client.settle)()
     assert reply(client, "EXISTS", held[0]) + reply(client, "EXISTS", held[1]) == 0
+
+
+async def test_a_lease_whose_trip_may_be_under_way_is_left_to_it(
+    client: Client, both: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer is stored in the same trip: before that, all who wait would ask the model."""
+    later, key = [0.0], client.keys().lease("work", "s")
+    monkeypatch.setattr(single_flight, "monotonic", lambda: monotonic() + later[0])
+    await both(client.run)(acquire(key, "mine", 600_000))
+    single_flight.give_back(key, "mine", monotonic() + 600)
+    longest = RedisMemorySettings.model_fields["timeout_s"].default
+    for seconds, held in ((longest, 1), (2 * longest, 0)):
+        later[0] = seconds
+        await both(client.drive)(single_flight.repay_flow())
+        await both(client.settle)()
+        assert reply(client, "EXISTS", key) == held
 
 
 async def test_another_server_that_does_not_know_a_lease_has_not_given_it_back(
