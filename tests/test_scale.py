@@ -15,8 +15,8 @@ from benchmarks.scale.__main__ import Measured, growths, kept, table, told
 from benchmarks.scale.axes import AXES
 from benchmarks.scale.fit import Growth, Stated, exponent, slope
 from benchmarks.scale.loader import Copier, more_entries
-from benchmarks.scale.meter import Meter, metered, separable
-from benchmarks.speed.harness import bytes_of_keys
+from benchmarks.scale.meter import Meter, metered
+from benchmarks.speed.harness import bytes_of_keys, separable
 from langchain_redis_memory import Client, RedisCache, RedisChatMessageHistory, RedisSessions
 
 SIZES = [10, 100, 1_000, 10_000, 100_000]

@@ -27,8 +27,8 @@ from typing import Any, NamedTuple
 from benchmarks.scale import width
 from benchmarks.scale.axes import AXES, DIMS, Axis
 from benchmarks.scale.fit import BELOW_LINEAR, COUNTED, NOISE, TIMED, Costs, Growth
-from benchmarks.scale.meter import LEAST, Meter, metered, separable
-from benchmarks.speed.harness import server
+from benchmarks.scale.meter import LEAST, Meter, metered
+from benchmarks.speed.harness import separable, server
 
 ROOMS = (50, 38, 8, 10, 10, 14, 14, 20, 0)
 """Widths of what is printed."""

@@ -8,7 +8,6 @@ their own: where both share one, a bare GET takes half the time and what works l
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from typing import Any
 
 import redis
 
-from benchmarks.speed.harness import counted_trips
+from benchmarks.speed.harness import apart, counted_trips
 from langchain_redis_memory import Client
 from langchain_redis_memory.ops import Op
 
@@ -57,12 +56,12 @@ class Meter:
     prefix: str = "scale"
     client: Client = field(init=False)
     _at: int = 0
-    _admins: list[redis.Redis] = field(default_factory=list)
+    admins: list[redis.Redis] = field(default_factory=list)
     _idle: float = 0
 
     def __post_init__(self) -> None:
         self.client = Client.from_url(self.url, prefix=self.prefix, timeout_s=120, max_connections=200)
-        self._admins = [redis.Redis(port=port, socket_timeout=300) for port in self.ports]
+        self.admins = [redis.Redis(port=port, socket_timeout=300) for port in self.ports]
 
     def next(self) -> int:
         """A number that was not given yet."""
@@ -72,7 +71,7 @@ class Meter:
     @property
     def admin(self) -> redis.Redis:
         """A bare client of the first server, which a bulk loader writes through."""
-        return self._admins[0]
+        return self.admins[0]
 
     def rest(self, works: Sequence[Work] = ()) -> None:
         """Warms up, then measures what the servers use while nobody asks them anything, which is no call's cost."""
@@ -154,46 +153,23 @@ class Meter:
 
     def _used(self) -> float:
         """Seconds of their processors that the servers have used so far."""
-        told = [admin.info("cpu") for admin in self._admins]
+        told = [admin.info("cpu") for admin in self.admins]
         return sum(float(one["used_cpu_user"] + one["used_cpu_sys"]) for one in told)
 
     def _done(self) -> dict[str, float]:
         """What the servers have done so far."""
         done = {"commands": 0.0, "bytes": 0.0}
-        for admin in self._admins:
+        for admin in self.admins:
             info = admin.info("everything")
             done["bytes"] += info["total_net_input_bytes"] + info["total_net_output_bytes"]
             done["commands"] += sum(of["calls"] for name, of in info.items() if name.startswith("cmdstat_"))
         return done
 
-    @contextmanager
-    def apart(self) -> Iterator[None]:
-        """Keeps this process on one processor and the servers off it, where the system can do that."""
-        if not separable():
-            yield
-            return
-        all_of = os.sched_getaffinity(0)
-        own = {min(all_of)}
-        servers = [int(admin.info("server")["process_id"]) for admin in self._admins]
-        places = dict.fromkeys(servers, all_of - own) | {os.getpid(): own}
-        try:
-            for process, processors in places.items():
-                os.sched_setaffinity(process, processors)
-            yield
-        finally:
-            for process in places:
-                os.sched_setaffinity(process, all_of)
-
     def close(self) -> None:
         """Closes the connections."""
         self.client.close()
-        for admin in self._admins:
+        for admin in self.admins:
             admin.close()
-
-
-def separable() -> bool:
-    """Whether the system can keep processes on processors of their own, and has several."""
-    return hasattr(os, "sched_setaffinity") and len(os.sched_getaffinity(0)) > 1
 
 
 def _spread(found: Sequence[tuple[float, float]]) -> float:
@@ -206,7 +182,7 @@ def metered(url: str, ports: Sequence[int], prefix: str = "scale") -> Iterator[M
     """A meter that is closed in the end."""
     meter = Meter(url, ports, prefix)
     try:
-        with meter.apart():
+        with apart([int(admin.info("server")["process_id"]) for admin in meter.admins]):
             yield meter
     finally:
         meter.close()
