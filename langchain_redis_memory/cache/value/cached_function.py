@@ -119,8 +119,10 @@ class CachedFunction(Generic[P, R]):
             return "".join(part for pair in parts for part in pair)
         if self._key is not None:
             return self._key.format_map(arguments)
-        given = {name: value for name, value in arguments.items() if name not in self._object}
-        owner = [_describe(one) for one in self._object.values()]
+        # Since Python 3.13 a class method's class is an argument like any other.
+        owners = self._object.keys() | {name for name, value in arguments.items() if isinstance(value, type)}
+        given = {name: value for name, value in arguments.items() if name not in owners}
+        owner = [_describe(value) for name, value in arguments.items() if name in owners]
         return f"{self.__module__}.{self.__qualname__}:{digest({'given': given, 'made': self._made, 'owner': owner})}"
 
     def _run(self, args: Any, kwargs: Any, *, force: bool) -> Any:

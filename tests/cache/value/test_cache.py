@@ -408,6 +408,16 @@ def test_functions_and_objects_of_one_name_are_told_apart(cache: RedisValueCache
     assert made_for("a").key("1") == made_for("a").key("1")
 
 
+def test_a_class_is_named_as_an_argument(cache: RedisValueCache) -> None:
+    @cache.cached()
+    def called(kind: type, count: int, other: type = str) -> str:
+        return f"{count} {kind.__name__} {other.__name__}"
+
+    assert [called(int, 1), called(float, 1), called(int, 2)] == ["1 int str", "1 float str", "2 int str"]
+    assert called(int, other=float, count=1) == "1 int float"
+    assert called.key(int, 1, str) == called.key(int, 1) != called.key(str, 1, int)
+
+
 CURRENCY = "EUR"
 
 
