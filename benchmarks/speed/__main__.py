@@ -20,7 +20,7 @@ from benchmarks.speed.harness import QUICK, UNTIL
 
 NAMES = ("history", "checkpoint", "store", "cache", "values", "turn", "limits", "tasks", "start", "sizes")
 MORE_S = 300
-"""So long restless rows of a run are measured longer; the whole takes some 13 minutes where nothing else runs."""
+"""So long restless rows of a run are measured longer; the whole takes 5 to 15 minutes where nothing else runs."""
 ROOT = Path(__file__).parent.parent.parent
 
 
