@@ -6,7 +6,7 @@ comma, a dash, in brackets or behind an "and". And "why don't you cancel it?" as
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 
 from langchain_redis_memory.language.audience.words import DEFINITE, FIRST_PERSON, OWN, WordLists
 from langchain_redis_memory.language.turn_tokens import TurnTokens
@@ -99,7 +99,7 @@ def order_in_lead(tokens: TurnTokens, start: int, end: int, lists: WordLists) ->
 
 _A = frozenset(("a", "an", "some", "all"))
 
-OPENINGS = {
+OPENINGS: Mapping[str, tuple[str, ...]] = {
     "why": ("why don't you", "why not"),
     "how": ("how about you", "how about"),
     "can't": ("can't you",),
