@@ -100,7 +100,8 @@ class Both(NamedTuple):
             theirs = ResponseError
         ours = self.here.send([sent], by_digest=True)[0]
         if words[0] == "PTTL":
-            theirs, ours = (each // 100_000 if isinstance(each, int) else each for each in (theirs, ours))
+            # What is left is a little less, or not yet: to the next hundred seconds. Below 0 it is a reason.
+            theirs, ours = (round(each, -5) if isinstance(each, int) and each > 0 else each for each in (theirs, ours))
         return theirs, type(ours) if isinstance(ours, Exception) else ours
 
 
