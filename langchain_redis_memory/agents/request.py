@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence, Set
-from threading import Lock
 from typing import Any, NamedTuple, TypeVar
 from uuid import uuid4
 
@@ -15,6 +14,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from langchain_redis_memory.cache.provider_tools import provider_tools
 from langchain_redis_memory.cache.sharing import Asker
+from langchain_redis_memory.locks import new_lock
 from langchain_redis_memory.redis.codec.fingerprint import Description, describe, equal_fields, plain_fields
 from langchain_redis_memory.run_config import users_of
 
@@ -77,7 +77,7 @@ class Descriptions:
     def __init__(self, compute: Callable[[Any], T]) -> None:
         self._compute = compute
         self._found: OrderedDict[int, tuple[Any, Any, Any]] = OrderedDict()
-        self._lock = Lock()
+        self._lock = new_lock()
 
     def __call__(self, thing: Any) -> Any:
         """Returns what is known of an object; it is kept alive as long as that is remembered."""

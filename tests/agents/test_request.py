@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from types import SimpleNamespace
+
+import pytest
 
 from langchain_redis_memory.agents.request import Descriptions
 from tests.support.servers import PATIENT_S
@@ -47,3 +52,23 @@ def test_what_was_read_before_a_setting_was_changed_is_not_taken() -> None:
         memo.going_on.set()
         late.result(PATIENT_S)
     assert memo.of(memo.thing) == "polite, 0 runs"
+
+
+FORKED = """
+import os, signal
+from types import SimpleNamespace
+from langchain_redis_memory.agents.request import Descriptions
+memo = Descriptions(lambda thing: "read")
+with memo._lock:
+    child = os.fork()
+    if child == 0:
+        signal.alarm(30)
+        os._exit(0 if memo(SimpleNamespace()) == "read" else 1)
+    print(os.waitpid(child, 0)[1])
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a system without fork")
+def test_a_child_process_does_not_wait_for_a_thread_of_its_parent() -> None:
+    done = subprocess.run([sys.executable, "-c", FORKED], capture_output=True, text=True, check=True, timeout=300)
+    assert done.stdout.split() == ["0"]
